@@ -1,0 +1,28 @@
+# Entry points. Each does all the set-up it needs (tools/setup.sh) and is quick when nothing is to do.
+.DEFAULT_GOAL := help
+.PHONY: help build up test check format clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+build: ## set up: Debian packages, npm packages, native addons
+	@tools/setup.sh build
+
+up: ## a whole cluster on this machine (UP="--shards 3 ..." passes flags)
+	@tools/setup.sh build
+	@exec bin/holdfast up $(UP)
+
+test: ## all gates and tests (FILES="packages/resp" narrows the tests)
+	@tools/setup.sh test
+	@exec tools/run.sh tools/test.ts $(FILES)
+
+check: ## the gates alone: layers, types, lint, format
+	@tools/setup.sh build
+	@exec tools/run.sh tools/test.ts --gates
+
+format: ## rewrite sources in the house format
+	@tools/setup.sh build
+	@node_modules/.bin/prettier --write --log-level warn .
+
+clean: ## remove what was built
+	rm -rf node_modules .cache packages/*/build

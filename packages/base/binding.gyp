@@ -1,0 +1,9 @@
+{
+  "targets": [
+    {
+      "target_name": "base",
+      "sources": ["native/os.cc"],
+      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-O2"]
+    }
+  ]
+}

@@ -1,0 +1,54 @@
+/** The native half of the real world; see ../../native/os.cc. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { FatalError, OperationError, messageOf } from '../index.ts';
+
+interface NativeOs {
+  leaseClockMs(): number;
+  lockFile(path: string): number;
+  setParentDeathSignal(signal: number): void;
+}
+
+function load(): NativeOs {
+  try {
+    return createRequire(import.meta.url)('../../build/Release/base.node') as NativeOs;
+  } catch (error) {
+    throw new FatalError("the native addon of packages/base is not built; run 'make build'", 3, error);
+  }
+}
+
+const native = load();
+
+/** CLOCK_MONOTONIC_RAW plus time suspended, in milliseconds with a fraction. */
+export const leaseClockMs: () => number = native.leaseClockMs;
+
+/**
+ * Takes an exclusive lock on a file (created when absent) that lasts until the process ends or the returned
+ * descriptor is closed.
+ * @throws OperationError OS_LOCKED when another process holds it, OS_LOCK_FAILED when the file cannot be opened.
+ */
+export function lockFile(path: string): number {
+  try {
+    return native.lockFile(path);
+  } catch (error) {
+    const locked = (error as { code?: string }).code === 'EWOULDBLOCK';
+    throw new OperationError(locked ? 'OS_LOCKED' : 'OS_LOCK_FAILED', messageOf(error), {
+      outcome: 'not-applied',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Ends this process with SIGKILL when its parent dies, however the parent dies. Checks that the parent is still
+ * `parentPid`, since a parent that was already gone sends nothing.
+ */
+export function dieWithParent(parentPid: number): void {
+  native.setParentDeathSignal(9);
+  if (process.ppid !== parentPid) process.exit(1);
+}
+
+/** The kernel's id of this boot: it changes whenever the machine went down. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}

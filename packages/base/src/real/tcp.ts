@@ -1,0 +1,59 @@
+import { connect, type Socket } from 'node:net';
+import { OperationError, messageOf } from '../errors.ts';
+import { formatEndpoint, type Connector, type Endpoint, type Transport, type TransportEvents } from '../transport.ts';
+
+/** A Transport over a connected socket. The socket must not be used directly any more. */
+export function socketTransport(socket: Socket): Transport {
+  let events: TransportEvents | undefined;
+  let failure: Error | undefined;
+  let closed = false;
+  socket.pause();
+  socket.setNoDelay(true);
+  socket.on('error', (error) => (failure = error));
+  socket.on('data', (chunk: Buffer) => events?.onData(chunk));
+  socket.on('end', () => events?.onEnd?.());
+  socket.on('drain', () => events?.onDrain?.());
+  socket.on('close', () => {
+    closed = true;
+    events?.onClose(failure);
+  });
+  return {
+    peer: formatEndpoint({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 }),
+    get pendingBytes(): number {
+      return socket.writableLength;
+    },
+    listen(next: TransportEvents): void {
+      events = next;
+      if (closed) queueMicrotask(() => next.onClose(failure));
+      else socket.resume();
+    },
+    write: (bytes: Uint8Array): boolean => (closed || socket.writableEnded ? false : socket.write(bytes)),
+    pause: (): void => void socket.pause(),
+    resume: (): void => void socket.resume(),
+    end: (): void => void socket.end(),
+    destroy: (): void => void socket.destroy(),
+    reset: (): void => void socket.resetAndDestroy(),
+  };
+}
+
+export const tcpConnector: Connector = {
+  connect(endpoint: Endpoint, { timeoutMs }: { timeoutMs: number }): Promise<Transport> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host: endpoint.host, port: endpoint.port, allowHalfOpen: true });
+      const fail = (reason: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        const message = `cannot connect to ${formatEndpoint(endpoint)}: ${reason}`;
+        reject(new OperationError('NET_CONNECT', message, { outcome: 'not-applied', cause }));
+      };
+      const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+      const onError = (error: Error): void => fail(messageOf(error), error);
+      socket.once('error', onError);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', onError);
+        resolve(socketTransport(socket));
+      });
+    });
+  },
+};
