@@ -1,1 +1,3 @@
-export {};
+export { Refusal, define, errors, firstKey, noKeys } from './command.ts';
+export type { Call, CommandDefinition, CommandFlag, KeySpec } from './command.ts';
+export type { Deferred, Session } from './session.ts';

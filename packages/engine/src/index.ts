@@ -1,1 +1,1 @@
-export {};
+export type { Namespace } from './namespace.ts';

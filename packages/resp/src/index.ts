@@ -1,1 +1,2 @@
-export {};
+export { Request } from './request.ts';
+export { ReplyWriter } from './reply-writer.ts';

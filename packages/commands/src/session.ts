@@ -1,0 +1,51 @@
+/** What commands may see and change of the connection that runs them. The node's connection implements it. */
+import type { Transport } from '@holdfast/base';
+import type { ReplyWriter, Request } from '@holdfast/resp';
+import type { Namespace } from '@holdfast/engine';
+
+/** A reply that comes later; the connection runs no further command until then, other connections go on. */
+export interface Deferred {
+  /** True once completed, or when the connection has gone. */
+  readonly settled: boolean;
+  /** Writes the reply; does nothing when already settled. */
+  complete(write: (reply: ReplyWriter) => void): void;
+  /** Ends the connection without a reply: the outcome is unknown to the client. */
+  abandon(): void;
+}
+
+export interface Session {
+  /** Unique within the process, rising. */
+  readonly id: number;
+  /** Address of the client, `host:port`. */
+  readonly peer: string;
+  /** Own address the client connected to, `host:port`. */
+  readonly local: string;
+  readonly createdAtMs: number;
+  name: string;
+  libraryName: string;
+  libraryVersion: string;
+  /** RESP version of replies. */
+  protocol: 2 | 3;
+  namespace: Namespace;
+  authenticated: boolean;
+  /** May run administrative commands: no password is set, or AUTH with it. */
+  admin: boolean;
+  /** READONLY was sent: keyed reads may be served by a replica. */
+  readonlyMode: boolean;
+  /** ASKING was sent: holds for the next command only. */
+  asking: boolean;
+  /** CLIENT NO-EVICT. */
+  noEvict: boolean;
+  /** CLIENT REPLY. `skip` drops the reply of the next command. */
+  replyMode: 'on' | 'off' | 'skip';
+  /** Commands queued since MULTI; undefined outside. */
+  queued: Request[] | undefined;
+  /** A queued command was refused: EXEC answers EXECABORT. */
+  queueRefused: boolean;
+  /** Closes the connection after the replies written so far. */
+  closeAfterReply(): void;
+  /** Puts off the reply of the running command. */
+  defer(): Deferred;
+  /** Hands the byte stream over (PSYNC, file transfer): the connection is no client any more. Sends what was written first. */
+  detach(): Transport;
+}

@@ -1,0 +1,175 @@
+/**
+ * Encodes replies into one growing buffer per connection. Nothing is flushed here: the tick decides when bytes leave
+ * (`take`), and a command that is rolled back is cut off again (`mark`, `truncate`).
+ *
+ * RESP3 types fall back to what Redis sends in RESP2: map -> flat array, double -> bulk, null -> `$-1`, set and push ->
+ * array, verbatim -> bulk, boolean -> integer.
+ */
+const crlf = 0x0a0d; // little-endian: \r then \n
+
+export class ReplyWriter {
+  protocol: 2 | 3 = 2;
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor(initialBytes = 512) {
+    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+  }
+
+  /** Bytes written and not taken. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A position to `truncate` to. */
+  mark(): number {
+    return this.#length;
+  }
+
+  truncate(mark: number): void {
+    this.#length = mark;
+  }
+
+  /** The bytes written since the last `take`, given up to the caller. */
+  take(): Buffer {
+    const taken = this.#buffer.subarray(0, this.#length);
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(512, Math.min(this.#length, 65536)));
+    this.#length = 0;
+    return taken;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(grown, 0, 0, this.#length);
+    this.#buffer = grown;
+  }
+
+  #header(type: number, value: number): void {
+    this.#reserve(24);
+    this.#buffer[this.#length++] = type;
+    if (value >= 0 && value < 10) this.#buffer[this.#length++] = 48 + value;
+    else this.#length += this.#buffer.latin1Write(String(value), this.#length);
+    this.#buffer.writeUInt16LE(crlf, this.#length);
+    this.#length += 2;
+  }
+
+  #line(type: number, text: string): void {
+    const bytes = Buffer.byteLength(text);
+    this.#reserve(bytes + 3);
+    this.#buffer[this.#length++] = type;
+    this.#length += this.#buffer.utf8Write(text, this.#length);
+    this.#buffer.writeUInt16LE(crlf, this.#length);
+    this.#length += 2;
+  }
+
+  /** Bytes that are RESP already. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  ok(): void {
+    this.#line(43, 'OK');
+  }
+
+  simple(text: string): void {
+    this.#line(43, text);
+  }
+
+  /** A whole error line with its prefix; line breaks become blanks so that a reply stays one line. */
+  error(message: string): void {
+    this.#line(45, /[\r\n]/.test(message) ? message.replace(/[\r\n]+/g, ' ') : message);
+  }
+
+  integer(value: number | bigint): void {
+    if (typeof value === 'bigint') this.#line(58, value.toString());
+    else this.#header(58, value);
+  }
+
+  bulk(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    const length = end - start;
+    this.#header(36, length);
+    this.#reserve(length + 2);
+    const target = this.#buffer;
+    let at = this.#length;
+    if (length < 48) for (let i = start; i < end; i++) target[at++] = bytes[i] as number;
+    else {
+      target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+      at += length;
+    }
+    target.writeUInt16LE(crlf, at);
+    this.#length = at + 2;
+  }
+
+  /** A bulk string of UTF-8 text. */
+  bulkText(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.#header(36, length);
+    this.#reserve(length + 2);
+    this.#length += this.#buffer.utf8Write(text, this.#length);
+    this.#buffer.writeUInt16LE(crlf, this.#length);
+    this.#length += 2;
+  }
+
+  /** A bulk string of one-character-per-byte text. */
+  bulkLatin1(text: string): void {
+    this.#header(36, text.length);
+    this.#reserve(text.length + 2);
+    this.#length += this.#buffer.latin1Write(text, this.#length);
+    this.#buffer.writeUInt16LE(crlf, this.#length);
+    this.#length += 2;
+  }
+
+  /** Absent value: `$-1`, or `_` in RESP3. */
+  nil(): void {
+    if (this.protocol === 3) this.#line(95, '');
+    else this.#header(36, -1);
+  }
+
+  /** Absent array (EXEC after a conflict): `*-1`, or `_` in RESP3. */
+  nilArray(): void {
+    if (this.protocol === 3) this.#line(95, '');
+    else this.#header(42, -1);
+  }
+
+  array(count: number): void {
+    this.#header(42, count);
+  }
+
+  /** Announces `pairs` key-value pairs; the caller writes 2 x `pairs` replies. */
+  map(pairs: number): void {
+    if (this.protocol === 3) this.#header(37, pairs);
+    else this.#header(42, pairs * 2);
+  }
+
+  set(count: number): void {
+    this.#header(this.protocol === 3 ? 126 : 42, count);
+  }
+
+  push(count: number): void {
+    this.#header(this.protocol === 3 ? 62 : 42, count);
+  }
+
+  boolean(value: boolean): void {
+    if (this.protocol === 3) this.#line(35, value ? 't' : 'f');
+    else this.integer(value ? 1 : 0);
+  }
+
+  /** `text` is the number as Redis formats it (see the float rules of the commands). */
+  double(text: string): void {
+    if (this.protocol === 3) this.#line(44, text);
+    else this.bulkText(text);
+  }
+
+  /** Text for people (INFO, CLUSTER NODES): verbatim `txt` in RESP3. */
+  verbatim(text: string): void {
+    if (this.protocol === 3) {
+      this.#header(61, Buffer.byteLength(text) + 4);
+      const bytes = Buffer.from(`txt:${text}\r\n`);
+      this.raw(bytes);
+    } else this.bulkText(text);
+  }
+}

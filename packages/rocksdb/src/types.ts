@@ -1,0 +1,188 @@
+/**
+ * The face of the binding: what a Database offers and what it promises. Nothing here knows Redis; the only policy in
+ * the native code are the two compaction filters, which are told at open what a key looks like.
+ *
+ * Batches are RocksDB's own WriteBatch bytes (docs/formats/write-batch.md): fixed64 sequence, fixed32 count, records.
+ * The binding walks every batch before RocksDB sees it, because Debian's library has assertions on and would abort.
+ *
+ * Sequence numbers are safe integers (below 2^53); one that is not throws rather than being rounded.
+ */
+
+/** What went wrong, stable. NOT_FOUND is never an error of `get`: absence is an answer. */
+export type RocksErrorCode =
+  | 'ROCKS_CLOSED'
+  | 'ROCKS_ARGUMENT'
+  | 'ROCKS_CORRUPTION'
+  | 'ROCKS_IO'
+  | 'ROCKS_NO_SPACE'
+  | 'ROCKS_LOCKED'
+  | 'ROCKS_BUSY'
+  | 'ROCKS_INCOMPLETE'
+  | 'ROCKS_WAL_GONE'
+  | 'ROCKS_OTHER';
+
+export interface ColumnFamilyOptions {
+  readonly name: string;
+  /** Which compaction filter, if any, removes dead records of this family; see `KeyLayout`. */
+  readonly filter: 'none' | 'expired-metadata' | 'orphaned-subkeys' | 'drop-all' | { readonly dropKey: string };
+  /** RocksDB option string pairs, as accepted by GetColumnFamilyOptionsFromMap, e.g. write_buffer_size. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** Block-based table options pairs, as accepted by GetBlockBasedTableOptionsFromMap. */
+  readonly table?: Readonly<Record<string, string>>;
+}
+
+export interface OpenOptions {
+  /** Directory of the database. Its parent must exist. */
+  readonly path: string;
+  readonly createIfMissing: boolean;
+  /**
+   * Families in id order; the first is `default`. Missing ones are created in this order. A family that exists on disk
+   * but is not listed is opened as well, after these, so that a newer release's directory still opens.
+   */
+  readonly columnFamilies: readonly ColumnFamilyOptions[];
+  /** DBOptions pairs, as accepted by GetDBOptionsFromMap, e.g. WAL_ttl_seconds. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** One block cache, shared by all families, in bytes; 0 is RocksDB's default (32 MiB here). */
+  readonly blockCacheBytes: number;
+  /** Whether stored keys carry the slot id (cluster mode): the compaction filters must find the user key. */
+  readonly slotPrefixed: boolean;
+}
+
+export interface WriteOptions {
+  /** fsync the WAL before returning. */
+  readonly sync: boolean;
+  /** Fail with ROCKS_INCOMPLETE instead of waiting in a write stall. */
+  readonly noSlowdown: boolean;
+  /** Skip the WAL (bulk loads only). */
+  readonly disableWal?: boolean;
+}
+
+/** A range of keys in unsigned byte order: from `gte` to before `lt`; an absent bound is open. */
+export interface RangeOptions {
+  readonly gte?: Uint8Array;
+  readonly lt?: Uint8Array;
+  readonly reverse?: boolean;
+  /** Leave values out of the blocks (their length is 0). */
+  readonly keysOnly?: boolean;
+  /** Read as of this snapshot instead of now. */
+  readonly snapshot?: Snapshot;
+  /** False for long scans that should not push hot blocks out of the cache. Default true. */
+  readonly fillCache?: boolean;
+}
+
+/**
+ * Entries in a packed block: for each entry u32 key length, u32 value length (little-endian), key bytes, value bytes.
+ * The block belongs to the caller.
+ */
+export interface EntryBlock {
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** True when the range is exhausted: no further block will come. */
+  readonly done: boolean;
+}
+
+export interface BlockIterator {
+  /** The next at most `maxEntries` entries and about `maxBytes` bytes (at least one entry when there is one). */
+  next(maxEntries: number, maxBytes: number): EntryBlock;
+  /** Moves to the first entry at or after `key` in iteration order, within the range. */
+  seek(key: Uint8Array): void;
+  /** Frees the native iterator; safe to call twice. */
+  close(): void;
+}
+
+export interface Snapshot {
+  /** The sequence this snapshot shows. */
+  readonly sequence: number;
+  release(): void;
+}
+
+/** Raw batches from the WAL, oldest first. */
+export interface WalBlock {
+  /** For each batch u32 length (little-endian) and the batch's bytes, whose header carries its first sequence. */
+  readonly bytes: Buffer;
+  readonly count: number;
+}
+
+export interface WalTail {
+  /**
+   * Batches after what was returned before, at most about `maxBytes` (at least one when there is one). `count` 0
+   * means: nothing new now; call again after the next write.
+   * @throws RocksError ROCKS_WAL_GONE when the log skips or no longer holds what comes next.
+   */
+  next(maxBytes: number): WalBlock;
+  close(): void;
+}
+
+export interface Database {
+  readonly path: string;
+  /** Names by id, in the order of the ids. */
+  readonly columnFamilies: readonly string[];
+  /** Sequence of the last counted record written; 0 in an empty database. */
+  latestSequence(): number;
+  /**
+   * Looks one key up and copies its value to the start of `into`.
+   * @returns the value's length; -1 when absent; when the length is larger than `into`, nothing was copied and the
+   *   caller tries again with a larger buffer.
+   */
+  get(family: number, key: Uint8Array, into: Uint8Array, snapshot?: Snapshot): number;
+  /**
+   * As `get`, but only from memtables and block cache: never waits for the disk.
+   * @returns as `get`; -2 when the answer is not in memory.
+   */
+  getCached(family: number, key: Uint8Array, into: Uint8Array): number;
+  /**
+   * Many lookups in one call. `packed`: for each key u32 family, u32 length (little-endian), key bytes.
+   * @returns for each key i32 length (little-endian; -1 absent), then the value's bytes.
+   */
+  multiGet(packed: Uint8Array, count: number): Buffer;
+  /** As `multiGet`, on a worker thread. */
+  multiGetAsync(packed: Uint8Array, count: number): Promise<Buffer>;
+  /**
+   * Writes batches in order in one call: `packed` holds them one after the other, `lengths[i]` bytes each. Each batch
+   * is atomic; they are not atomic together. The sequence in their headers is ignored.
+   * @returns the latest sequence after the last batch.
+   * @throws RocksError; `written` on it tells how many batches were written before the failure.
+   */
+  write(packed: Uint8Array, lengths: Uint32Array, count: number, options: WriteOptions): number;
+  /** As `write`, on a worker thread; `packed` and `lengths` must not change until it settles. */
+  writeAsync(packed: Uint8Array, lengths: Uint32Array, count: number, options: WriteOptions): Promise<number>;
+  iterate(family: number, range: RangeOptions): BlockIterator;
+  snapshot(): Snapshot;
+  /**
+   * Follows the WAL from the batch that starts at `fromSequence`.
+   * @throws RocksError ROCKS_WAL_GONE when no batch starts exactly there (`latestSequence() + 1` is fine).
+   */
+  walTail(fromSequence: number): WalTail;
+  /** Makes everything written so far durable (fsync of the WAL). */
+  syncWal(): void;
+  syncWalAsync(): Promise<void>;
+  /** Hard-linked copy of the database in `path`, which must not exist. Resolves to the sequence it holds. */
+  checkpoint(path: string): Promise<number>;
+  /** Writes memtables to files and waits. */
+  flush(): Promise<void>;
+  /** Compacts a range of a family (all of it when the range is open), dropping what the filters drop. */
+  compact(family: number, range?: { gte?: Uint8Array; lt?: Uint8Array }): Promise<void>;
+  /** A RocksDB property such as `rocksdb.estimate-num-keys`; undefined when RocksDB does not know it. */
+  property(family: number, name: string): string | undefined;
+  /** Largest sequence in any live SST file (0 when there is none): what a WAL rewind cannot undo. */
+  largestFlushedSequence(): number;
+  /** Numbers of the live SST files and their sizes: what INFO shows. */
+  liveFiles(): readonly {
+    name: string;
+    level: number;
+    sizeBytes: number;
+    smallestSequence: number;
+    largestSequence: number;
+  }[];
+  /** Closes iterators, tails and snapshots, waits for work under way, then the database. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface RocksdbModule {
+  /** Opens a database on a worker thread. @throws RocksError, e.g. ROCKS_LOCKED, ROCKS_CORRUPTION. */
+  open(options: OpenOptions): Promise<Database>;
+  /** e.g. { version: '7.8.3', assertions: true } */
+  buildInfo(): { version: string; assertions: boolean };
+  /** Removes a database directory's files that RocksDB knows of. */
+  destroy(path: string): Promise<void>;
+}
