@@ -1,3 +1,4 @@
+import './buffer-types.ts';
 /**
  * Encodes replies into one growing buffer per connection. Nothing is flushed here: the tick decides when bytes leave
  * (`take`), and a command that is rolled back is cut off again (`mark`, `truncate`).

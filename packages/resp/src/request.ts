@@ -1,3 +1,4 @@
+import './buffer-types.ts';
 /**
  * One request as a window on the bytes it arrived in: no argument is copied or made an object unless somebody asks.
  * The decoder reuses one Request per connection; `copy` detaches one that must outlive the call (MULTI).
