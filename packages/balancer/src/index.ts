@@ -1,1 +1,9 @@
-export {};
+export type {
+  ApplyResult,
+  BalancerDriver,
+  Binding,
+  DesiredBindings,
+  FailedBinding,
+  ObservedBinding,
+  ObservedBindings,
+} from './driver.ts';

@@ -1,0 +1,1 @@
+export { openEmbeddedStore } from './embedded/embedded-store.ts';
