@@ -53,8 +53,7 @@ export interface Conflict {
 }
 
 export type CompareAndSetResult =
-  | { readonly ok: true; readonly revision: number }
-  | { readonly ok: false; readonly current: Entry | undefined };
+  { readonly ok: true; readonly revision: number } | { readonly ok: false; readonly current: Entry | undefined };
 
 /** A consistent reading of all keys with a prefix. */
 export interface Listing {

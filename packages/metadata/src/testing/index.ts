@@ -1,0 +1,2 @@
+export { emptyMemory, openMemoryStore, type MemoryContent } from '../memory-store.ts';
+export { metadataStoreSuite, type StoreFactory } from './suite.ts';
