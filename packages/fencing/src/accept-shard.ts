@@ -1,0 +1,94 @@
+/**
+ * What a node does with SHARD and RESIGN. Both are decided here and performed by the node in this order: fsync the new
+ * record, then (one turn of the event loop) raise the epoch, cut links, void the deadline, take the role, then answer.
+ *
+ * Epochs only rise. A record is accepted when its (epoch, isr-version) is not below the own one; an equal one is the
+ * same record said again, so a controller may repeat itself after any interruption.
+ */
+import {
+  checkFenceRecord,
+  fencedRole,
+  type FenceRecord,
+  type OwnIdentity,
+  type Refused,
+  type ShardMessage,
+} from './fence-record.ts';
+import { formatIsr } from './shard-message.ts';
+
+export type ShardEffect = 'become-master' | 'become-replica' | 'keep';
+
+export type AcceptedShard =
+  | Refused
+  | {
+      readonly kind: 'accepted';
+      /** To be fsynced before anything else happens. */
+      readonly record: FenceRecord;
+      readonly effect: ShardEffect;
+      /** True at every change of epoch: a lease belongs to one epoch. */
+      readonly voidDeadline: boolean;
+    };
+
+/**
+ * Judges `CLUSTERX SHARD`.
+ *
+ * The node becomes master only when node id and process id are its own *and* the log the ISR names for it is the one it
+ * has: a full sync between the controller's choice and this message replaced the log, and with it the right. The first
+ * SHARD arms the node: from then on it is `strict`, whatever the configuration says.
+ */
+export function acceptShard(record: FenceRecord, message: ShardMessage, own: OwnIdentity): AcceptedShard {
+  const order = message.epoch - record.epoch || message.isrVersion - record.isrVersion;
+  if (order < 0) {
+    return refuse(
+      `stale shard record: (${message.epoch}, ${message.isrVersion}) is below (${record.epoch}, ${record.isrVersion})`,
+    );
+  }
+  const isNewEpoch = message.epoch !== record.epoch;
+  if (!isNewEpoch && (message.masterId !== record.masterId || message.processId !== record.processId))
+    return refuse(`conflicting shard record: epoch ${record.epoch} belongs to ${record.masterId} ${record.processId}`);
+  if (order === 0 && formatIsr(message.isr) !== formatIsr(record.isr))
+    return refuse(`conflicting shard record: (${record.epoch}, ${record.isrVersion}) has another ISR here`);
+  const ownLog = message.isr.find((member) => member.nodeId === own.nodeId)?.logId;
+  const isChosen = message.masterId === own.nodeId && message.processId === own.processId;
+  if (isNewEpoch && isChosen && ownLog !== undefined && ownLog !== record.logId)
+    return refuse(`stale shard record: it names log ${ownLog} of this node, which now has ${record.logId}`);
+  const next: FenceRecord = {
+    ...record,
+    ...message,
+    // Inside an epoch a longer lease may have been granted before this record was written: the largest counts.
+    leaseMs: isNewEpoch ? message.leaseMs : Math.max(record.leaseMs, message.leaseMs),
+    armed: true,
+    mode: 'strict',
+  };
+  checkFenceRecord(next);
+  return { kind: 'accepted', record: next, effect: effectOf(isNewEpoch, next, own), voidDeadline: isNewEpoch };
+}
+
+function effectOf(isNewEpoch: boolean, next: FenceRecord, own: OwnIdentity): ShardEffect {
+  if (!isNewEpoch) return 'keep';
+  return fencedRole(next, own) === 'master' ? 'become-master' : 'become-replica';
+}
+
+export type Resigned = Refused | { readonly kind: 'resigned'; readonly record: FenceRecord };
+
+/**
+ * Judges `CLUSTERX RESIGN <epoch>`: only the epoch the node is in can be given up. Said twice it is the same promise.
+ * The caller voids the deadline, ends what runs, and answers its final sequence after nothing more can run.
+ */
+export function resign(record: FenceRecord, epoch: number): Resigned {
+  if (!record.armed) return refuse('the node is not armed: there is no epoch to resign');
+  if (epoch < record.epoch) return refuse(`stale epoch: resign ${epoch}, the node is in ${record.epoch}`);
+  if (epoch > record.epoch) return refuse(`unknown epoch: resign ${epoch}, the node is in ${record.epoch}`);
+  return { kind: 'resigned', record: { ...record, resignedEpoch: epoch } };
+}
+
+/**
+ * Back to the unarmed modes (`ctl` only). The epoch stays: it orders masterships even of unarmed nodes, and a later
+ * SHARD must not be older than what this node once obeyed.
+ */
+export function disarm(record: FenceRecord, mode: FenceRecord['mode']): FenceRecord {
+  return { ...record, armed: false, mode };
+}
+
+function refuse(reason: string): Refused {
+  return { kind: 'refused', error: `ERR ${reason}` };
+}

@@ -1,0 +1,1 @@
+export { logIdOf, nodeIdOf, processIdOf, shardMessage } from './samples.ts';
