@@ -1,0 +1,240 @@
+/**
+ * One tick, one commit, one release.
+ *
+ * Everything that arrives in one turn of the event loop is executed into the engine's open tick. At the end of the
+ * poll phase the tick ends: its batch is committed once, handed to the replicas' sockets, and only then its replies
+ * are released, one write per connection, in tick order. Ticks that wait (for a replica's socket, later for the ISR)
+ * do not stop later ticks from executing and committing; they only stop later replies from leaving.
+ *
+ * The lease is judged three times, each time with the clock read anew: at admission, at commit and at release. A tick
+ * that may not go on is held, not refused: what may have been executed never gets an error reply. It is either
+ * continued (the lease was renewed in the same epoch) or dropped, and its connections are closed without bytes, so
+ * that their clients know that the outcome is unknown.
+ *
+ * States of a tick: open -> (held before commit) -> committed -> waiting -> released | dropped.
+ */
+import { assert, messageOf, type Logger, type Timers } from '@holdfast/base';
+import type { Commit } from '@holdfast/engine';
+
+/** What a tick may do now. */
+export type GateVerdict = 'pass' | 'hold' | 'drop';
+
+/** The two gates of a tick after admission (which is judged per command, see lease/lease-keeper.ts). */
+export interface TickGate {
+  /** A tick begins: what was admitted before does not count for it. */
+  tickOpened(): void;
+  /** Judges with the clock read at this call. */
+  mayCommit(): GateVerdict;
+  mayRelease(): GateVerdict;
+}
+
+/** Where a tick's replies go: a connection, or the control channel. */
+export interface TickOutput {
+  /** Sends what was written during the tick. Called at most once per tick, in tick order. */
+  release(bytes: Buffer): void;
+  /** Detaches what the tick wrote so far. */
+  takeReplies(): Buffer;
+  /** Ends the connection without bytes: what it asked for has an unknown outcome. */
+  abandon(): void;
+}
+
+export interface TickEngine {
+  commit(): Commit | undefined;
+  dropTick(): void;
+  latestSequence(): number;
+  /** Bytes of the open tick's batches; 0 when nothing was written. */
+  readonly openTickBytes: number;
+}
+
+export interface TickFollowers {
+  /** Hands a commit to the sockets of attached replicas. */
+  onCommit(commit: Commit): void;
+  /** Whether replies that depend on `sequence` may leave. */
+  handedOver(sequence: number): boolean;
+}
+
+export interface TickStats {
+  commits: number;
+  commandsCommitted: number;
+  commitFailures: number;
+}
+
+interface Waiting {
+  readonly sequence: number;
+  readonly outputs: TickOutput[];
+  readonly replies: Buffer[];
+  readonly bytes: number;
+  /** Whether it executed anything that needs a lease. */
+  readonly gated: boolean;
+}
+
+export interface TickLoopEnvironment {
+  readonly engine: TickEngine;
+  readonly gate: TickGate;
+  readonly followers: TickFollowers;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** A commit failed: the node reports it and refuses writes until it can write again. */
+  onWriteFailure(error: unknown): void;
+}
+
+export class TickLoop {
+  readonly stats: TickStats = { commits: 0, commandsCommitted: 0, commitFailures: 0 };
+  readonly #env: TickLoopEnvironment;
+  #outputs: TickOutput[] = [];
+  #waiting: Waiting[] = [];
+  #heldBytes = 0;
+  #open = false;
+  #scheduled = false;
+  #number = 1;
+  #commands = 0;
+  #gated = false;
+  readonly #endTick = (): void => this.end();
+
+  constructor(env: TickLoopEnvironment) {
+    this.#env = env;
+  }
+
+  /** Number of the open (or next) tick; a connection compares it to know whether it has joined already. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** Bytes of replies that wait for their release. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether any tick is open or unreleased. */
+  get busy(): boolean {
+    return this.#open || this.#waiting.length > 0;
+  }
+
+  /** Opens a tick unless one is open; it ends at the end of this poll phase. */
+  open(): void {
+    if (!this.#open) {
+      this.#open = true;
+      this.#env.gate.tickOpened();
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#env.timers.soon(this.#endTick);
+  }
+
+  /** The output writes its first reply of this tick. */
+  join(output: TickOutput): void {
+    assert(this.#open, 'only an open tick can be joined');
+    this.#outputs.push(output);
+  }
+
+  /** A command runs in the open tick; `gated` when it reads or writes keys or topology. */
+  countCommand(gated: boolean): void {
+    this.#commands++;
+    if (gated) this.#gated = true;
+  }
+
+  /**
+   * Ends the open tick: commit, hand over, release. Also called when a held tick may go on; does nothing when no tick
+   * is open.
+   */
+  end(): void {
+    this.#scheduled = false;
+    if (!this.#open) return;
+    const verdict = this.#env.engine.openTickBytes > 0 ? this.#env.gate.mayCommit() : 'pass';
+    if (verdict === 'hold') return;
+    if (verdict === 'drop') {
+      this.dropAll('the lease was lost before the commit');
+      return;
+    }
+    this.#open = false;
+    this.#number++;
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    const commands = this.#commands;
+    const gated = this.#gated;
+    this.#commands = 0;
+    this.#gated = false;
+    let commit: Commit | undefined;
+    try {
+      commit = this.#env.engine.commit();
+    } catch (error) {
+      this.#commitFailed(outputs, error);
+      return;
+    }
+    if (commit !== undefined) {
+      this.stats.commits++;
+      this.stats.commandsCommitted += commands;
+      this.#env.followers.onCommit(commit);
+    }
+    this.#enqueue(outputs, gated);
+    this.releaseReady();
+  }
+
+  #enqueue(outputs: TickOutput[], gated: boolean): void {
+    if (outputs.length === 0) return;
+    const replies: Buffer[] = [];
+    let bytes = 0;
+    for (const output of outputs) {
+      const taken = output.takeReplies();
+      bytes += taken.length;
+      replies.push(taken);
+    }
+    this.#heldBytes += bytes;
+    this.#waiting.push({ sequence: this.#env.engine.latestSequence(), outputs, replies, bytes, gated });
+  }
+
+  /** Releases, in order, every tick whose condition holds now. Called after a commit and whenever a replica moved on. */
+  releaseReady(): void {
+    const waiting = this.#waiting;
+    let released = 0;
+    while (released < waiting.length) {
+      const tick = waiting[released] as Waiting;
+      if (!this.#env.followers.handedOver(tick.sequence)) break;
+      const verdict = tick.gated ? this.#env.gate.mayRelease() : 'pass';
+      if (verdict === 'hold') break;
+      if (verdict === 'drop') {
+        waiting.splice(0, released);
+        this.dropAll('the lease was lost before the release');
+        return;
+      }
+      this.#heldBytes -= tick.bytes;
+      for (let i = 0; i < tick.outputs.length; i++) (tick.outputs[i] as TickOutput).release(tick.replies[i] as Buffer);
+      released++;
+    }
+    if (released > 0) waiting.splice(0, released);
+  }
+
+  /** Tries to go on after a hold: commit what is open, release what waits. */
+  resume(): void {
+    this.end();
+    this.releaseReady();
+  }
+
+  /**
+   * Drops the open tick and every unreleased one: their connections are closed without bytes. Batches already
+   * committed stay; they were acknowledged to nobody.
+   */
+  dropAll(reason: string): void {
+    const waiting = this.#waiting;
+    const outputs = this.#outputs;
+    if (this.#open) this.#env.engine.dropTick();
+    this.#waiting = [];
+    this.#outputs = [];
+    this.#heldBytes = 0;
+    this.#commands = 0;
+    this.#gated = false;
+    if (this.#open) this.#number++;
+    this.#open = false;
+    const unknown = new Set<TickOutput>(outputs);
+    for (const tick of waiting) for (const output of tick.outputs) unknown.add(output);
+    if (unknown.size > 0) this.#env.logger.warn('dropped unreleased ticks', { reason, connections: unknown.size });
+    for (const output of unknown) output.abandon();
+  }
+
+  #commitFailed(outputs: TickOutput[], error: unknown): void {
+    this.stats.commitFailures++;
+    this.#env.logger.error('a commit failed; its outcome is unknown to its clients', { error: messageOf(error) });
+    for (const output of outputs) output.abandon();
+    this.#env.onWriteFailure(error);
+  }
+}

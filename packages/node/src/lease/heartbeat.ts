@@ -1,0 +1,154 @@
+/**
+ * Answers CLUSTERX HEARTBEAT: renews the lease in the shared word and reports the node. Runs on the control thread for
+ * an armed node, and on the main loop for heartbeats on the main port of an unarmed one; it holds nothing but the
+ * deadlines of each controller, so that two of them do not disturb each other.
+ */
+import {
+  formatHeartbeatReply,
+  formatToken,
+  noLease,
+  noUnarmedLease,
+  packWord,
+  parseHeartbeatArguments,
+  renew,
+  renewUnarmed,
+  renewedWord,
+  isLeaseValid,
+  unpackWord,
+  type FenceRecord,
+  type Heartbeat,
+  type LeaseMode,
+  type LeaseState,
+  type NodeHealth,
+  type UnarmedLease,
+} from '@holdfast/fencing';
+import type { ReplyWriter, Request } from '@holdfast/resp';
+import type { SharedLease } from './shared-lease.ts';
+
+/** What a heartbeat reply reports besides the shared words; posted by the main loop on every change. */
+export interface NodeReport {
+  readonly role: 'master' | 'slave';
+  readonly record: FenceRecord;
+  /** -1 before the first SETNODES. */
+  readonly topologyVersion: number;
+  /** Empty before SETNODEID. */
+  readonly nodeId: string;
+  readonly health: NodeHealth;
+  readonly masterLinkStatus: 'up' | 'down';
+  readonly isrRequest: string;
+}
+
+export interface HeartbeatEnvironment {
+  readonly shared: SharedLease;
+  readonly processId: string;
+  readonly stallLimitMs: number;
+  /** Lease clock. */
+  nowMs(): number;
+  /** A lease that had lapsed runs again. */
+  renewed(): void;
+}
+
+/** The main loop says that it is alive about this often, so a smaller silence is no stall. */
+export const beatPeriodMs = 50;
+
+export class HeartbeatResponder {
+  readonly #env: HeartbeatEnvironment;
+  #report: NodeReport;
+  #lease: LeaseState = noLease;
+  #unarmed: UnarmedLease = noUnarmedLease;
+
+  constructor(env: HeartbeatEnvironment, report: NodeReport) {
+    this.#env = env;
+    this.#report = report;
+  }
+
+  update(report: NodeReport): void {
+    // Becoming a replica forgets what an unarmed master was granted, as upstream does.
+    if (report.role !== 'master') this.#unarmed = noUnarmedLease;
+    this.#report = report;
+  }
+
+  /** @param request the whole command, `clusterx heartbeat …`. */
+  answer(request: Request, reply: ReplyWriter): void {
+    const args: string[] = [];
+    for (let i = 2; i < request.count; i++) args.push(request.latin1(i));
+    this.answerArguments(args, reply);
+  }
+
+  /** @param args what follows `CLUSTERX HEARTBEAT`. */
+  answerArguments(args: readonly string[], reply: ReplyWriter): void {
+    const parsed = parseHeartbeatArguments(args);
+    if (parsed.kind === 'refused') {
+      reply.error(parsed.error);
+      return;
+    }
+    const nowMs = this.#env.nowMs();
+    const error = this.#report.record.armed
+      ? this.#renewArmed(parsed.heartbeat, nowMs)
+      : this.#renewUnarmed(parsed.heartbeat, nowMs);
+    if (error !== undefined) reply.error(error);
+    else reply.bulkText(this.#text(nowMs));
+  }
+
+  #loopStalledMs(nowMs: number): number {
+    const silentMs = nowMs - this.#env.shared.beatMs();
+    return silentMs > 2 * beatPeriodMs ? silentMs : 0;
+  }
+
+  #renewArmed(heartbeat: Heartbeat, nowMs: number): undefined {
+    const { shared, processId, stallLimitMs } = this.#env;
+    const { record, nodeId } = this.#report;
+    const loopStalledMs = this.#loopStalledMs(nowMs);
+    const own = { nodeId, processId };
+    const renewal = renew(this.#lease, heartbeat, { record, own, nowMs, loopStalledMs, stallLimitMs });
+    if (renewal.kind !== 'renewed') return;
+    this.#lease = renewal.state;
+    for (;;) {
+      const found = shared.load();
+      const next = renewedWord(found, record.epoch, renewal.deadlineMs);
+      if (next === undefined) return;
+      if (!shared.swap(found, next)) continue;
+      if (!isLeaseValid(unpackWord(found), record.epoch, nowMs)) this.#env.renewed();
+      return;
+    }
+  }
+
+  #renewUnarmed(heartbeat: Heartbeat, nowMs: number): string | undefined {
+    const { shared, processId } = this.#env;
+    const own = { nodeId: this.#report.nodeId, processId };
+    const renewal = renewUnarmed(this.#unarmed, heartbeat, { own, nowMs });
+    if (renewal.kind === 'refused') return renewal.error;
+    if (renewal.kind === 'unchanged') return undefined;
+    this.#unarmed = renewal.lease;
+    // Unarmed words carry no epoch: only their deadline counts.
+    const next = packWord({ epoch: 0, deadlineMs: renewal.lease.deadlineMs });
+    while (!shared.swap(shared.load(), next));
+    return undefined;
+  }
+
+  #text(nowMs: number): string {
+    const { shared, processId, stallLimitMs } = this.#env;
+    const { role, record, topologyVersion, nodeId, health, masterLinkStatus, isrRequest } = this.#report;
+    const word = unpackWord(shared.load());
+    const loopStalledMs = this.#loopStalledMs(nowMs);
+    const counts = word.deadlineMs > 0 && (!record.armed || word.epoch === record.epoch);
+    return formatHeartbeatReply({
+      role,
+      sequence: shared.sequence(),
+      epoch: record.epoch,
+      isrVersion: record.isrVersion,
+      version: topologyVersion,
+      nodeId,
+      processId,
+      logId: record.logId,
+      armed: record.armed,
+      mode: record.mode satisfies LeaseMode,
+      health,
+      loopStalledMs,
+      leaseRemainingMs: counts ? word.deadlineMs - nowMs : 0,
+      masterLinkStatus,
+      isrRequest,
+      leaseToken: loopStalledMs > stallLimitMs ? '' : formatToken({ processId, clockMs: nowMs }),
+    });
+  }
+}

@@ -1,0 +1,384 @@
+/**
+ * One client: bytes in, commands executed in order into the open tick, replies out when the tick is released.
+ *
+ * The connection owns its socket and nothing else. It stops reading when its replies are not taken, when a command
+ * waits (blocking commands, put-off replies), and when the lease has lapsed. What it was asked and what it may answer
+ * is decided elsewhere (Execution); it only keeps the order.
+ *
+ * States: open -> (waiting | held)* -> moving -> lingering -> closed, or detached (the byte stream was handed over).
+ * `moving` answers every further command with MOVED to the new master and then closes (planned switchover);
+ * `lingering` has sent FIN and throws away what still arrives, so that the peer reads our last reply instead of a reset.
+ */
+import type { Socket } from 'node:net';
+import { ProtocolError, assert, messageOf, type Clock, type Timers, type Transport } from '@holdfast/base';
+import { socketTransport } from '@holdfast/base/real';
+import type { Deferred, Session } from '@holdfast/commands';
+import type { Namespace } from '@holdfast/engine';
+import { ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
+import type { TickLoop, TickOutput } from '../execution/tick-loop.ts';
+
+/** What a connection asks of the node for each request. */
+export interface ConnectionHost {
+  readonly loop: TickLoop;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Limits of a new connection's requests; the connection owns its copy. */
+  requestLimits(): RequestLimits;
+  /** Bytes of unsent replies above which the client is cut (a reader that does not read). */
+  readonly outputBytesMax: number;
+  /**
+   * Executes one request into the open tick; replies go to `connection.reply`.
+   * @returns false when it may not run now: it is kept and asked again after `resume`.
+   */
+  execute(connection: ClientConnection, request: Request): boolean;
+  /** Answers one request of a client that has to move: MOVED, or nothing when it has no key (then it is closed). */
+  redirect(connection: ClientConnection, request: Request): void;
+  countInput(bytes: number): void;
+  countOutput(bytes: number): void;
+  closed(connection: ClientConnection): void;
+}
+
+type State = 'open' | 'moving' | 'lingering' | 'detached' | 'closed';
+
+/** Unsent bytes above which no further command of this connection is executed. */
+const softOutputBytes = 1024 * 1024;
+/** How long unread input is drained after FIN before the rest is reset. */
+const lingerMs = 1000;
+
+export class ClientConnection implements Session, TickOutput {
+  readonly id: number;
+  readonly peer: string;
+  readonly local: string;
+  readonly createdAtMs: number;
+  readonly reply: ReplyWriter = new ReplyWriter();
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  namespace: Namespace;
+  admin = false;
+  readonlyMode = false;
+  asking = false;
+  noEvict = false;
+  replyMode: 'on' | 'off' | 'skip' = 'on';
+  queued: Request[] | undefined;
+  queueRefused = false;
+  lastCommand = '';
+  lastCommandAtMs: number;
+
+  readonly #socket: Socket;
+  readonly #host: ConnectionHost;
+  readonly #decoder: RequestDecoder;
+  readonly #limits: RequestLimits;
+  #authenticated = false;
+  #state: State = 'open';
+  #joinedTick = 0;
+  #waiting: Deferred | undefined;
+  /** A decoded request that may not run now. */
+  #held: Request | undefined;
+  #executedAny = false;
+  #closeAfterReply = false;
+  #pumping = false;
+  #peerEnded = false;
+  #unreleased = 0;
+
+  constructor(socket: Socket, host: ConnectionHost, identity: { id: number; namespace: Namespace }) {
+    this.#socket = socket;
+    this.#host = host;
+    this.id = identity.id;
+    this.namespace = identity.namespace;
+    this.peer = address(socket.remoteAddress, socket.remotePort);
+    this.local = address(socket.localAddress, socket.localPort);
+    this.createdAtMs = host.clock.wallMs();
+    this.lastCommandAtMs = this.createdAtMs;
+    this.#limits = host.requestLimits();
+    this.#decoder = new RequestDecoder(this.#limits);
+    socket.setNoDelay(true);
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('drain', this.#onDrain);
+    socket.on('error', ignore);
+    socket.on('close', this.#onClose);
+  }
+
+  get protocol(): 2 | 3 {
+    return this.reply.protocol;
+  }
+
+  set protocol(version: 2 | 3) {
+    this.reply.protocol = version;
+  }
+
+  get authenticated(): boolean {
+    return this.#authenticated;
+  }
+
+  set authenticated(value: boolean) {
+    this.#authenticated = value;
+    this.#limits.unauthenticated = !value;
+  }
+
+  /** The connection has executed nothing yet. */
+  get fresh(): boolean {
+    return !this.#executedAny;
+  }
+
+  /** A request waits for the lease. */
+  get held(): boolean {
+    return this.#held !== undefined;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Bytes received and not executed yet. */
+  get inputBytes(): number {
+    return this.#decoder.bufferedBytes;
+  }
+
+  get outputBytes(): number {
+    return this.#socket.writableLength + this.reply.length;
+  }
+
+  get blocked(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state === 'lingering' || this.#state === 'closed') return;
+    this.#host.countInput(chunk.length);
+    this.#decoder.push(chunk);
+    this.pump();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#peerEnded = true;
+    if (this.#state === 'open' && (this.#unreleased > 0 || this.#waiting !== undefined || this.held)) return;
+    this.#socket.end();
+  };
+
+  readonly #onDrain = (): void => this.pump();
+
+  readonly #onClose = (): void => {
+    if (this.#state === 'detached') return;
+    this.#state = 'closed';
+    this.#host.closed(this);
+  };
+
+  /** Executes what has arrived, as far as the tick, the lease and the connection's own output allow. */
+  pump(): void {
+    if (this.#pumping || this.held) return;
+    this.#pumping = true;
+    try {
+      while (this.#mayExecute() && this.#step());
+    } finally {
+      this.#pumping = false;
+    }
+    this.#applyBackPressure();
+  }
+
+  #mayExecute(): boolean {
+    return (
+      (this.#state === 'open' || this.#state === 'moving') &&
+      this.#waiting === undefined &&
+      !this.#closeAfterReply &&
+      this.#socket.writableLength < softOutputBytes &&
+      this.#decoder.bufferedBytes > 0
+    );
+  }
+
+  /** One request; false when there is nothing more to do now. */
+  #step(): boolean {
+    if (!this.#decode()) return false;
+    return this.#state === 'moving' ? this.#move(this.#decoder.request) : this.#run(this.#decoder.request);
+  }
+
+  #run(request: Request): boolean {
+    this.#host.loop.open();
+    this.#join();
+    const mark = this.reply.mark();
+    const { replyMode } = this;
+    if (!this.#host.execute(this, request)) {
+      this.#held = request;
+      return false;
+    }
+    this.#executedAny = true;
+    if (replyMode !== 'on') this.#silence(replyMode, mark);
+    return this.#state === 'open';
+  }
+
+  /** CLIENT REPLY OFF or SKIP was in force when the command began. */
+  #silence(before: 'off' | 'skip', mark: number): void {
+    if (this.replyMode === 'on') return; // CLIENT REPLY ON answers for itself
+    this.reply.truncate(mark);
+    if (before === 'skip' && this.replyMode === 'skip') this.replyMode = 'on';
+  }
+
+  #move(request: Request): boolean {
+    this.#host.redirect(this, request);
+    if (this.#decoder.bufferedBytes === 0) this.#finishMoving();
+    return (this.#state as State) === 'moving';
+  }
+
+  #decode(): boolean {
+    try {
+      return this.#decoder.next();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      if (this.#state === 'open') this.#join();
+      this.reply.error(messageOf(error));
+      this.closeAfterReply();
+      return false;
+    }
+  }
+
+  #join(): void {
+    const { loop } = this.#host;
+    if (this.#joinedTick === loop.number) return;
+    this.#joinedTick = loop.number;
+    this.#unreleased++;
+    loop.join(this);
+  }
+
+  #applyBackPressure(): void {
+    const full =
+      this.#waiting !== undefined ||
+      this.held ||
+      this.#socket.writableLength >= softOutputBytes ||
+      this.#closeAfterReply;
+    if (full && this.#state === 'open') this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Admission is possible again after it was refused. */
+  resume(): void {
+    const request = this.#held;
+    if (request === undefined) return;
+    this.#held = undefined;
+    this.#pumping = true;
+    const goesOn = this.#run(request);
+    this.#pumping = false;
+    if (goesOn) this.pump();
+    else this.#applyBackPressure();
+  }
+
+  takeReplies(): Buffer {
+    return this.reply.take();
+  }
+
+  release(bytes: Buffer): void {
+    this.#unreleased--;
+    if (this.#state === 'closed' || this.#state === 'lingering') return;
+    if (bytes.length > 0) {
+      this.#host.countOutput(bytes.length);
+      this.#socket.write(bytes);
+    }
+    if (this.#state === 'detached') return;
+    if (this.#socket.writableLength > this.#host.outputBytesMax) this.#socket.destroy();
+    else if (this.#unreleased === 0 && (this.#closeAfterReply || (this.#peerEnded && this.#waiting === undefined)))
+      this.#linger();
+  }
+
+  abandon(): void {
+    this.#socket.destroy();
+  }
+
+  /** Closes at once; with RST when the peer still sends. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  closeAfterReply(): void {
+    this.#closeAfterReply = true;
+    if (this.#unreleased === 0 && this.#waiting === undefined && this.#state === 'open') this.#linger();
+  }
+
+  /** FIN now, unread input drained for a while, reset only for what is left. */
+  #linger(): void {
+    if (this.#state === 'closed' || this.#state === 'lingering' || this.#state === 'detached') return;
+    this.#state = 'lingering';
+    this.#socket.end();
+    this.#socket.resume();
+    const timer = this.#host.timers.after(lingerMs, () => this.#socket.destroy());
+    this.#socket.once('close', () => timer.cancel());
+  }
+
+  /**
+   * A planned switchover has moved the master: held and further commands, none of which was executed, are answered
+   * with MOVED and the connection ends. An idle connection is kept until its first command or until it is cut.
+   */
+  startMoving(): void {
+    if (this.#state !== 'open') return;
+    if (this.#waiting !== undefined || this.#unreleased > 0 || this.queued !== undefined) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#state = 'moving';
+    const request = this.#held;
+    this.#held = undefined;
+    if (request === undefined || this.#move(request)) this.pump();
+  }
+
+  #finishMoving(): void {
+    const bytes = this.reply.take();
+    if (bytes.length > 0) this.#socket.write(bytes);
+    this.#linger();
+  }
+
+  /** Ends a client at a role change: after what may still be sent, without executing anything more. */
+  closeGracefully(): void {
+    if (this.#state === 'moving') this.#finishMoving();
+    else if (this.#waiting !== undefined || this.#unreleased > 0) this.#socket.destroy();
+    else this.#linger();
+  }
+
+  defer(): Deferred {
+    assert(this.#waiting === undefined, 'a connection waits for one reply at a time');
+    let settled = false;
+    const deferred: Deferred = {
+      get settled(): boolean {
+        return settled;
+      },
+      complete: (write): void => {
+        if (settled) return;
+        settled = true;
+        this.#waiting = undefined;
+        if (this.#state !== 'open') return;
+        this.#host.loop.open();
+        this.#join();
+        const mark = this.reply.mark();
+        write(this.reply);
+        if (this.replyMode !== 'on') this.reply.truncate(mark);
+        this.#host.timers.soon(() => this.pump());
+      },
+      abandon: (): void => {
+        settled = true;
+        this.#socket.destroy();
+      },
+    };
+    this.#socket.once('close', () => (settled = true));
+    this.#waiting = deferred;
+    return deferred;
+  }
+
+  detach(): Transport {
+    assert(this.#state === 'open', 'only an open connection can be handed over');
+    const first = this.reply.take();
+    if (first.length > 0) this.#socket.write(first);
+    const rest = this.#decoder.takeRemaining();
+    this.#state = 'detached';
+    this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
+    this.#host.closed(this);
+    if (rest.length > 0) this.#socket.unshift(rest);
+    return socketTransport(this.#socket);
+  }
+}
+
+function ignore(): void {
+  // 'close' follows every 'error' and does the work.
+}
+
+function address(host: string | undefined, port: number | undefined): string {
+  const shown = host?.startsWith('::ffff:') ? host.slice(7) : (host ?? '?');
+  return shown.includes(':') ? `[${shown}]:${port ?? 0}` : `${shown}:${port ?? 0}`;
+}
