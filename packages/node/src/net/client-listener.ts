@@ -1,0 +1,107 @@
+/**
+ * Accepts clients on the node's port and knows every open connection.
+ *
+ * Closing many at once is paced over turns of the event loop, so that a role change with thousands of clients does not
+ * starve the heartbeats of its own node.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { FatalError, messageOf, type Timers } from '@holdfast/base';
+import type { Namespace } from '@holdfast/engine';
+import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+
+/** Connections closed in one turn of the event loop. */
+const closesPerTurn = 256;
+
+export interface ListenerEnvironment {
+  readonly host: ConnectionHost;
+  readonly timers: Timers;
+  readonly defaultNamespace: Namespace;
+  /** Current `maxclients`. */
+  maxClients(): number;
+  /** Sets what a new connection may do before its first command. */
+  welcome(connection: ClientConnection): void;
+}
+
+export class ClientListener {
+  readonly #env: ListenerEnvironment;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Map<number, ClientConnection>();
+  #lastId = 0;
+  accepted = 0;
+  rejected = 0;
+
+  constructor(env: ListenerEnvironment) {
+    this.#env = env;
+  }
+
+  get connections(): ReadonlyMap<number, ClientConnection> {
+    return this.#connections;
+  }
+
+  /**
+   * Listens on one address.
+   * @throws FatalError naming the address when it cannot be listened on.
+   */
+  listen(host: string, port: number, backlog: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const reason = error.code === 'EADDRINUSE' ? 'the address is already in use' : messageOf(error);
+        reject(new FatalError(`cannot listen on ${host}:${port}: ${reason}`, 1, error));
+      });
+      server.listen({ host, port, backlog }, () => {
+        this.#servers.push(server);
+        resolve();
+      });
+    });
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= this.#env.maxClients()) {
+      this.rejected++;
+      socket.on('error', () => undefined);
+      socket.end('-ERR max number of clients reached\r\n');
+      socket.destroySoon();
+      return;
+    }
+    this.accepted++;
+    const connection = new ClientConnection(socket, this.#env.host, {
+      id: ++this.#lastId,
+      namespace: this.#env.defaultNamespace,
+    });
+    this.#connections.set(connection.id, connection);
+    this.#env.welcome(connection);
+  }
+
+  /** The connection has gone or was handed over. */
+  forget(connection: ClientConnection): void {
+    this.#connections.delete(connection.id);
+  }
+
+  /** Does `act` to every connection open now, some per turn of the event loop. */
+  forEachPaced(act: (connection: ClientConnection) => void): void {
+    const open = [...this.#connections.values()];
+    let at = 0;
+    const turn = (): void => {
+      const end = Math.min(at + closesPerTurn, open.length);
+      for (; at < end; at++) act(open[at] as ClientConnection);
+      if (at < open.length) this.#env.timers.soon(turn);
+    };
+    turn();
+  }
+
+  /** Asks every connection whose request was held to try again. */
+  resumeHeld(): void {
+    for (const connection of this.#connections.values()) if (connection.held) connection.resume();
+  }
+
+  /** Stops listening and closes every client. */
+  async stop(): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const connection of this.#connections.values()) connection.closeGracefully();
+    this.#env.timers.soon(() => {
+      for (const connection of this.#connections.values()) connection.destroy();
+    });
+    await Promise.all(closed);
+  }
+}

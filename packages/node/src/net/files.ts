@@ -1,0 +1,69 @@
+/** The node's own small files: fence.conf, the log id, the clean-shutdown mark, the pid file. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { replaceFileDurably, syncDirectory } from '@holdfast/base/real';
+import type { FenceFile } from '../lease/lease-keeper.ts';
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** `<dir>/fence.conf`. */
+export function fenceFile(dir: string): FenceFile {
+  const path = join(dir, 'fence.conf');
+  return {
+    path,
+    load: (): string | undefined => readIfThere(path),
+    save: (text: string): void => replaceFileDurably(path, text, 0o600),
+  };
+}
+
+export interface LogIdInputs {
+  readonly dir: string;
+  /** Whether a database existed before this start. */
+  readonly databaseExisted: boolean;
+  readonly bootId: string;
+  /** `rocksdb.write_options.sync`: nothing acknowledged is lost when the machine goes down. */
+  readonly syncWal: boolean;
+  makeId(): string;
+}
+
+/**
+ * The id of the database's history, kept in `<dir>/log-id` (never in RocksDB: a write would shift the sequence). It is
+ * replaced when the database is new, and when it was open as the machine went down: an unsynced suffix may be lost.
+ */
+export function openLogId(inputs: LogIdInputs): { logId: string; replaced: boolean } {
+  const path = join(inputs.dir, 'log-id');
+  const clean = join(inputs.dir, 'clean-shutdown');
+  const [logId, bootId] = (readIfThere(path) ?? '').trim().split(/\s+/);
+  const wentDown = bootId !== inputs.bootId && !existsSync(clean) && !inputs.syncWal;
+  const keep = logId !== undefined && logId !== '' && inputs.databaseExisted && !wentDown;
+  const next = keep ? logId : inputs.makeId();
+  replaceFileDurably(path, `${next} ${inputs.bootId}\n`, 0o600);
+  rmSync(clean, { force: true });
+  syncDirectory(inputs.dir);
+  return { logId: next, replaced: !keep };
+}
+
+/** A full sync replaced the history. */
+export function replaceLogId(dir: string, logId: string, bootId: string): void {
+  replaceFileDurably(join(dir, 'log-id'), `${logId} ${bootId}\n`, 0o600);
+}
+
+/** The database was closed in order and its WAL synced: the log id stays valid over a reboot. */
+export function markCleanShutdown(dir: string): void {
+  replaceFileDurably(join(dir, 'clean-shutdown'), '');
+}
+
+export function writePidFile(path: string): void {
+  writeFileSync(path, `${process.pid}\n`);
+}
+
+export function removePidFile(path: string): void {
+  if (readIfThere(path)?.trim() === String(process.pid)) rmSync(path, { force: true });
+}
