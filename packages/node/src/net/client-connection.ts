@@ -250,6 +250,14 @@ export class ClientConnection implements Session, TickOutput {
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
+  /** Ends the open tick, so that the command about to run is alone in its own. */
+  runAlone(): void {
+    const { loop } = this.#host;
+    loop.end();
+    loop.open();
+    this.#join();
+  }
+
   /** Admission is possible again after it was refused. */
   resume(): void {
     const request = this.#held;

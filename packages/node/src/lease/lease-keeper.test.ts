@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger } from '@holdfast/base';
+import { VirtualTime } from '@holdfast/base/testing';
+import { lapseLimitMs } from '@holdfast/fencing';
+import { ReplyWriter } from '@holdfast/resp';
+import { HeartbeatResponder, type NodeReport } from './heartbeat.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { SharedLease } from './shared-lease.ts';
+
+const nodeId = 'a'.repeat(40);
+const otherId = 'b'.repeat(40);
+const processId = 'p'.repeat(20);
+const logId = 'c'.repeat(20);
+
+class World {
+  readonly time = new VirtualTime();
+  readonly shared = new SharedLease();
+  readonly seen: string[] = [];
+  file: string | undefined;
+  readonly saves: string[] = [];
+  keeper: LeaseKeeper;
+  readonly responder: HeartbeatResponder;
+
+  constructor(file?: string) {
+    this.file = file;
+    this.keeper = this.open(processId);
+    this.responder = new HeartbeatResponder(
+      {
+        shared: this.shared,
+        processId,
+        stallLimitMs: 5000,
+        nowMs: () => this.time.leaseMs(),
+        renewed: () => this.keeper.recheckHeld(),
+      },
+      this.report(),
+    );
+    this.shared.publishBeat(this.time.leaseMs());
+  }
+
+  open(process: string): LeaseKeeper {
+    const opened = LeaseKeeper.open({
+      file: {
+        path: 'fence.conf',
+        load: () => this.file,
+        save: (text) => {
+          this.file = text;
+          this.saves.push(text);
+          this.seen.push('saved');
+        },
+      },
+      shared: this.shared,
+      clock: this.time,
+      timers: this.time,
+      logger: silentLogger,
+      host: {
+        roleChanging: () => void this.seen.push('changing'),
+        roleChanged: (role) => void this.seen.push(role),
+        resumeHeld: () => void this.seen.push('resume'),
+        lapsedTooLong: () => void this.seen.push('lapsed'),
+        redirectClients: () => void this.seen.push('redirect'),
+        reportChanged: () => undefined,
+      },
+      processId: process,
+      logId,
+      bootId: '3f2504e0-4f89-11d3-9a0c-0305e82c3301',
+      mode: 'disabled',
+    });
+    if (typeof opened === 'string') throw new Error(opened);
+    return opened;
+  }
+
+  report(): NodeReport {
+    return {
+      role: this.keeper.role === 'master' ? 'master' : 'slave',
+      record: this.keeper.record,
+      topologyVersion: 1,
+      nodeId,
+      health: 'ok',
+      masterLinkStatus: 'up',
+      isrRequest: '',
+    };
+  }
+
+  shard(epoch: number, master = nodeId, process = processId): Promise<string> {
+    const args = [String(epoch), '0', '1000', master, process, `${nodeId}:${logId}`];
+    return this.keeper
+      .acceptShard(args, () => Promise.resolve())
+      .then((answer) => (answer.kind === 'ok' ? 'OK' : answer.error));
+  }
+
+  /** A heartbeat with the given token; returns the token of its reply. */
+  heartbeat(epoch: number, token: string): string {
+    this.responder.update(this.report());
+    this.shared.publishBeat(this.time.leaseMs());
+    const reply = new ReplyWriter();
+    this.responder.answerArguments([nodeId, '1000', String(epoch), ...(token === '' ? [] : [token])], reply);
+    return /lease_token:(\S*)\r\n/.exec(reply.take().toString())?.[1] ?? '';
+  }
+}
+
+async function leasedMaster(): Promise<World> {
+  const world = new World();
+  world.keeper.setTopologyRole(nodeId, 'master');
+  assert.equal(await world.shard(1), 'OK');
+  world.heartbeat(1, world.heartbeat(1, ''));
+  world.seen.length = 0;
+  return world;
+}
+
+test('an unarmed node is what its topology says and needs no lease', () => {
+  const world = new World();
+  world.keeper.setTopologyRole(nodeId, 'master');
+  assert.equal(world.keeper.role, 'master');
+  assert.equal(world.keeper.admit('write', true), 'execute');
+  world.keeper.setTopologyRole(nodeId, 'replica');
+  assert.deepEqual(world.seen, ['changing', 'master', 'changing', 'replica']);
+});
+
+test('the record is on disk before the role is taken, and a master without a lease admits nothing', async () => {
+  const world = new World();
+  world.keeper.setTopologyRole(nodeId, 'replica');
+  world.seen.length = 0;
+  await world.shard(3);
+  assert.deepEqual(world.seen, ['saved', 'changing', 'master']);
+  assert.equal(world.keeper.admit('write', true), 'refuse-lapsed');
+  assert.equal(world.keeper.admit('control', true), 'execute');
+});
+
+test('a lease counts from the token, not from the arrival of the heartbeat that echoes it', async () => {
+  const world = new World();
+  world.keeper.setTopologyRole(nodeId, 'master');
+  await world.shard(1);
+  const token = world.heartbeat(1, '');
+  world.time.advance(900);
+  world.heartbeat(1, token);
+  assert.equal(world.keeper.admit('write', false), 'execute');
+  world.time.advance(101);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', false), 'hold');
+});
+
+test('a heartbeat that waited in a stopped process renews nothing', async () => {
+  const world = new World();
+  world.keeper.setTopologyRole(nodeId, 'master');
+  await world.shard(1);
+  const token = world.heartbeat(1, '');
+  world.time.advance(3000);
+  world.heartbeat(1, token);
+  assert.equal(world.keeper.holdsLease(), false);
+});
+
+test('a tick admitted before the end of the lease is not committed and not released after it', async () => {
+  const world = await leasedMaster();
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', false), 'execute');
+  world.time.advance(1001);
+  assert.equal(world.keeper.mayCommit(), 'hold');
+  assert.equal(world.keeper.mayRelease(), 'hold');
+  world.time.advance(lapseLimitMs);
+  assert.equal(world.keeper.mayCommit(), 'drop');
+  assert.equal(world.keeper.mayRelease(), 'drop');
+});
+
+test('a lapsed lease renewed in the same epoch lets the held go on', async () => {
+  const world = await leasedMaster();
+  world.time.advance(900);
+  const token = world.heartbeat(1, '');
+  world.time.advance(150);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', false), 'hold');
+  world.heartbeat(1, token);
+  assert.deepEqual(world.seen, ['resume']);
+  assert.equal(world.keeper.admit('write', false), 'execute');
+});
+
+test('a lapse that lasts closes clients once', async () => {
+  const world = await leasedMaster();
+  world.time.advance(1050);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', false), 'hold');
+  world.time.advance(lapseLimitMs + 50);
+  assert.deepEqual(world.seen, ['lapsed']);
+  assert.equal(world.keeper.admit('write', false), 'close');
+});
+
+test('a higher epoch for another master ends the role and voids the lease in one turn', async () => {
+  const world = await leasedMaster();
+  assert.equal(await world.shard(2, otherId, 'q'.repeat(20)), 'OK');
+  assert.deepEqual(world.seen, ['saved', 'changing', 'none']);
+  assert.equal(world.keeper.holdsLease(), false);
+  assert.match(await world.shard(1), /^ERR stale shard record/);
+  world.keeper.setTopologyRole(nodeId, 'replica');
+  assert.equal(world.keeper.role, 'replica');
+});
+
+test('SETNODES alone makes nobody master on an armed node', async () => {
+  const world = await leasedMaster();
+  await world.shard(2, otherId, 'q'.repeat(20));
+  world.keeper.setTopologyRole(nodeId, 'master');
+  assert.equal(world.keeper.role, 'none');
+  assert.equal(world.keeper.admit('read', true), 'refuse-lapsed');
+});
+
+test('a restarted master is closed until a new epoch names its new process', async () => {
+  const before = await leasedMaster();
+  const world = new World(before.file);
+  const restarted = world.open('r'.repeat(20));
+  restarted.setTopologyRole(nodeId, 'master');
+  assert.equal(restarted.role, 'none');
+  assert.equal(restarted.admit('write', true), 'refuse-lapsed');
+});
+
+test('RESIGN settles what runs, then holds clients until they are redirected', async () => {
+  const world = await leasedMaster();
+  const answer = world.keeper.resign(1, () => {
+    world.seen.push('settled');
+    return 42;
+  });
+  assert.deepEqual(answer, { kind: 'ok', sequence: 42 });
+  assert.deepEqual(world.seen, ['settled', 'saved']);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', false), 'hold');
+  world.heartbeat(1, world.heartbeat(1, ''));
+  assert.equal(world.keeper.holdsLease(), false, 'a resigned epoch is never renewed');
+  assert.equal(world.keeper.releaseResigned(), true);
+  assert.deepEqual(world.seen, ['settled', 'saved', 'redirect', 'changing', 'none']);
+});
+
+test('RESIGN without a RELEASE redirects by itself', async () => {
+  const world = await leasedMaster();
+  world.keeper.resign(1, () => 1);
+  world.time.advance(lapseLimitMs + 50);
+  assert.ok(world.seen.includes('redirect'));
+});
+
+test('HOLD admits nothing for a while and UNHOLD or its end lets go on', async () => {
+  const world = await leasedMaster();
+  assert.deepEqual(
+    world.keeper.hold(1, 200, () => 7),
+    { kind: 'ok', sequence: 7 },
+  );
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', false), 'hold');
+  assert.equal(world.keeper.mayCommit(), 'pass', 'what was admitted is committed');
+  world.time.advance(201);
+  assert.deepEqual(world.seen, ['resume']);
+  assert.equal(world.keeper.admit('write', false), 'execute');
+  assert.equal(world.keeper.hold(5, 200, () => 7).kind, 'refused');
+});
+
+test('a torn fence.conf refuses the start with file and line', async () => {
+  const before = await leasedMaster();
+  const torn = (before.file ?? '').slice(0, 60);
+  assert.throws(() => new World(torn), /fence\.conf: line \d+/);
+});
