@@ -1,6 +1,19 @@
-import type { Random } from '@holdfast/base';
-import type { Database } from '@holdfast/rocksdb';
+/**
+ * The engine: a RocksDB database, the open tick over it, and the one place where ticks are committed. Data types read
+ * and write through it; it knows keys of records, not what they mean.
+ *
+ * Exactly one party writes: on a master the tick, on a replica the master's batches (`applyReplicated`). A replica
+ * writes nothing of its own, so that both logs carry the same sequences.
+ */
+import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
+import { open as openDatabase, type Database } from '@holdfast/rocksdb';
+import { Scratch, Window, spanOf, type Span } from './bytes.ts';
 import type { Commit } from './commit.ts';
+import { EntryIterator, type IterateRange } from './entry-iterator.ts';
+import { family } from './families.ts';
+import { openOptions, type RocksdbSettings } from './rocksdb-options.ts';
+import { Tick } from './tick.ts';
+import { VersionSource } from './version.ts';
 
 /** How the database is opened. Sizes in bytes. */
 export interface EngineOptions {
@@ -11,77 +24,230 @@ export interface EngineOptions {
   /** Source of versions of new collections: Unix time in ms. */
   readonly clock: { wallMs(): number };
   readonly random: Random;
+  readonly rocksdb?: RocksdbSettings;
   /** fsync the WAL with every commit (`rocksdb.write_options.sync`). Default false. */
   readonly syncWal?: boolean;
+  /** Fail instead of waiting in a write stall. Default true; replicated batches always wait. */
+  readonly noSlowdown?: boolean;
   /** The open batch is closed and another begun once it is this large, outside MULTI. Default 1 MiB. */
   readonly batchBytesMax?: number;
 }
 
-/** Skeleton of the contract; the body follows. */
+const defaultBatchBytesMax = 1 << 20;
+/** Values up to this size are read into a buffer that is kept. */
+const keptValueBytes = 1 << 20;
+
 export class Engine {
-  replicationId: string | undefined;
+  readonly slotPrefixed: boolean;
+  readonly tick: Tick;
+  readonly versions: VersionSource;
+  readonly random: Random;
+  /** Key of the record being read or written, filled by the data types. */
+  readonly key: Scratch = new Scratch();
+  /** What `get` found; valid until the next `get`. */
+  readonly value: Window = new Window();
+  readonly #options: EngineOptions;
+  #database: Database | undefined;
+  #sequence = 0;
+  #valueBytes: Buffer = Buffer.allocUnsafeSlow(4096);
+  readonly #propagateKey = new Scratch();
 
-  static open(_options: EngineOptions): Promise<Engine> {
-    throw new Error('not built yet');
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+    this.slotPrefixed = options.slotPrefixed;
+    this.tick = new Tick(options.batchBytesMax ?? defaultBatchBytesMax);
+    this.versions = new VersionSource(options.clock, options.random);
+    this.random = options.random;
   }
 
+  /**
+   * Opens, or creates, the database.
+   * @throws RocksError, e.g. ROCKS_LOCKED when another process has it.
+   */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const engine = new Engine(options);
+    await engine.reopen();
+    return engine;
+  }
+
+  /** @throws InvariantError while the engine is closed (full sync): nothing may ask then. */
   get database(): Database {
-    throw new Error('not built yet');
+    assert(this.#database !== undefined, 'the engine is closed');
+    return this.#database;
   }
 
+  get isOpen(): boolean {
+    return this.#database !== undefined;
+  }
+
+  /** 16 characters; while set, every batch ends with LogData `r <id>`. */
+  get replicationId(): string | undefined {
+    return this.tick.replicationId;
+  }
+
+  set replicationId(id: string | undefined) {
+    assert(id === undefined || id.length === 16, `a replication id has 16 characters, not ${id?.length}`);
+    this.tick.replicationId = id;
+  }
+
+  /** Sequence of the last committed counted record. */
   latestSequence(): number {
-    throw new Error('not built yet');
+    return this.#sequence;
   }
 
+  /** As `latestSequence`, with the records of the open tick. */
   visibleSequence(): number {
-    throw new Error('not built yet');
+    return this.#sequence + this.tick.records;
   }
 
+  /** Bytes of all batches of the open tick: what the caller bounds a tick by. */
+  get openTickBytes(): number {
+    return this.tick.builder.length;
+  }
+
+  /** Savepoint of one command; the place where a batch may end. */
   beginCommand(): void {
-    throw new Error('not built yet');
+    this.tick.beginCommand();
   }
 
+  /** Takes back everything written since `beginCommand`. */
   rollbackCommand(): void {
-    throw new Error('not built yet');
+    this.tick.rollbackCommand();
   }
 
+  /** From here to `endAtomic` all writes go into one batch: MULTI/EXEC and scripts. */
   beginAtomic(): void {
-    throw new Error('not built yet');
+    this.tick.beginAtomic();
   }
 
   endAtomic(): void {
-    throw new Error('not built yet');
+    this.tick.endAtomic();
   }
 
+  /** Takes back everything written since `beginAtomic` and ends it. */
   rollbackAtomic(): void {
-    throw new Error('not built yet');
+    this.tick.rollbackAtomic();
   }
 
+  /**
+   * Ends the tick with one write.
+   * @returns what was written, or undefined when the tick wrote nothing.
+   * @throws OperationError ENGINE_WRITE_FAILED; the tick is dropped. 'not-applied' when the database refused before
+   *   the first batch without touching the log (a write stall), else 'unknown'.
+   */
   commit(): Commit | undefined {
-    throw new Error('not built yet');
+    this.tick.close();
+    const records = this.tick.records;
+    if (records === 0) {
+      this.tick.reset();
+      return undefined;
+    }
+    const firstSequence = this.#sequence + 1;
+    const { packed, lengths, count } = this.tick.builder.take(firstSequence);
+    this.tick.clearOverlay();
+    const lastSequence = this.#write(packed, lengths, count, this.#options.noSlowdown ?? true);
+    assert(
+      lastSequence === firstSequence + records - 1,
+      `commit of ${records} records from ${firstSequence} ended at ${lastSequence}: somebody else writes`,
+    );
+    return { firstSequence, lastSequence, packed, lengths, count };
   }
 
+  /** Forgets the open tick: no lease, role change, failed write. */
   dropTick(): void {
-    throw new Error('not built yet');
+    this.tick.reset();
   }
 
-  get openTickBytes(): number {
-    throw new Error('not built yet');
+  /**
+   * A replica's side: writes the master's batches as they were received, in order.
+   * @returns the latest sequence afterwards.
+   * @throws OperationError ENGINE_WRITE_FAILED.
+   */
+  applyReplicated(packed: Buffer, lengths: Uint32Array, count: number): number {
+    assert(this.tick.records === 0, 'a replica writes nothing of its own');
+    return this.#write(packed, lengths, count, false);
   }
 
-  applyReplicated(_packed: Buffer, _lengths: Uint32Array, _count: number): number {
-    throw new Error('not built yet');
+  /** A record of node-wide state (Kvrocks' propagate family), the last put of its batch. */
+  putPropagate(key: Uint8Array, value: Uint8Array): void {
+    this.#propagateKey.reset();
+    this.#propagateKey.bytes(key);
+    this.tick.putAlone(family.propagate, this.#propagateKey, spanOf(value));
   }
 
-  putPropagate(_key: Uint8Array, _value: Uint8Array): void {
-    throw new Error('not built yet');
+  /** A node-wide record, owned by the caller; undefined when there is none. */
+  getPropagate(key: Uint8Array): Buffer | undefined {
+    this.#propagateKey.reset();
+    this.#propagateKey.bytes(key);
+    return this.get(family.propagate, this.#propagateKey) ? this.value.copy() : undefined;
   }
 
-  close(): Promise<void> {
-    throw new Error('not built yet');
+  /** Looks one key up, in the open tick first. @returns whether it is there; then `value` says where. */
+  get(of: number, key: Scratch): boolean {
+    const inTick = this.tick.find(of, key, this.value);
+    if (inTick !== -1) return inTick === 1;
+    const bytes = key.view();
+    let into = this.#valueBytes;
+    let length = this.database.get(of, bytes, into);
+    if (length < 0) return false;
+    if (length > into.length) {
+      into = Buffer.allocUnsafeSlow(length <= keptValueBytes ? Math.max(length, into.length * 2) : length);
+      if (into.length <= 2 * keptValueBytes) this.#valueBytes = into;
+      length = this.database.get(of, bytes, into);
+    }
+    this.value.set(into, 0, length);
+    return true;
   }
 
-  reopen(): Promise<void> {
-    throw new Error('not built yet');
+  /** Entries of a range with the open tick laid over them; to be closed by the caller, within the command. */
+  iterate(of: number, range: IterateRange): EntryIterator {
+    return new EntryIterator(this.database, this.tick, of, range);
   }
+
+  /** Whether the running command itself has put `key`. */
+  isWrittenByCommand(of: number, key: Span): boolean {
+    return this.tick.isWrittenByCommand(of, key);
+  }
+
+  /** Closes the database, dropping the open tick. Safe to call twice. */
+  async close(): Promise<void> {
+    const database = this.#database;
+    this.#database = undefined;
+    this.tick.reset();
+    await database?.close();
+  }
+
+  /** Opens what stands at `path` now; a full sync swaps the directory between `close` and this. */
+  async reopen(): Promise<void> {
+    assert(this.#database === undefined, 'the engine is open already');
+    const { path, slotPrefixed, rocksdb } = this.#options;
+    this.#database = await openDatabase(openOptions(path, slotPrefixed, rocksdb ?? {}));
+    this.#sequence = this.#database.latestSequence();
+  }
+
+  #write(packed: Buffer, lengths: Uint32Array, count: number, noSlowdown: boolean): number {
+    try {
+      this.#sequence = this.database.write(packed, lengths, count, {
+        sync: this.#options.syncWal ?? false,
+        noSlowdown,
+      });
+      return this.#sequence;
+    } catch (cause) {
+      this.tick.reset();
+      this.#sequence = this.database.latestSequence();
+      const refused = isStall(cause);
+      throw new OperationError(
+        'ENGINE_WRITE_FAILED',
+        `the database did not take ${count} batches (${packed.length} bytes): ${messageOf(cause)}`,
+        { outcome: refused ? 'not-applied' : 'unknown', cause },
+      );
+    }
+  }
+}
+
+/** A write stall with `noSlowdown` refuses before the log is touched. */
+function isStall(cause: unknown): boolean {
+  if (typeof cause !== 'object' || cause === null) return false;
+  const { code, written } = cause as { code?: unknown; written?: unknown };
+  return code === 'ROCKS_INCOMPLETE' && (written === undefined || written === 0);
 }

@@ -1,0 +1,148 @@
+/**
+ * Bytes as windows and scratch space. Keys and values are never cut out of the buffers they stand in: a Window says
+ * where they are, a Scratch is one growing buffer that is filled anew for every key. Both live as long as their owner,
+ * so the path of a command allocates nothing.
+ */
+
+/** Where some bytes are. Valid until the owner of `buffer` reuses it. */
+export interface Span {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** A Span that can be pointed elsewhere. */
+export class Window implements Span {
+  buffer: Buffer = noBytes;
+  start = 0;
+  end = 0;
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  set(buffer: Buffer, start: number, end: number): void {
+    this.buffer = buffer;
+    this.start = start;
+    this.end = end;
+  }
+
+  setAll(bytes: Buffer): void {
+    this.set(bytes, 0, bytes.length);
+  }
+
+  clear(): void {
+    this.set(noBytes, 0, 0);
+  }
+
+  /** A view on the bytes; shares memory. */
+  view(): Buffer {
+    return this.buffer.subarray(this.start, this.end);
+  }
+
+  /** The bytes, owned by the caller. */
+  copy(): Buffer {
+    return Buffer.from(this.buffer.subarray(this.start, this.end));
+  }
+}
+
+/** A span over all of `bytes`. */
+export function spanOf(bytes: Uint8Array | string): Span {
+  const buffer =
+    typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { buffer, start: 0, end: buffer.length };
+}
+
+/** Copies, byte by byte when that is cheaper than a call into native code. */
+export function copyBytes(from: Uint8Array, start: number, end: number, into: Buffer, at: number): void {
+  const length = end - start;
+  if (length <= 40) for (let i = 0; i < length; i++) into[at + i] = from[start + i] as number;
+  else into.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
+}
+
+/** Whether two spans hold the same bytes. */
+export function sameBytes(a: Span, b: Span): boolean {
+  const length = a.end - a.start;
+  if (b.end - b.start !== length) return false;
+  if (length > 64) return a.buffer.compare(b.buffer, b.start, b.end, a.start, a.end) === 0;
+  for (let i = 0; i < length; i++) if (a.buffer[a.start + i] !== b.buffer[b.start + i]) return false;
+  return true;
+}
+
+/** Views of short scratches are kept by length: one native call takes one, and most keys are short. */
+const keptViews = 256;
+/** A scratch that grew beyond this for one huge value is let go again. */
+const keptBytes = 1 << 20;
+
+/** One growing buffer, written from the start again and again. */
+export class Scratch implements Span {
+  buffer: Buffer;
+  readonly start = 0;
+  /** Bytes in use. */
+  end = 0;
+  #views: (Buffer | undefined)[] = [];
+
+  constructor(initialBytes = 256) {
+    this.buffer = Buffer.allocUnsafeSlow(initialBytes);
+  }
+
+  reset(): void {
+    this.end = 0;
+    if (this.buffer.length > keptBytes) {
+      this.buffer = Buffer.allocUnsafeSlow(256);
+      this.#views = [];
+    }
+  }
+
+  /** Makes room for `bytes` more. */
+  reserve(bytes: number): void {
+    const needed = this.end + bytes;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(grown, 0, 0, this.end);
+    this.buffer = grown;
+    this.#views = [];
+  }
+
+  u8(value: number): void {
+    this.reserve(1);
+    this.buffer[this.end++] = value;
+  }
+
+  /** Big endian, as everything inside keys and values. */
+  u16(value: number): void {
+    this.reserve(2);
+    this.buffer[this.end++] = value >>> 8;
+    this.buffer[this.end++] = value;
+  }
+
+  u32(value: number): void {
+    this.reserve(4);
+    const buffer = this.buffer;
+    buffer[this.end++] = value >>> 24;
+    buffer[this.end++] = value >>> 16;
+    buffer[this.end++] = value >>> 8;
+    buffer[this.end++] = value;
+  }
+
+  /** A safe integer as eight bytes. */
+  u64(value: number): void {
+    this.u32(Math.floor(value / 0x100000000));
+    this.u32(value >>> 0);
+  }
+
+  bytes(from: Uint8Array, start = 0, end: number = from.length): void {
+    this.reserve(end - start);
+    copyBytes(from, start, end, this.buffer, this.end);
+    this.end += end - start;
+  }
+
+  /** What was written, as a view; valid until the next write. */
+  view(): Buffer {
+    const length = this.end;
+    if (length >= keptViews) return this.buffer.subarray(0, length);
+    return (this.#views[length] ??= this.buffer.subarray(0, length));
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Entries of a range in key order, the open tick laid over the database: a merge of two sorted runs. The database's run
+ * is read in packed blocks, so memory is bounded whatever the range holds; the tick's run is a sorted list of entries.
+ *
+ * Shows what was there when it was made: later writes of the same command are not seen. Lives within one command
+ * (its entries stand in the tick's buffer), and must be closed.
+ */
+import type { BlockIterator, Database, EntryBlock, RangeOptions } from '@holdfast/rocksdb';
+import { Window } from './bytes.ts';
+import type { Tick } from './tick.ts';
+
+export interface IterateRange {
+  /** First key, included. */
+  readonly gte?: Buffer;
+  /** End, not included. */
+  readonly lt?: Buffer;
+  readonly reverse?: boolean;
+  /** Leaves values out. */
+  readonly keysOnly?: boolean;
+  /** Set when the range lies within one collection: the bytes all its keys share. */
+  readonly group?: Buffer;
+  /** False for scans over many keys, which should not push hot blocks out of the cache. */
+  readonly fillCache?: boolean;
+}
+
+/** Blocks grow while an iteration goes on: the first answers HGETALL of a small hash, the later ones feed long scans. */
+const firstBlock = { entries: 64, bytes: 16 << 10 };
+const laterBlock = { entries: 512, bytes: 256 << 10 };
+
+export class EntryIterator {
+  /** The current entry; valid until the next call. */
+  readonly key: Window = new Window();
+  readonly value: Window = new Window();
+  readonly #tick: Tick;
+  readonly #family: number;
+  readonly #written: number[];
+  readonly #reverse: boolean;
+  readonly #native: BlockIterator;
+  #at = 0;
+  #block: EntryBlock | undefined;
+  #offset = 0;
+  #left = 0;
+  /** The database's next entry, when there is one. */
+  readonly #storedKey = new Window();
+  readonly #storedValue = new Window();
+  #hasStored = false;
+
+  constructor(database: Database, tick: Tick, family: number, range: IterateRange) {
+    this.#tick = tick;
+    this.#family = family;
+    this.#reverse = range.reverse ?? false;
+    this.#written =
+      tick.overlay.count === 0
+        ? []
+        : tick.overlay.collect(tick.builder.buffer, family, { gte: range.gte, lt: range.lt }, range.group);
+    if (this.#reverse) this.#written.reverse();
+    const options: RangeOptions = {
+      ...(range.gte === undefined ? {} : { gte: range.gte }),
+      ...(range.lt === undefined ? {} : { lt: range.lt }),
+      reverse: this.#reverse,
+      keysOnly: range.keysOnly ?? false,
+      fillCache: range.fillCache ?? true,
+    };
+    this.#native = database.iterate(family, options);
+    this.#nextStored();
+  }
+
+  /** Moves to the next entry. @returns false at the end. */
+  next(): boolean {
+    for (;;) {
+      const written = this.#written[this.#at];
+      if (written === undefined) return this.#takeStored();
+      const order = this.#hasStored ? this.#compare(written) : -1;
+      if (order > 0) return this.#takeStored();
+      this.#at++;
+      if (order === 0) this.#nextStored();
+      const { overlay, builder } = this.#tick;
+      if (overlay.valueStart(written) < 0) continue;
+      this.key.set(builder.buffer, overlay.keyStart(written), overlay.keyEnd(written));
+      this.value.set(builder.buffer, overlay.valueStart(written), overlay.valueEnd(written));
+      return true;
+    }
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+
+  /** Where a written entry stands to the database's next one, in the direction of the iteration. */
+  #compare(written: number): number {
+    const { overlay, builder } = this.#tick;
+    const stored = this.#storedKey;
+    const order = builder.buffer.compare(
+      stored.buffer,
+      stored.start,
+      stored.end,
+      overlay.keyStart(written),
+      overlay.keyEnd(written),
+    );
+    return this.#reverse ? -order : order;
+  }
+
+  #takeStored(): boolean {
+    if (!this.#hasStored) return false;
+    this.key.set(this.#storedKey.buffer, this.#storedKey.start, this.#storedKey.end);
+    this.value.set(this.#storedValue.buffer, this.#storedValue.start, this.#storedValue.end);
+    this.#nextStored();
+    return true;
+  }
+
+  /** Moves to the database's next entry that no range of the tick deletes. */
+  #nextStored(): void {
+    do {
+      if (!this.#readStored()) {
+        this.#hasStored = false;
+        return;
+      }
+    } while (
+      this.#tick.overlay.rangeCount > 0 &&
+      this.#tick.overlay.coversCommitted(this.#family, this.#storedKey.view())
+    );
+    this.#hasStored = true;
+  }
+
+  #readStored(): boolean {
+    if (this.#left === 0) {
+      if (this.#block?.done === true) return false;
+      const size = this.#block === undefined ? firstBlock : laterBlock;
+      this.#block = this.#native.next(size.entries, size.bytes);
+      this.#left = this.#block.count;
+      this.#offset = 0;
+      if (this.#left === 0) return false;
+    }
+    const { bytes } = this.#block as EntryBlock;
+    const keyStart = this.#offset + 8;
+    const keyEnd = keyStart + bytes.readUInt32LE(this.#offset);
+    const valueEnd = keyEnd + bytes.readUInt32LE(this.#offset + 4);
+    this.#storedKey.set(bytes, keyStart, keyEnd);
+    this.#storedValue.set(bytes, keyEnd, valueEnd);
+    this.#offset = valueEnd;
+    this.#left--;
+    return true;
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * What the open tick has written, by key, so that reads see it before it is committed.
+ *
+ * The idea: the bytes already stand in the batch buffer; an entry here is only where. Entries are appended to one
+ * Int32Array and chained per hash bucket, newest first. A write of a key that was written before just becomes the head
+ * of the chain, and undoing is popping entries off the end: no undo log of its own, and nothing to pay for a command
+ * that succeeds. Sub keys are chained a second time by the hash of what they share (their collection), so that HGETALL
+ * finds a hash's uncommitted fields without looking at the whole tick.
+ *
+ * Range deletes are a short list aside; each remembers how many entries were older than it.
+ */
+import type { Span } from './bytes.ts';
+
+/** Answers of `find` that are no entry. */
+export const notInTick = -1;
+export const deletedInTick = -2;
+
+/** The fields of an entry. */
+const field = {
+  keyStart: 0,
+  keyEnd: 1,
+  /** -1 for a delete. */
+  valueStart: 2,
+  valueEnd: 3,
+  hash: 4,
+  next: 5,
+  family: 6,
+  groupHash: 7,
+  groupNext: 8,
+} as const;
+const stride = 9;
+
+const initialEntries = 256;
+/** A tick's tables are kept for the next one up to this many entries. */
+const keptEntries = 1 << 16;
+
+interface DeletedRange {
+  readonly family: number;
+  readonly begin: Buffer;
+  readonly end: Buffer;
+  /** Entries below this index are older than the range. */
+  readonly order: number;
+}
+
+/** Where the record just written stands in the batch buffer. */
+export interface WrittenRecord {
+  readonly buffer: Buffer;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+function hashOf(bytes: Buffer, start: number, end: number, seed: number): number {
+  let hash = seed;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  return hash;
+}
+
+function seedOf(family: number): number {
+  return 0x811c9dc5 ^ Math.imul(family, 0x9e3779b1);
+}
+
+/** FNV's low bits are its best, but a short final byte reaches few of them: fold the high half in. */
+function bucketOf(hash: number, mask: number): number {
+  return (hash ^ (hash >>> 15)) & mask;
+}
+
+export class Overlay {
+  /** Entries, older ones of the same key included. */
+  count = 0;
+  #entries = new Int32Array(initialEntries * stride);
+  #heads = new Int32Array(initialEntries * 2).fill(-1);
+  #groupHeads = new Int32Array(initialEntries).fill(-1);
+  #ranges: DeletedRange[] = [];
+
+  get rangeCount(): number {
+    return this.#ranges.length;
+  }
+
+  /**
+   * Notes the record just written.
+   * @param groupLength how many bytes of the key all members of its collection share; 0 for none.
+   */
+  add(family: number, record: WrittenRecord, groupLength: number): void {
+    if ((this.count + 1) * stride > this.#entries.length) this.#grow();
+    const { buffer, keyStart, keyEnd } = record;
+    const groupHash = groupLength > 0 ? hashOf(buffer, keyStart, keyStart + groupLength, seedOf(family)) : 0;
+    const hash =
+      groupLength > 0
+        ? hashOf(buffer, keyStart + groupLength, keyEnd, groupHash)
+        : hashOf(buffer, keyStart, keyEnd, seedOf(family));
+    const entries = this.#entries;
+    const at = this.count * stride;
+    entries[at + field.keyStart] = keyStart;
+    entries[at + field.keyEnd] = keyEnd;
+    entries[at + field.valueStart] = record.valueStart;
+    entries[at + field.valueEnd] = record.valueEnd;
+    entries[at + field.hash] = hash;
+    entries[at + field.family] = family;
+    entries[at + field.groupHash] = groupHash;
+    entries[at + field.groupNext] = groupLength > 0 ? -1 : -2;
+    this.#link(this.count++);
+  }
+
+  addRange(family: number, begin: Uint8Array, end: Uint8Array): void {
+    this.#ranges.push({ family, begin: Buffer.from(begin), end: Buffer.from(end), order: this.count });
+  }
+
+  /** The newest entry of a key; `notInTick` when only the database can tell, `deletedInTick` when it is gone. */
+  find(buffer: Buffer, family: number, key: Span): number {
+    const hash = hashOf(key.buffer, key.start, key.end, seedOf(family));
+    const entries = this.#entries;
+    let index = this.#heads[bucketOf(hash, this.#heads.length - 1)] as number;
+    while (index >= 0) {
+      const at = index * stride;
+      if (entries[at + field.hash] === hash && this.#isKey(buffer, at, family, key)) break;
+      index = entries[at + field.next] as number;
+    }
+    if (this.#ranges.length > 0 && this.#isRangeDeleted(family, key.buffer.subarray(key.start, key.end), index)) {
+      return deletedInTick;
+    }
+    if (index < 0) return notInTick;
+    return (entries[index * stride + field.valueStart] as number) < 0 ? deletedInTick : index;
+  }
+
+  /** Whether a delete range newer than entry `index` (-1: than what is committed) covers `key`. */
+  #isRangeDeleted(family: number, key: Buffer, index: number): boolean {
+    for (const range of this.#ranges) {
+      if (range.family !== family || range.order <= index) continue;
+      if (range.begin.compare(key) <= 0 && key.compare(range.end) < 0) return true;
+    }
+    return false;
+  }
+
+  /** Whether a committed entry with this key was deleted by a range of this tick. */
+  coversCommitted(family: number, key: Buffer): boolean {
+    return this.#ranges.length > 0 && this.#isRangeDeleted(family, key, -1);
+  }
+
+  keyStart(index: number): number {
+    return this.#entries[index * stride + field.keyStart] as number;
+  }
+
+  keyEnd(index: number): number {
+    return this.#entries[index * stride + field.keyEnd] as number;
+  }
+
+  valueStart(index: number): number {
+    return this.#entries[index * stride + field.valueStart] as number;
+  }
+
+  valueEnd(index: number): number {
+    return this.#entries[index * stride + field.valueEnd] as number;
+  }
+
+  /**
+   * The newest entry of every key in a range, in key order; deletes included, so that they hide what is committed.
+   * @param group the bytes all keys of the range share when they are one collection: looks at its entries only.
+   */
+  collect(
+    buffer: Buffer,
+    family: number,
+    range: { gte: Buffer | undefined; lt: Buffer | undefined },
+    group?: Buffer,
+  ): number[] {
+    const found: number[] = [];
+    const accept = (index: number): void => {
+      const at = index * stride;
+      if (this.#entries[at + field.family] !== family) return;
+      const start = this.#entries[at + field.keyStart] as number;
+      const end = this.#entries[at + field.keyEnd] as number;
+      if (range.gte !== undefined && buffer.compare(range.gte, 0, range.gte.length, start, end) < 0) return;
+      if (range.lt !== undefined && buffer.compare(range.lt, 0, range.lt.length, start, end) >= 0) return;
+      found.push(index);
+    };
+    if (group === undefined) for (let index = 0; index < this.count; index++) accept(index);
+    else {
+      const hash = hashOf(group, 0, group.length, seedOf(family));
+      let index = this.#groupHeads[bucketOf(hash, this.#groupHeads.length - 1)] as number;
+      while (index >= 0) {
+        if (this.#entries[index * stride + field.groupHash] === hash) accept(index);
+        index = this.#entries[index * stride + field.groupNext] as number;
+      }
+    }
+    return this.#newestInOrder(buffer, family, found);
+  }
+
+  #newestInOrder(buffer: Buffer, family: number, found: number[]): number[] {
+    const compare = (a: number, b: number): number =>
+      buffer.compare(buffer, this.keyStart(b), this.keyEnd(b), this.keyStart(a), this.keyEnd(a)) || b - a;
+    found.sort(compare);
+    const newest: number[] = [];
+    for (const index of found) {
+      const last = newest.at(-1);
+      if (
+        last !== undefined &&
+        buffer.compare(buffer, this.keyStart(last), this.keyEnd(last), this.keyStart(index), this.keyEnd(index)) === 0
+      )
+        continue;
+      newest.push(index);
+    }
+    if (this.#ranges.length === 0) return newest;
+    return newest.filter(
+      (index) => !this.#isRangeDeleted(family, buffer.subarray(this.keyStart(index), this.keyEnd(index)), index),
+    );
+  }
+
+  /** Takes back entries and ranges added since there were `count` and `ranges` of them. */
+  truncate(count: number, ranges: number): void {
+    const entries = this.#entries;
+    for (let index = this.count - 1; index >= count; index--) {
+      const at = index * stride;
+      this.#heads[bucketOf(entries[at + field.hash] as number, this.#heads.length - 1)] = entries[
+        at + field.next
+      ] as number;
+      const groupNext = entries[at + field.groupNext] as number;
+      if (groupNext > -2) {
+        const bucket = bucketOf(entries[at + field.groupHash] as number, this.#groupHeads.length - 1);
+        this.#groupHeads[bucket] = groupNext;
+      }
+    }
+    this.count = count;
+    this.#ranges.length = ranges;
+  }
+
+  reset(): void {
+    if (this.#entries.length > keptEntries * stride) {
+      this.#entries = new Int32Array(initialEntries * stride);
+      this.#heads = new Int32Array(initialEntries * 2).fill(-1);
+      this.#groupHeads = new Int32Array(initialEntries).fill(-1);
+      this.count = 0;
+      this.#ranges = [];
+    } else if (this.count * 4 < this.#heads.length) this.truncate(0, 0);
+    else {
+      this.#heads.fill(-1);
+      this.#groupHeads.fill(-1);
+      this.count = 0;
+      this.#ranges.length = 0;
+    }
+  }
+
+  #isKey(buffer: Buffer, at: number, family: number, key: Span): boolean {
+    const entries = this.#entries;
+    const start = entries[at + field.keyStart] as number;
+    const length = key.end - key.start;
+    if (entries[at + field.family] !== family || (entries[at + field.keyEnd] as number) - start !== length)
+      return false;
+    for (let i = length - 1; i >= 0; i--) if (buffer[start + i] !== key.buffer[key.start + i]) return false;
+    return true;
+  }
+
+  /** Makes an entry the head of its chains. */
+  #link(index: number): void {
+    const entries = this.#entries;
+    const at = index * stride;
+    const bucket = bucketOf(entries[at + field.hash] as number, this.#heads.length - 1);
+    entries[at + field.next] = this.#heads[bucket] as number;
+    this.#heads[bucket] = index;
+    if (entries[at + field.groupNext] === -2) return;
+    const groupBucket = bucketOf(entries[at + field.groupHash] as number, this.#groupHeads.length - 1);
+    entries[at + field.groupNext] = this.#groupHeads[groupBucket] as number;
+    this.#groupHeads[groupBucket] = index;
+  }
+
+  /** Doubles the tables; chains are linked anew in the order of age, so that the newest stays first. */
+  #grow(): void {
+    const grown = new Int32Array(this.#entries.length * 2);
+    grown.set(this.#entries);
+    this.#entries = grown;
+    this.#heads = new Int32Array(this.#heads.length * 2).fill(-1);
+    this.#groupHeads = new Int32Array(this.#groupHeads.length * 2).fill(-1);
+    for (let index = 0; index < this.count; index++) this.#link(index);
+  }
+}

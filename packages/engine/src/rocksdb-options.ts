@@ -1,0 +1,120 @@
+/**
+ * How Kvrocks' families are opened (Kvrocks storage/storage.cc, 2.10), so that the files either side writes suit the
+ * other: family order, table format, level layout. What an operator may set keeps Kvrocks' directive names.
+ */
+import type { ColumnFamilyOptions, OpenOptions } from '@holdfast/rocksdb';
+
+/** The `rocksdb.*` directives that are honoured, with Kvrocks' defaults. Sizes in bytes. */
+export interface RocksdbSettings {
+  readonly blockSizeBytes?: number;
+  readonly blockCacheBytes?: number;
+  readonly cacheIndexAndFilterBlocks?: boolean;
+  readonly compression?: 'no' | 'snappy' | 'zlib' | 'lz4' | 'zstd';
+  readonly writeBufferBytes?: number;
+  readonly maxWriteBufferNumber?: number;
+  readonly targetFileSizeBytes?: number;
+  readonly maxBytesForLevelBase?: number;
+  readonly level0FileNumCompactionTrigger?: number;
+  readonly level0SlowdownWritesTrigger?: number;
+  readonly level0StopWritesTrigger?: number;
+  readonly disableAutoCompactions?: boolean;
+  readonly maxOpenFiles?: number;
+  readonly maxBackgroundJobs?: number;
+  readonly maxTotalWalBytes?: number;
+  readonly walTtlSeconds?: number;
+  readonly walSizeLimitMb?: number;
+}
+
+const mib = 1 << 20;
+
+const compressionNames = {
+  no: 'kNoCompression',
+  snappy: 'kSnappyCompression',
+  zlib: 'kZlibCompression',
+  lz4: 'kLZ4Compression',
+  zstd: 'kZSTD',
+} as const;
+
+const levels = 7;
+/** Levels 0 and 1 are rewritten so soon that compressing them costs more than it saves. */
+const uncompressedLevels = 2;
+
+function familyOptions(settings: RocksdbSettings): Record<string, string> {
+  const compression = compressionNames[settings.compression ?? 'no'];
+  const perLevel = Array.from({ length: levels }, (_, level) =>
+    level < uncompressedLevels ? compressionNames.no : compression,
+  );
+  return {
+    write_buffer_size: String(settings.writeBufferBytes ?? 64 * mib),
+    max_write_buffer_number: String(settings.maxWriteBufferNumber ?? 4),
+    min_write_buffer_number_to_merge: '1',
+    target_file_size_base: String(settings.targetFileSizeBytes ?? 128 * mib),
+    max_bytes_for_level_base: String(settings.maxBytesForLevelBase ?? 256 * mib),
+    num_levels: String(levels),
+    level_compaction_dynamic_level_bytes: 'false',
+    level0_file_num_compaction_trigger: String(settings.level0FileNumCompactionTrigger ?? 4),
+    level0_slowdown_writes_trigger: String(settings.level0SlowdownWritesTrigger ?? 20),
+    level0_stop_writes_trigger: String(settings.level0StopWritesTrigger ?? 40),
+    disable_auto_compactions: String(settings.disableAutoCompactions ?? false),
+    compression_per_level: perLevel.join(':'),
+  };
+}
+
+function tableOptions(settings: RocksdbSettings): Record<string, string> {
+  return {
+    format_version: '5',
+    block_size: String(settings.blockSizeBytes ?? 16384),
+    index_type: 'kTwoLevelIndexSearch',
+    filter_policy: 'bloomfilter:10:false',
+    partition_filters: 'true',
+    metadata_block_size: '4096',
+    data_block_index_type: 'kDataBlockBinaryAndHash',
+    data_block_hash_table_util_ratio: '0.75',
+    cache_index_and_filter_blocks: String(settings.cacheIndexAndFilterBlocks ?? true),
+    pin_l0_filter_and_index_blocks_in_cache: 'true',
+  };
+}
+
+/** What the binding is to open: families in Kvrocks' order, with their compaction filters. */
+export function openOptions(path: string, slotPrefixed: boolean, settings: RocksdbSettings): OpenOptions {
+  const options = familyOptions(settings);
+  const table = tableOptions(settings);
+  const familyOf = (
+    name: string,
+    filter: ColumnFamilyOptions['filter'],
+    extra: Record<string, string> = {},
+  ): ColumnFamilyOptions => ({ name, filter, options: { ...options, ...extra }, table });
+  return {
+    path,
+    createIfMissing: true,
+    columnFamilies: [
+      familyOf('default', 'orphaned-subkeys'),
+      familyOf('metadata', 'expired-metadata', {
+        memtable_whole_key_filtering: 'true',
+        memtable_prefix_bloom_size_ratio: '0.1',
+      }),
+      familyOf('zset_score', 'orphaned-subkeys'),
+      familyOf('pubsub', 'drop-all'),
+      familyOf('propagate', { dropKey: 'script' }),
+      familyOf('stream', 'orphaned-subkeys'),
+      familyOf('search', 'none'),
+    ],
+    options: {
+      max_open_files: String(settings.maxOpenFiles ?? 8096),
+      max_background_jobs: String(settings.maxBackgroundJobs ?? 4),
+      max_subcompactions: '2',
+      max_total_wal_size: String(settings.maxTotalWalBytes ?? 512 * mib),
+      WAL_ttl_seconds: String(settings.walTtlSeconds ?? 10800),
+      WAL_size_limit_MB: String(settings.walSizeLimitMb ?? 16384),
+      max_manifest_file_size: String(64 * mib),
+      max_log_file_size: String(256 * mib),
+      keep_log_file_num: '12',
+      // A node that has to take back the end of its history can do so only while it is in the WAL alone.
+      avoid_flush_during_recovery: 'true',
+      avoid_flush_during_shutdown: 'true',
+      avoid_unnecessary_blocking_io: 'true',
+    },
+    blockCacheBytes: settings.blockCacheBytes ?? 0,
+    slotPrefixed,
+  };
+}

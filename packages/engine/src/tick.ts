@@ -1,0 +1,180 @@
+/**
+ * The open tick: the batches being built and the overlay over them, kept in step. Commands write here; nothing reaches
+ * RocksDB before the tick is committed, so a command, a transaction or the whole tick can be taken back.
+ *
+ * A stock replica reacts only to the last put of a batch in the pubsub, propagate and stream families, so a put to one
+ * of them ends its batch: when the next command begins, never inside a transaction, whose writes are one WAL record.
+ */
+import { assert } from '@holdfast/base';
+import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
+import type { Scratch, Span, Window } from './bytes.ts';
+import { family } from './families.ts';
+import { Overlay, deletedInTick, notInTick } from './overlay.ts';
+
+interface Savepoint {
+  readonly builder: BuilderMark;
+  entries: number;
+  ranges: number;
+  splitPending: boolean;
+}
+
+function savepoint(): Savepoint {
+  return {
+    builder: { length: 0, batchStart: -1, count: 0, closed: 0, total: 0 },
+    entries: 0,
+    ranges: 0,
+    splitPending: false,
+  };
+}
+
+const noSpan: Span = { buffer: Buffer.alloc(0), start: 0, end: 0 };
+
+/** Families whose puts end a batch. */
+function endsBatch(of: number): boolean {
+  return of === family.pubsub || of === family.propagate || of === family.stream;
+}
+
+export class Tick {
+  replicationId: string | undefined;
+  readonly overlay: Overlay = new Overlay();
+  readonly builder: BatchBuilder = new BatchBuilder();
+  readonly #batchBytesMax: number;
+  #command = savepoint();
+  #atomic = savepoint();
+  #isAtomic = false;
+  #splitPending = false;
+
+  constructor(batchBytesMax: number) {
+    this.#batchBytesMax = batchBytesMax;
+  }
+
+  /** Counted records written so far. */
+  get records(): number {
+    return this.builder.total;
+  }
+
+  get isAtomic(): boolean {
+    return this.#isAtomic;
+  }
+
+  /** Entries of the overlay when the running command began: what it wrote itself has this index or a higher one. */
+  get commandEntries(): number {
+    return this.#command.entries;
+  }
+
+  beginCommand(): void {
+    if (!this.#isAtomic) this.#splitIfDue();
+    this.#save(this.#command);
+  }
+
+  rollbackCommand(): void {
+    this.#restore(this.#command);
+  }
+
+  beginAtomic(): void {
+    assert(!this.#isAtomic, 'transactions do not nest');
+    this.#splitIfDue();
+    this.#save(this.#atomic);
+    this.#isAtomic = true;
+  }
+
+  endAtomic(): void {
+    assert(this.#isAtomic, 'no transaction is open');
+    this.#isAtomic = false;
+    this.#save(this.#command);
+  }
+
+  rollbackAtomic(): void {
+    assert(this.#isAtomic, 'no transaction is open');
+    this.#isAtomic = false;
+    this.#restore(this.#atomic);
+    this.#save(this.#command);
+  }
+
+  /** Closes the last batch. */
+  close(): void {
+    assert(!this.#isAtomic, 'the tick may not end inside a transaction');
+    this.builder.close(this.replicationId);
+  }
+
+  /** Forgets everything, an open transaction included. */
+  reset(): void {
+    this.builder.reset();
+    this.clearOverlay();
+  }
+
+  /** After the batches were taken: what was read from them is in the database now. */
+  clearOverlay(): void {
+    this.overlay.reset();
+    this.#isAtomic = false;
+    this.#splitPending = false;
+    this.#save(this.#command);
+  }
+
+  /** What the records that follow belong to, e.g. `1` for a string: read by migration from the WAL. */
+  logData(blob: Uint8Array): void {
+    this.builder.logData(blob);
+  }
+
+  /** @param groupLength how many bytes of `key` its whole collection shares; 0 for none. */
+  put(of: number, key: Scratch, head: Span, body: Span = noSpan, groupLength = 0): void {
+    this.builder.put(of, key, head, body);
+    this.overlay.add(of, this.builder, groupLength);
+    if (endsBatch(of)) this.#splitPending = true;
+  }
+
+  delete(of: number, key: Scratch, groupLength = 0): void {
+    this.builder.delete(of, key);
+    this.overlay.add(of, this.builder, groupLength);
+  }
+
+  deleteRange(of: number, begin: Uint8Array, end: Uint8Array): void {
+    this.builder.deleteRange(of, begin, end);
+    this.overlay.addRange(of, begin, end);
+  }
+
+  /** As `put`, for records that must each be the last of a batch also when no command begins in between. */
+  putAlone(of: number, key: Scratch, value: Span): void {
+    if (!this.#isAtomic) this.#splitIfDue();
+    this.put(of, key, value);
+  }
+
+  /**
+   * Looks for a key among what the tick wrote.
+   * @returns 1 and the value in `into`; 0 when the tick deleted it; -1 when only the database can tell.
+   */
+  find(of: number, key: Span, into: Window): 1 | 0 | -1 {
+    const overlay = this.overlay;
+    if (overlay.count === 0 && overlay.rangeCount === 0) return -1;
+    const index = overlay.find(this.builder.buffer, of, key);
+    if (index === notInTick) return -1;
+    if (index === deletedInTick) return 0;
+    into.set(this.builder.buffer, overlay.valueStart(index), overlay.valueEnd(index));
+    return 1;
+  }
+
+  /** Whether the running command has put `key` already. */
+  isWrittenByCommand(of: number, key: Span): boolean {
+    if (this.overlay.count === this.#command.entries) return false;
+    return this.overlay.find(this.builder.buffer, of, key) >= this.#command.entries;
+  }
+
+  #splitIfDue(): void {
+    if (!this.#splitPending && this.builder.openBytes < this.#batchBytesMax) return;
+    this.builder.close(this.replicationId);
+    this.#splitPending = false;
+  }
+
+  #save(to: Savepoint): void {
+    this.builder.mark(to.builder);
+    to.entries = this.overlay.count;
+    to.ranges = this.overlay.rangeCount;
+    to.splitPending = this.#splitPending;
+  }
+
+  #restore(from: Savepoint): void {
+    this.builder.truncate(from.builder);
+    this.overlay.truncate(from.entries, from.ranges);
+    this.#splitPending = from.splitPending;
+  }
+}
