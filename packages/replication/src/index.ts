@@ -1,1 +1,28 @@
-export {};
+export { AcknowledgementWaits, type WaitRequest } from './acknowledgement-waits.ts';
+export { CheckpointSource, type CheckpointSourceEnvironment } from './checkpoint-source.ts';
+export { openRepaired, swapDirectories } from './directory-swap.ts';
+export {
+  isCheckpointFile,
+  replicationPaths,
+  type FileReader,
+  type FileWriter,
+  type ReplicationFiles,
+  type ReplicationPaths,
+} from './files.ts';
+export { FollowerSet, type FollowerSetEnvironment } from './follower-set.ts';
+export { Follower, type FollowerFacts, type FollowerIdentity } from './follower.ts';
+export { frameBatches, StreamDecoder, type StreamItem } from './framing.ts';
+export { runFullSync, type FullSyncEnvironment } from './full-sync.ts';
+export { promptAckCapability, stepLink, stoppedLink, type LinkSettings, type LogPosition } from './link-state.ts';
+export { decidePsync, IdHistory, psyncRefusals, readLogFacts, type PsyncRequest } from './psync.ts';
+export { ReplicaLink, type LinkEnvironment, type LinkFacts } from './replica-link.ts';
+export type { LogDatabase, ReplicatedLog } from './replicated-log.ts';
+export {
+  drawReplicationId,
+  propagateFamily,
+  pubsubFamily,
+  replicationIdKey,
+  storedReplicationId,
+  streamFamily,
+} from './replication-id.ts';
+export { BatchReader, readBatchHeader, replicationIdLength, summarizeBatch, type BatchSummary } from './write-batch.ts';

@@ -1,0 +1,121 @@
+/** All attached replicas of a node: a commit is framed once and handed to each of them. */
+import type { Clock, Logger, Timer, Timers, Transport } from '@holdfast/base';
+import type { Commit } from '@holdfast/engine';
+import { Follower, type FollowerFacts, type FollowerIdentity } from './follower.ts';
+import { frameBatches } from './framing.ts';
+import { housekeepingMs } from './limits.ts';
+import type { ReplicatedLog } from './replicated-log.ts';
+
+export interface FollowerSetEnvironment {
+  readonly log: ReplicatedLog;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly sendTimeoutMs: () => number;
+  /** `handedOver` may answer otherwise than before. */
+  onProgress(): void;
+  /** A replica acknowledged more than before, or is gone. */
+  onAck(): void;
+}
+
+export class FollowerSet {
+  readonly #env: FollowerSetEnvironment;
+  readonly #followers = new Set<Follower>();
+  #housekeeping: Timer | undefined;
+
+  constructor(env: FollowerSetEnvironment) {
+    this.#env = env;
+  }
+
+  get size(): number {
+    return this.#followers.size;
+  }
+
+  /** Takes over the connection of a replica that was granted PSYNC from `nextSequence`. */
+  attach(transport: Transport, identity: FollowerIdentity, nextSequence: number): Follower {
+    const { log, clock, timers, logger, sendTimeoutMs } = this.#env;
+    const follower = new Follower(
+      {
+        log,
+        clock,
+        timers,
+        logger,
+        sendTimeoutMs,
+        onProgress: () => this.#env.onProgress(),
+        onAck: () => this.#env.onAck(),
+        onClosed: (closed) => this.#remove(closed),
+      },
+      transport,
+      identity,
+      nextSequence,
+    );
+    logger.info('a replica is attached', {
+      replica: transport.peer,
+      host: identity.host,
+      port: identity.port,
+      nextSequence,
+    });
+    if (!follower.closed) this.#followers.add(follower);
+    this.#housekeeping ??= timers.every(housekeepingMs, () => this.#housekeep());
+    return follower;
+  }
+
+  /** Hands a commit to the sockets of all live followers. */
+  feed(commit: Commit): void {
+    let framed: Buffer | undefined;
+    for (const follower of this.#followers) {
+      if (!follower.takes(commit)) continue;
+      framed ??= frameBatches(commit.packed, commit.lengths, commit.count);
+      follower.sendLive(framed, commit.lastSequence);
+    }
+  }
+
+  /**
+   * Whether the operating system has accepted everything up to `sequence` for every follower worth waiting for: live,
+   * and taking what it is sent.
+   */
+  handedOver(sequence: number): boolean {
+    for (const follower of this.#followers) if (follower.delays(sequence)) return false;
+    return true;
+  }
+
+  unsentBytes(): number {
+    let bytes = 0;
+    for (const follower of this.#followers) bytes += follower.unsentBytes();
+    return bytes;
+  }
+
+  /** Number of replicas that acknowledged `sequence`. */
+  countAcked(sequence: number): number {
+    let count = 0;
+    for (const follower of this.#followers) if (follower.ackedSequence >= sequence) count++;
+    return count;
+  }
+
+  askAcks(sequence: number): void {
+    for (const follower of this.#followers) if (follower.ackedSequence < sequence) follower.askAck();
+  }
+
+  facts(): FollowerFacts[] {
+    return [...this.#followers].map((follower) => follower.facts());
+  }
+
+  /** Ends every link; the replicas connect again by themselves, and are then judged anew. */
+  closeAll(reason: string): void {
+    for (const follower of [...this.#followers]) follower.close(reason);
+  }
+
+  #remove(follower: Follower): void {
+    if (!this.#followers.delete(follower)) return;
+    if (this.#followers.size === 0) {
+      this.#housekeeping?.cancel();
+      this.#housekeeping = undefined;
+    }
+    this.#env.onAck();
+    this.#env.onProgress();
+  }
+
+  #housekeep(): void {
+    for (const follower of [...this.#followers]) follower.housekeep();
+  }
+}
