@@ -1,0 +1,135 @@
+/**
+ * Load clients: they behave as applications do. Each has one connection per shard, to the shard's LB address, and sends
+ * rounds of pipelined commands: a write of a shared register, a read of another one, a write of a fresh key, a read of
+ * the fresh key of the round before. A lost or refused connection is opened again after a short back-off; MOVED is
+ * followed. A value is never sent twice: after an unknown end the next write carries a new value.
+ */
+import { randomBelow, type Random } from '@holdfast/base';
+import { openConnection, type Connection, type ConnectionSettings } from './connection.ts';
+import type { ShardKeys } from './keys.ts';
+import type { End, Intent, Recorder } from './recorder.ts';
+
+const backOffFirstMs = 5;
+const backOffLastMs = 100;
+
+export interface LaneOptions {
+  /** Name of the client, unique together with the shard. */
+  readonly client: string;
+  readonly shard: number;
+  readonly lbAddress: string;
+  readonly keys: ShardKeys;
+  /** Time between rounds. */
+  readonly paceMs: number;
+}
+
+export interface LoadWorld {
+  readonly recorder: Recorder;
+  readonly connection: ConnectionSettings;
+  readonly random: Random;
+  /** Resolves after about `delayMs`, at once when `signal` ends. */
+  sleep(delayMs: number): Promise<void>;
+  /** Ended when the load is to stop. */
+  readonly signal: AbortSignal;
+  /** Counts of what clients met, by name. */
+  readonly counts: Map<string, number>;
+}
+
+/** Runs one client's traffic to one shard until the signal ends. Never rejects. */
+export async function runLane(options: LaneOptions, world: LoadWorld): Promise<void> {
+  const lane = new Lane(options, world);
+  await lane.run();
+}
+
+class Lane {
+  readonly #options: LaneOptions;
+  readonly #world: LoadWorld;
+  #address: string;
+  #connection: Connection | undefined;
+  #backOffMs = backOffFirstMs;
+  #round = 0;
+  #lastFreshKey: string | undefined;
+
+  constructor(options: LaneOptions, world: LoadWorld) {
+    this.#options = options;
+    this.#world = world;
+    this.#address = options.lbAddress;
+  }
+
+  async run(): Promise<void> {
+    const { signal, sleep, random } = this.#world;
+    while (!signal.aborted) {
+      const connection = await this.#connect();
+      if (connection === undefined) {
+        await sleep(this.#backOffMs);
+        this.#backOffMs = Math.min(this.#backOffMs * 2, backOffLastMs);
+        continue;
+      }
+      const ends = await this.#playRound(connection);
+      if (ends.every((end) => end.kind === 'reply')) {
+        this.#backOffMs = backOffFirstMs;
+        const { paceMs } = this.#options;
+        await sleep(paceMs / 2 + randomBelow(random, 1 + paceMs));
+      } else {
+        this.#afterTrouble(ends);
+        await sleep(this.#backOffMs);
+        this.#backOffMs = Math.min(this.#backOffMs * 2, backOffLastMs);
+      }
+    }
+    this.#connection?.client.close();
+  }
+
+  async #connect(): Promise<Connection | undefined> {
+    if (this.#connection?.client.isOpen === true) return this.#connection;
+    try {
+      this.#connection = await openConnection(this.#address, this.#world.connection);
+      this.#count('connections opened');
+      return this.#connection;
+    } catch {
+      this.#count('connections refused');
+      this.#address = this.#options.lbAddress;
+      return undefined;
+    }
+  }
+
+  #playRound(connection: Connection): Promise<End[]> {
+    const { client, keys } = this.#options;
+    const { random } = this.#world;
+    const round = this.#round++;
+    const register = (): string => keys.registers[randomBelow(random, keys.registers.length)] ?? '';
+    const freshKey = keys.fresh(`${client}:${round}`);
+    const previous = this.#lastFreshKey;
+    const ends = [
+      this.#play(connection, register(), `${client}-${round}-r`),
+      this.#play(connection, register()),
+      this.#play(connection, freshKey, `${client}-${round}-f`),
+    ];
+    if (previous !== undefined) ends.push(this.#play(connection, previous));
+    this.#lastFreshKey = freshKey;
+    return Promise.all(ends);
+  }
+
+  #play(connection: Connection, key: string, value?: string): Promise<End> {
+    const { client, shard } = this.#options;
+    const fields = { client, phase: 'load', shard, address: connection.address, key } as const;
+    const intent: Intent = value === undefined ? fields : { ...fields, value };
+    const args = value === undefined ? ['GET', key] : ['SET', key, value];
+    return this.#world.recorder.record(intent, () => connection.client.command(...args), connection.node);
+  }
+
+  /** Follows MOVED; gives up a connection whose node refuses, as cluster clients do. */
+  #afterTrouble(ends: readonly End[]): void {
+    for (const end of ends) {
+      if (end.kind === 'reply') continue;
+      const code = end.kind === 'refused' ? (end.message.split(' ')[0] ?? '') : end.kind;
+      this.#count(`operations ${end.kind}${end.kind === 'refused' ? ` ${code}` : ''}`);
+      if (code === 'MOVED') this.#address = end.message.split(' ')[2] ?? this.#options.lbAddress;
+    }
+    this.#connection?.client.close();
+    this.#connection = undefined;
+  }
+
+  #count(name: string): void {
+    const { counts } = this.#world;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,184 @@
+/** From what happened in a drill to its verdict: violations, figures and the time line. */
+import {
+  acknowledgedAfterFence,
+  isAcknowledged,
+  judge,
+  longestGapWithoutWrites,
+  type Evidence,
+  type Operation,
+  type Violation,
+} from '@holdfast/history';
+import { masterOf } from './cluster.ts';
+import type { HangRun } from './hang.ts';
+import type { Path, QueueFigures } from './queued-writes.ts';
+import type { TimelineEntry } from './watch.ts';
+
+/** What the drill finds beside what the judges of histories find. */
+export type DrillViolationKind = Violation['kind'] | 'writes-not-resumed' | 'replica-differs' | 'not-whole';
+
+export interface DrillViolation {
+  readonly kind: DrillViolationKind;
+  readonly message: string;
+  readonly operations: readonly Operation[];
+}
+
+export interface HangFigures {
+  readonly shard: number;
+  readonly leaseMs: number;
+  readonly clients: number;
+  readonly oldMaster: string;
+  readonly newMaster: string | null;
+  readonly operations: number;
+  readonly writesAcknowledged: number;
+  readonly readsAnswered: number;
+  readonly refused: number;
+  readonly unknown: number;
+  /** Promotions of the shard during the run. */
+  readonly promotions: number;
+  /** Writes laid into the old master's socket buffers around its stop, and what became of them. */
+  readonly queued: Readonly<Record<Path, QueueFigures>>;
+  /** What load clients met, by name. */
+  readonly clientCounts: Readonly<Record<string, number>>;
+  readonly controllerPollsFailed: number;
+}
+
+/** The frozen form of `--output json`; `version` rises when a reader of the former form would misread it. */
+export interface HangReport {
+  readonly version: 1;
+  readonly drill: 'hang';
+  readonly fences: readonly string[];
+  readonly seed: number;
+  readonly violations: readonly DrillViolation[];
+  readonly acknowledgedWritesLost: number;
+  readonly staleReads: number;
+  /** Longest time in which no client of the shard got a write acknowledged by a rightful master. */
+  readonly msWithoutWrites: number;
+  readonly timeline: readonly TimelineEntry[];
+  readonly figures: HangFigures;
+  /** Keys whose last value could not be read: the run proves nothing about them. */
+  readonly unjudgedKeys: readonly string[];
+}
+
+/** Judges a run. */
+export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
+  const evidence = run.watch.evidence(run.before, [run.pause]);
+  const { operations } = run.recorder;
+  const verdict = judge(operations, evidence);
+  const firstWriteMs = firstWriteElsewhere(run);
+  return {
+    version: 1,
+    drill: 'hang',
+    fences,
+    seed: run.plan.seed,
+    violations: [...verdict.violations, ...availabilityViolations(run, firstWriteMs), ...replicaViolations(run)],
+    acknowledgedWritesLost: verdict.acknowledgedWritesLost,
+    staleReads: verdict.staleReads,
+    msWithoutWrites: Math.round(msWithoutWrites(run, evidence)),
+    timeline: timelineOf(run, evidence, firstWriteMs),
+    figures: figuresOf(run, evidence),
+    unjudgedKeys: verdict.unjudgedKeys,
+  };
+}
+
+function loadOf(run: HangRun): Operation[] {
+  return run.recorder.operations.filter(({ phase, shard }) => phase === 'load' && shard === run.plan.shard);
+}
+
+/** When a client first got a write acknowledged by another node than the stopped one. */
+function firstWriteElsewhere(run: HangRun): number | null {
+  let firstMs: number | null = null;
+  for (const operation of loadOf(run)) {
+    if (operation.op !== 'write' || !isAcknowledged(operation)) continue;
+    if (operation.node === null || operation.node === run.oldMaster.id) continue;
+    if (firstMs === null || operation.completedMs < firstMs) firstMs = operation.completedMs;
+  }
+  return firstMs;
+}
+
+function msWithoutWrites(run: HangRun, evidence: Evidence): number {
+  const load = loadOf(run);
+  const wrong = new Set<Operation>(acknowledgedAfterFence(load, evidence).map(({ write }) => write));
+  const rightful = load.filter((operation) => !wrong.has(operation));
+  const gap = longestGapWithoutWrites(rightful, { fromMs: run.pause.fromMs - 200, toMs: run.loadEndMs });
+  return gap.toMs - gap.fromMs;
+}
+
+function availabilityViolations(run: HangRun, firstWriteMs: number | null): DrillViolation[] {
+  const violations: DrillViolation[] = [];
+  const say = (kind: DrillViolationKind, message: string): void =>
+    void violations.push({ kind, message, operations: [] });
+  if (firstWriteMs === null || firstWriteMs > run.pause.untilMs)
+    say('writes-not-resumed', `no client got a write acknowledged by another node while the master stood still`);
+  if (run.wholeMs === null) {
+    const nodes = run.watch.latestShard.nodes.map(
+      (node) => `${node.address} ${node.role}${node.isAlive ? '' : ' (dead)'} at ${node.sequence}`,
+    );
+    say('not-whole', `after the load the nodes did not come to have the same log: ${nodes.join(', ')}`);
+  }
+  return violations;
+}
+
+function replicaViolations(run: HangRun): DrillViolation[] {
+  const violations: DrillViolation[] = [];
+  for (const [address, found] of run.replicas) {
+    if (typeof found === 'string') {
+      const message = `replica ${address} could not be compared with its master: ${found}`;
+      violations.push({ kind: 'replica-differs', message, operations: [] });
+      continue;
+    }
+    for (const { key, onMaster, onReplica } of found) {
+      const message = `replica ${address} has ${key} = ${onReplica ?? '(absent)'}, its master ${onMaster ?? '(absent)'}`;
+      const operations = run.recorder.operations.filter((operation) => operation.key === key);
+      violations.push({ kind: 'replica-differs', message, operations: operations.slice(-4) });
+    }
+  }
+  return violations;
+}
+
+function timelineOf(run: HangRun, evidence: Evidence, firstWriteMs: number | null): TimelineEntry[] {
+  const { watch, pause } = run;
+  const entries: TimelineEntry[] = [];
+  const add = (event: string, atMs: number | null | undefined, detail: string): void => {
+    if (atMs === null || atMs === undefined) return;
+    entries.push({ event, atMs: Math.round(atMs), sinceStopMs: Math.round(atMs - pause.fromMs), detail });
+  };
+  const fromController = (event: string, kind: string): void => {
+    const seen = watch.first(kind, pause.fromMs);
+    add(event, seen?.atMs, seen === undefined ? '' : `epoch ${seen.epoch ?? '-'}: ${seen.message}`);
+  };
+  add('stopped', pause.fromMs, `${run.oldMaster.address} (SIGSTOP)`);
+  fromController('suspected', 'master-suspected');
+  fromController('lease ended', 'lease-ended');
+  fromController('promoted', 'promoted');
+  fromController('lb moved', 'lb-moved');
+  add('first write', firstWriteMs, 'first acknowledgement by another node');
+  add('resumed', pause.untilMs, `${run.oldMaster.address} (SIGCONT)`);
+  const late = acknowledgedAfterFence(run.recorder.operations, evidence);
+  const firstLateMs = late.reduce((first, { write }) => Math.min(first, write.completedMs), Infinity);
+  if (late.length > 0) add('fence broken', firstLateMs, `${late.length} writes acknowledged by the old master`);
+  add('old master demoted', run.demotedMs, 'it calls itself a replica');
+  add('converged', run.convergedMs, 'it has what its master had then');
+  return entries.sort((a, b) => a.atMs - b.atMs);
+}
+
+function figuresOf(run: HangRun, evidence: Evidence): HangFigures {
+  const { operations } = run.recorder;
+  const count = (matches: (operation: Operation) => boolean): number => operations.filter(matches).length;
+  const newMaster = masterOf(run.watch.latestShard);
+  return {
+    shard: run.plan.shard,
+    leaseMs: run.leaseMs,
+    clients: run.plan.clients,
+    oldMaster: run.oldMaster.address,
+    newMaster: newMaster?.address ?? null,
+    operations: operations.length,
+    writesAcknowledged: count(({ op, outcome }) => op === 'write' && outcome === 'ok'),
+    readsAnswered: count(({ op, outcome }) => op === 'read' && outcome === 'ok'),
+    refused: count(({ outcome }) => outcome === 'failed'),
+    unknown: count(({ outcome }) => outcome === 'unknown'),
+    promotions: evidence.masterships.length - 1,
+    queued: run.queue.figures,
+    clientCounts: Object.fromEntries([...run.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+    controllerPollsFailed: run.watch.failedPolls.count,
+  };
+}
