@@ -1,1 +1,16 @@
-export {};
+export { RocksError } from './errors.ts';
+export { buildInfo, destroy, open } from './open.ts';
+export type {
+  BlockIterator,
+  ColumnFamilyOptions,
+  Database,
+  EntryBlock,
+  OpenOptions,
+  RangeOptions,
+  RocksErrorCode,
+  RocksdbModule,
+  Snapshot,
+  WalBlock,
+  WalTail,
+  WriteOptions,
+} from './types.ts';

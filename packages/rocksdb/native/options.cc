@@ -1,0 +1,76 @@
+#include "options.h"
+
+#include <rocksdb/convenience.h>
+
+#include <set>
+#include <unordered_map>
+
+namespace holdfast {
+
+namespace {
+
+using Names = std::set<std::string>;
+
+// Options that this binding decides itself, because its promises hang on them: one comparator and no merge (batches are
+// checked against that), a WAL of one record per batch that a tail can follow, one shared block cache.
+const Names kOwnDatabaseOptions = {
+    "create_if_missing", "create_missing_column_families", "error_if_exists", "env", "wal_filter", "allow_2pc",
+    "two_write_queues", "unordered_write", "manual_wal_flush", "recycle_log_file_num", "info_log", "listeners",
+    "row_cache"};
+const Names kOwnFamilyOptions = {
+    "comparator", "merge_operator", "compaction_filter", "compaction_filter_factory", "table_factory",
+    "block_based_table_factory", "plain_table_factory", "memtable", "memtable_factory", "inplace_update_support",
+    "sst_partitioner_factory"};
+const Names kOwnTableOptions = {"block_cache", "block_cache_compressed", "persistent_cache", "flush_block_policy_factory"};
+
+rocksdb::ConfigOptions Strict() {
+  rocksdb::ConfigOptions config;
+  config.ignore_unknown_options = false;
+  config.ignore_unsupported_options = false;
+  config.input_strings_escaped = false;
+  return config;
+}
+
+// Applies pair by pair, so that the failing one can be named.
+template <typename Options, typename FromMap>
+void Apply(const std::string& where, const StringPairs& pairs, const Names& own, Options* options, FromMap from_map) {
+  for (const auto& [name, value] : pairs) {
+    const std::string pair = where + " option " + name + "=" + value;
+    if (own.count(name) != 0) throw Failure{"ROCKS_ARGUMENT", pair + ": this one is not open to choice, leave it out"};
+    const std::unordered_map<std::string, std::string> map = {{name, value}};
+    Options changed = *options;
+    rocksdb::Status status;
+    try {
+      status = from_map(*options, map, &changed);
+    } catch (const std::exception& error) {
+      status = rocksdb::Status::InvalidArgument(error.what());
+    }
+    if (!status.ok()) throw Failure{"ROCKS_ARGUMENT", pair + " is refused by RocksDB: " + status.ToString()};
+    *options = changed;
+  }
+}
+
+}  // namespace
+
+void ApplyDatabaseOptions(const StringPairs& pairs, rocksdb::DBOptions* options) {
+  Apply("database", pairs, kOwnDatabaseOptions, options,
+        [](const rocksdb::DBOptions& base, const auto& map, rocksdb::DBOptions* changed) {
+          return rocksdb::GetDBOptionsFromMap(Strict(), base, map, changed);
+        });
+}
+
+void ApplyFamilyOptions(const std::string& family, const StringPairs& pairs, rocksdb::ColumnFamilyOptions* options) {
+  Apply("column family " + family + ":", pairs, kOwnFamilyOptions, options,
+        [](const rocksdb::ColumnFamilyOptions& base, const auto& map, rocksdb::ColumnFamilyOptions* changed) {
+          return rocksdb::GetColumnFamilyOptionsFromMap(Strict(), base, map, changed);
+        });
+}
+
+void ApplyTableOptions(const std::string& family, const StringPairs& pairs, rocksdb::BlockBasedTableOptions* options) {
+  Apply("column family " + family + ": table", pairs, kOwnTableOptions, options,
+        [](const rocksdb::BlockBasedTableOptions& base, const auto& map, rocksdb::BlockBasedTableOptions* changed) {
+          return rocksdb::GetBlockBasedTableOptionsFromMap(Strict(), base, map, changed);
+        });
+}
+
+}  // namespace holdfast

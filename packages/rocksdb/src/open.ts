@@ -1,0 +1,22 @@
+/** The three entry points of the binding; everything else hangs on the Database that `open` resolves to. */
+import { addon } from './native.ts';
+import type { Database, OpenOptions } from './types.ts';
+
+/**
+ * Opens a database on a worker thread.
+ * @throws RocksError (as a rejection), e.g. ROCKS_LOCKED when another process, or this one, has it open; ROCKS_ARGUMENT
+ *   naming an option that RocksDB does not know; ROCKS_CORRUPTION when a listed family has another id than its place.
+ */
+export function open(options: OpenOptions): Promise<Database> {
+  return addon.open(options);
+}
+
+/** Removes a closed database's files; a directory without one is left as it is. @throws RocksError ROCKS_LOCKED. */
+export function destroy(path: string): Promise<void> {
+  return addon.destroy(path);
+}
+
+/** Version of the RocksDB that is loaded, and whether it was built with assertions (misuse would end the process). */
+export function buildInfo(): { version: string; assertions: boolean } {
+  return addon.buildInfo();
+}

@@ -1,0 +1,63 @@
+/** Batches and blocks for tests: written plainly, not for speed. Grammar: docs/formats/write-batch.md. */
+
+export interface BatchBuilder {
+  put(family: number, key: Uint8Array | string, value: Uint8Array | string): BatchBuilder;
+  delete(family: number, key: Uint8Array | string): BatchBuilder;
+  deleteRange(family: number, begin: Uint8Array | string, end: Uint8Array | string): BatchBuilder;
+  logData(blob: Uint8Array | string): BatchBuilder;
+  /** Any bytes, for batches that are to be refused; `counted` is added to the count of the header. */
+  raw(bytes: Uint8Array, counted: number): BatchBuilder;
+  /** The batch; the sequence is 0, RocksDB sets it. */
+  bytes(): Buffer;
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest > 0x7f) {
+    bytes.push((rest % 128) | 0x80);
+    rest = Math.floor(rest / 128);
+  }
+  bytes.push(rest);
+  return Buffer.from(bytes);
+}
+
+function text(value: Uint8Array | string): Buffer {
+  const bytes = Buffer.from(value as string);
+  return Buffer.concat([varint(bytes.length), bytes]);
+}
+
+export function batchBuilder(): BatchBuilder {
+  const parts: Uint8Array[] = [];
+  let count = 0;
+  const add = (counted: number, ...more: Uint8Array[]): BatchBuilder => {
+    parts.push(...more);
+    count += counted;
+    return builder;
+  };
+  const builder: BatchBuilder = {
+    put: (family, key, value) => add(1, Buffer.of(5), varint(family), text(key), text(value)),
+    delete: (family, key) => add(1, Buffer.of(4), varint(family), text(key)),
+    deleteRange: (family, begin, end) => add(1, Buffer.of(14), varint(family), text(begin), text(end)),
+    logData: (blob) => add(0, Buffer.of(3), text(blob)),
+    raw: (bytes, counted) => add(counted, bytes),
+    bytes: () => {
+      const header = Buffer.alloc(12);
+      header.writeUInt32LE(count, 8);
+      return Buffer.concat([header, ...parts]);
+    },
+  };
+  return builder;
+}
+
+/** The entries of an EntryBlock's bytes. */
+export function decodeBlock(bytes: Buffer): [Buffer, Buffer][] {
+  const entries: [Buffer, Buffer][] = [];
+  for (let at = 0; at < bytes.length;) {
+    const keyEnd = at + 8 + bytes.readUInt32LE(at);
+    const valueEnd = keyEnd + bytes.readUInt32LE(at + 4);
+    entries.push([bytes.subarray(at + 8, keyEnd), bytes.subarray(keyEnd, valueEnd)]);
+    at = valueEnd;
+  }
+  return entries;
+}

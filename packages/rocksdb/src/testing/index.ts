@@ -1,0 +1,1 @@
+export { batchBuilder, decodeBlock, type BatchBuilder } from './batches.ts';
