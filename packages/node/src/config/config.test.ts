@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Config } from './config.ts';
+import { directiveNames } from './directives.ts';
+import { globMatches } from './glob.ts';
+import { parseConfig } from './parse-config.ts';
+
+const configOf = (text: string): Config => {
+  const settings = parseConfig({ text });
+  assert.deepEqual(settings.errors, []);
+  return new Config(settings);
+};
+
+test('what is not set has its default, and paths follow dir', () => {
+  const config = configOf('dir /data/');
+  assert.equal(config.get('port'), 6666);
+  assert.deepEqual(config.get('bind'), ['127.0.0.1']);
+  assert.equal(config.get('slaveof'), undefined);
+  assert.equal(config.get('pidfile'), '/data/kvrocks.pid');
+  assert.equal(config.get('backup-dir'), '/data/backup');
+  assert.equal(config.get('log-dir'), '/data/');
+  assert.ok(config.isDefault('backup-dir'));
+  assert.ok(!configOf('pidfile /run/x').isDefault('pidfile'));
+  assert.equal(configOf('pidfile ""').get('pidfile'), '/tmp/kvrocks/kvrocks.pid');
+});
+
+test('CONFIG GET matches names by glob, aliases too, and shows values as they are written', () => {
+  const config = configOf('slaveof h 1\nunixsocketperm 0700\nrename-command keys ""');
+  const shown = (...patterns: string[]): string[] => config.show(patterns).map(({ name, value }) => `${name}=${value}`);
+  assert.deepEqual(shown('PORT'), ['port=6666']);
+  assert.deepEqual(shown('slave-r*', 'tim?out'), ['timeout=0', 'slave-read-only=yes']);
+  assert.deepEqual(shown('*[lc]aof', 'slaveof'), ['slaveof=h 1', 'replicaof=h 1']);
+  assert.deepEqual(shown('unixsocketperm', 'rename-command'), ['unixsocketperm=0700', 'rename-command=keys ""']);
+  assert.deepEqual(shown('nothing'), []);
+  assert.equal(shown('*').length, directiveNames.length + 1);
+});
+
+test('CONFIG SET changes run-time directives and tells listeners the typed value', () => {
+  const config = configOf('');
+  const seen: number[] = [];
+  config.onChange('maxclients', (value) => void seen.push(value + 1));
+  assert.equal(config.set('MAXCLIENTS', '5'), undefined);
+  assert.equal(config.get('maxclients'), 5);
+  assert.deepEqual(seen, [6]);
+});
+
+test('CONFIG SET refuses unknown, start-only and bad values in Kvrocks’ words', () => {
+  const config = configOf('requirepass x\nnamespace.a t');
+  assert.equal(config.set('nope', '1'), 'Unsupported CONFIG parameter: nope');
+  assert.equal(config.set('port', '1'), 'Unsupported CONFIG parameter: port');
+  assert.equal(config.set('timeout', 'x'), "invalid value: expected a whole number from 0 to 2147483647, got 'x'");
+  assert.equal(
+    config.set('requirepass', ''),
+    "failed to set new value: requirepass empty wasn't allowed while the namespace exists",
+  );
+  assert.equal(config.get('requirepass'), 'x');
+});
+
+test('a listener that refuses undoes the change, also with those told before it', () => {
+  const config = configOf('');
+  const told: string[] = [];
+  config.onChange('log-level', (value) => void told.push(value));
+  config.onChange('log-level', (value) => (value === 'debug' ? 'too chatty' : undefined));
+  config.onChange('timeout', () => {
+    throw new Error('no timers');
+  });
+  assert.equal(config.set('log-level', 'debug'), 'failed to set new value: too chatty');
+  assert.equal(config.get('log-level'), 'info');
+  assert.deepEqual(told, ['debug', 'info']);
+  assert.equal(config.set('timeout', '3'), 'failed to set new value: no timers');
+  assert.equal(config.get('timeout'), 0);
+});
+
+test('SLAVEOF changes a start-only directive from inside', () => {
+  const config = configOf('');
+  config.put('slaveof', { host: '::1', port: 7 });
+  assert.equal(config.text('slaveof'), '::1 7');
+  config.put('slaveof', undefined);
+  assert.equal(config.get('slaveof'), undefined);
+});
+
+const globs: readonly (readonly [string, string, boolean])[] = [
+  ['*', '', true],
+  ['', '', true],
+  ['a*c*e', 'abcde', true],
+  ['a*c*e', 'abcd', false],
+  ['[a-c]x', 'bx', true],
+  ['[c-a]x', 'bx', true],
+  ['[^a-c]x', 'bx', false],
+  ['[^a-c]x', 'dx', true],
+  ['\\*', '*', true],
+  ['\\*', 'x', false],
+  ['[\\]]', ']', true],
+  ['[a', 'a', true],
+  ['a?', 'a', false],
+  ['A*', 'abc', true],
+];
+
+test('globs match as in Redis', () => {
+  for (const [pattern, text, expected] of globs)
+    assert.equal(globMatches(pattern, text), expected, `${pattern} on ${text}`);
+});
