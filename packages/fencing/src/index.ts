@@ -61,3 +61,55 @@ export {
   type UnarmedRenewal,
 } from './renew.ts';
 export { formatShardArguments, parseShardArguments } from './shard-message.ts';
+export { canAct, elect, nextIsr, type Candidate, type Elected, type Election, type NodeView } from './candidate.ts';
+export {
+  decideFailover,
+  electFor,
+  type ElectionRequest,
+  type FailoverDecision,
+  type FailoverFacts,
+} from './failover-plan.ts';
+export {
+  stepDetector,
+  suspectAtMs,
+  watchNode,
+  type Detector,
+  type DetectorEffect,
+  type DetectorEvent,
+  type DetectorNow,
+  type DetectorStep,
+} from './failure-detector.ts';
+export {
+  grant,
+  noteToken,
+  promiseEndMs,
+  promisesEndMs,
+  startGrantor,
+  withhold,
+  type Grant,
+  type Grantor,
+  type GrantRequest,
+  type WithholdAnswer,
+} from './lease-grantor.ts';
+export {
+  announce,
+  checkShardRecord,
+  checkShardSuccession,
+  finish,
+  publishedMasterId,
+  shardMessageOf,
+  takeEpoch,
+  type NewEpoch,
+  type ShardRecord,
+  type Transition,
+} from './shard-record.ts';
+export { decideSwitchover, nearSequences, type SwitchoverDecision, type SwitchoverFacts } from './switchover-plan.ts';
+export { checkTimes, fenceTimes, type FenceTimes, type TimeSettings } from './times.ts';
+export {
+  clearedAtMs,
+  isPromoted,
+  planTransition,
+  type TransitionFacts,
+  type TransitionPlan,
+  type TransitionStep,
+} from './transition-plan.ts';

@@ -1,1 +1,3 @@
-export { logIdOf, nodeIdOf, processIdOf, shardMessage } from './samples.ts';
+export { Model, type ModelOptions } from './model.ts';
+export type { PlantedFault } from './model-node.ts';
+export { logIdOf, nodeIdOf, processIdOf, shardMessage, viewOf } from './samples.ts';

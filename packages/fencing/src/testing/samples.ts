@@ -1,5 +1,7 @@
 /** Recognisable identities for tests: node `a`, its process 1, its log. */
+import type { NodeView } from '../candidate.ts';
 import type { ShardMessage } from '../fence-record.ts';
+import type { HeartbeatReply } from '../heartbeat.ts';
 
 /** 40 characters that begin with `name`. */
 export function nodeIdOf(name: string): string {
@@ -29,5 +31,34 @@ export function shardMessage(change: Partial<ShardMessage> = {}): ShardMessage {
     ],
     controllers: [],
     ...change,
+  };
+}
+
+/** A well replica with 100 sequences, attached; `reply` and `view` say what differs. */
+export function viewOf(name: string, reply: Partial<HeartbeatReply> = {}, view: Partial<NodeView> = {}): NodeView {
+  return {
+    nodeId: nodeIdOf(name),
+    isSuspect: false,
+    wasAttached: true,
+    reply: {
+      role: 'slave',
+      sequence: 100,
+      epoch: 1,
+      isrVersion: 0,
+      version: 1,
+      nodeId: nodeIdOf(name),
+      processId: processIdOf(name),
+      logId: logIdOf(name),
+      armed: true,
+      mode: 'strict',
+      health: 'ok',
+      loopStalledMs: 0,
+      leaseRemainingMs: 0,
+      masterLinkStatus: 'up',
+      isrRequest: '',
+      leaseToken: '',
+      ...reply,
+    },
+    ...view,
   };
 }
