@@ -2,3 +2,14 @@ export { Refusal, define, errors, firstKey, noKeys } from './command.ts';
 export type { Call, CommandDefinition, CommandFlag, KeySpec } from './command.ts';
 export type { Deferred, Session } from './session.ts';
 export { CommandTable, arityFits, keysOf } from './table.ts';
+export { clusterCommands } from './cluster/index.ts';
+export type {
+  ClusterPort,
+  LeasePort,
+  LeaseReply,
+  PendingLeaseReply,
+  SlotKeysPort,
+  TopologyPort,
+} from './cluster/port.ts';
+export { replicationCommands } from './replication/index.ts';
+export type { Announcement, ReplicationPort, RoleFacts } from './replication/port.ts';

@@ -7,6 +7,7 @@
  * has read from it for 30 s, or after 24 h; hard links cost disk space only as compaction replaces the originals.
  */
 import {
+  InvariantError,
   messageOf,
   OperationError,
   type Clock,
@@ -178,7 +179,8 @@ export class CheckpointSource {
     try {
       this.#env.log.database.walTail(sequence + 1).close();
       return true;
-    } catch {
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
       return false; // what follows is no longer in the WAL: a copy of it could not be continued
     }
   }

@@ -120,7 +120,7 @@ export function stepLink(settings: LinkSettings, state: LinkState, event: LinkEv
     case 'full-sync-failed':
       return fail(settings, state, { reason: event.reason, nowMs, delayMs: backOffMs(state.failures), never: 'eager' });
     case 'broken':
-      return fail(settings, state, { reason: event.reason, nowMs, delayMs: misfitDelayMs, never: 'eager' });
+      return misfit(settings, state, event.reason, nowMs);
     case 'retry-due':
       return state.phase.kind === 'waiting' ? connect(state) : { state, effects: [] };
     case 'full-sync-done':
@@ -147,16 +147,12 @@ type Answer = LinkEvent & { readonly kind: 'line' };
 
 function answered(settings: LinkSettings, state: LinkState, event: Answer, nowMs: number): LinkStep {
   const { text } = event;
-  const misfit = (reason: string): LinkStep =>
-    fail(settings, state, { reason, nowMs, delayMs: misfitDelayMs, never: 'eager' });
   switch (state.phase.kind) {
     case 'authenticating':
-      return text === '+OK' ? go(state, { kind: 'checking-name' }, '_db_name') : misfit(`AUTH: ${text}`);
+      if (text === '+OK') return go(state, { kind: 'checking-name' }, '_db_name');
+      return misfit(settings, state, `AUTH: ${text}`, nowMs);
     case 'checking-name':
-      if (text.startsWith('-LOADING')) return loading(settings, state, nowMs);
-      if (text !== settings.databaseName)
-        return misfit(`the master's database name is ${JSON.stringify(text)}, ours is ${settings.databaseName}`);
-      return announce(settings, state, settings.announcedHost !== undefined);
+      return named(settings, state, text, nowMs);
     case 'announcing':
       if (text.startsWith('-LOADING')) return loading(settings, state, nowMs);
       if (state.phase.withHost && text === '-ERR unknown option') return announce(settings, state, false);
@@ -174,6 +170,13 @@ function answered(settings: LinkSettings, state: LinkState, event: Answer, nowMs
     default:
       return state.phase satisfies never;
   }
+}
+
+function named(settings: LinkSettings, state: LinkState, text: string, nowMs: number): LinkStep {
+  if (text.startsWith('-LOADING')) return loading(settings, state, nowMs);
+  if (text === settings.databaseName) return announce(settings, state, settings.announcedHost !== undefined);
+  const reason = `the master's database name is ${JSON.stringify(text)}, ours is ${settings.databaseName}`;
+  return misfit(settings, state, reason, nowMs);
 }
 
 function announce(settings: LinkSettings, state: LinkState, withHost: boolean): LinkStep {
@@ -205,6 +208,10 @@ function granted(settings: LinkSettings, state: LinkState, event: Answer, nowMs:
       effects: [{ kind: 'close' }, { kind: 'full-sync' }],
     };
   return fail(settings, state, { reason: `PSYNC: ${text}`, nowMs, delayMs: misfitDelayMs });
+}
+
+function misfit(settings: LinkSettings, state: LinkState, reason: string, nowMs: number): LinkStep {
+  return fail(settings, state, { reason, nowMs, delayMs: misfitDelayMs, never: 'eager' });
 }
 
 function loading(settings: LinkSettings, state: LinkState, nowMs: number): LinkStep {

@@ -13,6 +13,7 @@
  * When neither tells, the replica is refused: a full copy costs time, a wrong continuation costs data. This is stricter
  * than Kvrocks, which skips the check when its WAL does not hold the entry.
  */
+import { InvariantError } from '@holdfast/base';
 import { batchHeaderBytes, BatchReader, readBatchHeader, summarizeBatch } from './write-batch.ts';
 import { propagateFamily, replicationIdKey } from './replication-id.ts';
 import type { ReplicatedLog } from './replicated-log.ts';
@@ -118,7 +119,8 @@ function readBatchAt(log: ReplicatedLog, sequence: number): LogFacts['batchAtNex
     } finally {
       tail.close();
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof InvariantError) throw error;
     return undefined; // the log no longer holds it, or no batch begins there: both mean a full copy
   }
   if (block.count === 0) return undefined;

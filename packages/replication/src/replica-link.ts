@@ -7,6 +7,7 @@
  * silently renumber it otherwise, and the two logs would differ under equal sequences. The replica writes nothing of its own.
  */
 import {
+  InvariantError,
   messageOf,
   type Clock,
   type Connector,
@@ -126,6 +127,16 @@ export class ReplicaLink {
   }
 
   /**
+   * As `stop`.
+   * @returns when a full sync that was under way has left the databases alone. Never rejects.
+   */
+  async applyNothingMore(): Promise<void> {
+    const fullSync = this.#fullSync;
+    this.stop();
+    await fullSync?.done;
+  }
+
+  /**
    * For promotion: reads and applies until the kernel has no more bytes of the master (two turns of the event loop
    * without any, or the bound of `drainMsMax` for a master that still sends), then cuts the link. A full sync under way is
    * ended first, or waited for when the database is just being exchanged. Never rejects.
@@ -133,9 +144,7 @@ export class ReplicaLink {
   async applyAllReceived(): Promise<void> {
     if (this.#connection !== undefined && this.up) await this.#untilIdle(this.#connection, drainMsMax);
     if (this.#connection !== undefined && this.up) this.#applyReceived(this.#connection);
-    const fullSync = this.#fullSync;
-    this.stop();
-    await fullSync?.done;
+    await this.applyNothingMore();
   }
 
   #dispatch(event: LinkEvent): void {
@@ -353,6 +362,7 @@ export class ReplicaLink {
     try {
       if (summaries.length > 0) log.applyReplicated(packed, lengths, summaries.length);
     } catch (error) {
+      if (error instanceof InvariantError) throw error;
       failure = messageOf(error);
     }
     this.#report(firstSequence, packed, lengths, summaries);
