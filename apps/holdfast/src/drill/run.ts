@@ -1,0 +1,107 @@
+/** `holdfast drill`: from the command line to the exit status. */
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { FatalError, OperationError, messageOf } from '@holdfast/base';
+import { leaseClockMs, realRandom, realTimers, tcpConnector } from '@holdfast/base/real';
+import { encodeHistory } from '@holdfast/history';
+import type { DrillCluster } from './cluster.ts';
+import { runHang, stopAfterMs, type DrillWorld, type HangRun } from './hang.ts';
+import { holdMs, parseDrill, type HangOptions } from './options.ts';
+import { formatReport } from './report.ts';
+import { judgeHang } from './verdict.ts';
+
+/** Exit statuses of a drill. */
+export const drillStatus = { clean: 0, violated: 1, usage: 2, couldNotRun: 3 } as const;
+
+/** Makes the cluster a drill runs against; `seen` says what it does, a line each. */
+export type Launch = (options: HangOptions, seen: (line: string) => void) => Promise<DrillCluster>;
+
+const settleMs = 15_000;
+
+/**
+ * Runs `holdfast drill <args>`.
+ * @returns the exit status; everything was printed.
+ */
+export async function runDrill(args: readonly string[], launch: Launch): Promise<number> {
+  const parsed = parseDrill(args);
+  if (parsed.kind === 'exit') {
+    process.stdout.write(parsed.stdout);
+    process.stderr.write(parsed.stderr);
+    return parsed.status;
+  }
+  try {
+    return await drillHang(parsed.options, launch);
+  } catch (error) {
+    process.stderr.write(`drill could not run: ${messageOf(error)}\n`);
+    if (error instanceof OperationError || error instanceof RangeError || error instanceof FatalError)
+      return drillStatus.couldNotRun;
+    throw error;
+  }
+}
+
+async function drillHang(options: HangOptions, launch: Launch): Promise<number> {
+  const history = options.history === undefined ? undefined : openHistory(options.history);
+  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+  // Listened to from before the first process starts, so that no moment leaves processes or directories behind.
+  const interrupted = interruption();
+  const launching = launch(options, progress);
+  try {
+    const cluster = await Promise.race([launching, interrupted]);
+    const seed = options.seed ?? realRandom.u32() >>> 1;
+    const { world, run } = await Promise.race([play(cluster, options, seed, progress), interrupted]);
+    if (history !== undefined) writeHistory(history, world, run);
+    const report = judgeHang(run, options.fences);
+    process.stdout.write(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
+    if (report.violations.length > 0) return drillStatus.violated;
+    return report.unjudgedKeys.length > 0 ? drillStatus.couldNotRun : drillStatus.clean;
+  } finally {
+    const launched = await launching.catch(() => undefined);
+    await launched?.close();
+  }
+}
+
+/** Rejects at the first SIGINT or SIGTERM; a second one ends the process as usual. */
+function interruption(): Promise<never> {
+  const interrupted = new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => reject(new RangeError(`ended by ${signal}`)));
+  });
+  interrupted.catch(() => undefined);
+  return interrupted;
+}
+
+async function play(
+  cluster: DrillCluster,
+  options: HangOptions,
+  seed: number,
+  progress: (line: string) => void,
+): Promise<{ world: DrillWorld; run: HangRun }> {
+  const { shard, clients } = options;
+  const loadMs = options.seconds * 1000;
+  const startedMs = leaseClockMs();
+  const startedWallMs = Date.now();
+  const world: DrillWorld = {
+    connector: tcpConnector,
+    timers: realTimers,
+    clock: { nowMs: () => leaseClockMs() - startedMs, startedWallMs },
+    progress,
+  };
+  const plan = { shard, clients, loadMs, stopAfterMs: stopAfterMs(loadMs, seed), holdMs, settleMs, seed };
+  return { world, run: await runHang(cluster, plan, world) };
+}
+
+/** Opened before the run, so that a path that cannot be written costs nobody a run. */
+function openHistory(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    const message = `cannot write the history to ${path}: ${messageOf(error)}`;
+    throw new OperationError('DRILL_HISTORY', message, { outcome: 'not-applied', cause: error });
+  }
+}
+
+function writeHistory(fd: number, { clock }: DrillWorld, { plan, recorder }: HangRun): void {
+  const startedAt = new Date(clock.startedWallMs).toISOString();
+  const header = { source: 'drill hang', seed: plan.seed, startedAt };
+  writeFileSync(fd, encodeHistory({ header, operations: recorder.operations }));
+  closeSync(fd);
+}
