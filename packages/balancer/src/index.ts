@@ -7,3 +7,6 @@ export type {
   ObservedBinding,
   ObservedBindings,
 } from './driver.ts';
+export { sameBindings } from './binding-set.ts';
+export { parseEndpoint } from './endpoint.ts';
+export { defaultLimits, type BalancerLimits } from './limits.ts';

@@ -1,0 +1,1 @@
+export { FakeBalancer } from './fake-driver.ts';
