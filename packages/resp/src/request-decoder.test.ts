@@ -295,3 +295,35 @@ test('limits changed at run time hold from the next length on', () => {
   decoder.push(encodeCommand(['SET', 'k', 'v'.repeat(1001)]));
   assert.throws(() => decoder.next(), /invalid bulk length/);
 });
+
+test('what was not read can be taken over by another protocol, wherever it was cut', () => {
+  const wire = Buffer.concat([encodeCommand(['PSYNC', '1']), Buffer.from('*2\r\n$3\r\nabc\r\n$5\r\nde')]);
+  const first = encodeCommand(['PSYNC', '1']).length;
+  for (let cut = 0; cut <= wire.length; cut++) {
+    for (const readOn of [false, true]) {
+      const decoder = new RequestDecoder();
+      decoder.push(wire.subarray(0, cut));
+      let read = decoder.next() ? 1 : 0;
+      decoder.push(wire.subarray(cut, cut + 3));
+      decoder.push(wire.subarray(cut + 3));
+      if (read === 0 || readOn) read += decoder.next() ? 1 : 0;
+      assert.equal(read, 1);
+      assert.equal(decoder.request.count, readOn && cut >= first ? 0 : 2);
+      assert.equal(decoder.takeRemaining().toString(), wire.subarray(first).toString(), `cut at ${cut}`);
+      assert.equal(decoder.bufferedBytes, 0);
+      decoder.push(Buffer.from('PING\r\n'));
+      assert.ok(decoder.next());
+    }
+  }
+});
+
+test('a released request holds no bytes', () => {
+  const decoder = new RequestDecoder();
+  decoder.push(encodeCommand(['SET', 'k', 'v']));
+  assert.ok(decoder.next());
+  decoder.release();
+  assert.equal(decoder.request.buffer.length, 0);
+  decoder.push(encodeCommand(['GET', 'k']));
+  assert.ok(decoder.next());
+  assert.equal(decoder.request.latin1(0), 'GET');
+});
