@@ -131,6 +131,7 @@ class OpenJob : public Job {
       Must(napi_create_string_utf8(call.env, text.data(), text.size(), &name));
       Must(napi_set_element(call.env, names, static_cast<uint32_t>(i), name));
     }
+    Must(napi_object_freeze(call.env, names));
     const napi_property_descriptor properties[] = {
         {"path", nullptr, nullptr, nullptr, nullptr, path, napi_enumerable, nullptr},
         {"columnFamilies", nullptr, nullptr, nullptr, nullptr, names, napi_enumerable, nullptr}};

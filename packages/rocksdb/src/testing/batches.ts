@@ -1,4 +1,5 @@
 /** Batches and blocks for tests: written plainly, not for speed. Grammar: docs/formats/write-batch.md. */
+import type { Database, WriteOptions } from '../types.ts';
 
 export interface BatchBuilder {
   put(family: number, key: Uint8Array | string, value: Uint8Array | string): BatchBuilder;
@@ -60,4 +61,45 @@ export function decodeBlock(bytes: Buffer): [Buffer, Buffer][] {
     at = valueEnd;
   }
   return entries;
+}
+
+/** The batches of a WalBlock's bytes. */
+export function decodeBatches(bytes: Buffer): Buffer[] {
+  const batches: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 4 + bytes.readUInt32LE(at);
+    batches.push(bytes.subarray(at + 4, end));
+    at = end;
+  }
+  return batches;
+}
+
+/** Keys as `multiGet` takes them. */
+export function packKeys(keys: readonly (readonly [family: number, key: string])[]): Buffer {
+  return Buffer.concat(
+    keys.flatMap(([family, key]) => {
+      const bytes = Buffer.from(key);
+      const head = Buffer.alloc(8);
+      head.writeUInt32LE(family, 0);
+      head.writeUInt32LE(bytes.length, 4);
+      return [head, bytes];
+    }),
+  );
+}
+
+/** The answer of `multiGet`; undefined for an absent key. */
+export function decodeValues(bytes: Buffer): (string | undefined)[] {
+  const values: (string | undefined)[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const length = bytes.readInt32LE(at);
+    at += 4;
+    values.push(length < 0 ? undefined : bytes.toString('utf8', at, at + length));
+    at += Math.max(length, 0);
+  }
+  return values;
+}
+
+/** One batch, unsynced. */
+export function writeNow(database: Database, batch: Uint8Array, options: Partial<WriteOptions> = {}): number {
+  return database.write(batch, Uint32Array.of(batch.length), 1, { sync: false, noSlowdown: false, ...options });
 }

@@ -1,1 +1,10 @@
-export { batchBuilder, decodeBlock, type BatchBuilder } from './batches.ts';
+export {
+  batchBuilder,
+  decodeBatches,
+  decodeBlock,
+  decodeValues,
+  packKeys,
+  writeNow,
+  type BatchBuilder,
+} from './batches.ts';
+export { kvrocksFamilies, openOptions, openScratch, scratchDirectory, unpackFixture } from './scratch.ts';

@@ -1,0 +1,403 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { buildInfo, destroy, open, RocksError } from './index.ts';
+import {
+  batchBuilder,
+  decodeBlock,
+  decodeValues,
+  openOptions,
+  openScratch,
+  packKeys,
+  scratchDirectory,
+  writeNow,
+} from './testing/index.ts';
+import type { Database, RangeOptions } from './types.ts';
+
+const plain = { sync: false, noSlowdown: false };
+
+function read(database: Database, family: number, key: string, room = 64): string | undefined {
+  const into = Buffer.alloc(room);
+  const length = database.get(family, Buffer.from(key), into);
+  return length < 0 ? undefined : into.toString('utf8', 0, length);
+}
+
+function keysOf(database: Database, range: RangeOptions): string {
+  const iterator = database.iterate(0, range);
+  const keys: string[] = [];
+  for (let done = false; !done;) {
+    const block = iterator.next(2, 1 << 20);
+    keys.push(...decodeBlock(block.bytes).map(([key]) => key.toString()));
+    done = block.done;
+  }
+  iterator.close();
+  return keys.join(' ');
+}
+
+function letters(database: Database, text: string): void {
+  const batch = batchBuilder();
+  for (const letter of text) batch.put(0, letter, letter.toUpperCase());
+  writeNow(database, batch.bytes());
+}
+
+test('says which RocksDB is loaded and whether it asserts', () => {
+  const info = buildInfo();
+  assert.match(info.version, /^\d+\.\d+\.\d+$/);
+  assert.equal(typeof info.assertions, 'boolean');
+});
+
+test('creates families in the listed order, keeps their ids, and completes a list that grew', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  const family = (name: string): { name: string; filter: 'none' } => ({ name, filter: 'none' });
+  const names = async (...list: string[]): Promise<readonly string[]> => {
+    const database = await open(openOptions(path, { columnFamilies: list.map(family) }));
+    const result = database.columnFamilies;
+    await database.close();
+    return result;
+  };
+  assert.deepEqual(await names('default', 'metadata', 'zset_score'), ['default', 'metadata', 'zset_score']);
+  assert.deepEqual(await names('default', 'metadata'), ['default', 'metadata', 'zset_score'], 'unlisted is opened too');
+  assert.deepEqual(await names('default', 'metadata', 'zset_score', 'x'), ['default', 'metadata', 'zset_score', 'x']);
+  await assert.rejects(names('default', 'zset_score', 'metadata'), {
+    code: 'ROCKS_CORRUPTION',
+    message: /zset_score .* has id 2 .* place 1/,
+  });
+  await assert.rejects(names('default', 'metadata', 'new', 'zset_score'), { code: 'ROCKS_CORRUPTION' });
+  assert.deepEqual(await names('default', 'metadata', 'zset_score', 'x'), ['default', 'metadata', 'zset_score', 'x']);
+});
+
+test('refuses a database that is missing, locked, or below a missing directory', async (t) => {
+  const dir = scratchDirectory(t);
+  await assert.rejects(open(openOptions(join(dir, 'none'), { createIfMissing: false })), {
+    code: 'ROCKS_ARGUMENT',
+    message: /createIfMissing/,
+  });
+  assert.equal(existsSync(join(dir, 'none')), false);
+  await assert.rejects(open(openOptions(join(dir, 'a', 'b'))), { name: 'RocksError', code: 'ROCKS_IO' });
+  const database = await open(openOptions(join(dir, 'db')));
+  await assert.rejects(open(openOptions(join(dir, 'db'))), { code: 'ROCKS_LOCKED' });
+  await assert.rejects(destroy(join(dir, 'db')), { code: 'ROCKS_LOCKED' });
+  await database.close();
+  await destroy(join(dir, 'db'));
+  assert.equal(existsSync(join(dir, 'db', 'CURRENT')), false);
+});
+
+test('refuses options it does not know and values RocksDB cannot read, naming them', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  const cases: [RegExp, Parameters<typeof openOptions>[1]][] = [
+    [/no_such_option=1/, { options: { no_such_option: '1' } }],
+    [/WAL_ttl_seconds=abc/, { options: { WAL_ttl_seconds: 'abc' } }],
+    [/max_open_files=\{/, { options: { max_open_files: '{' } }],
+    [/unordered_write=true/, { options: { unordered_write: 'true' } }],
+    [
+      /metadata: option nope=x/,
+      {
+        columnFamilies: [
+          { name: 'default', filter: 'none' },
+          { name: 'metadata', filter: 'none', options: { nope: 'x' } },
+        ],
+      },
+    ],
+    [
+      /comparator=/,
+      {
+        columnFamilies: [
+          { name: 'default', filter: 'none', options: { comparator: 'rocksdb.ReverseBytewiseComparator' } },
+        ],
+      },
+    ],
+    [
+      /compression_per_level=kNo:kWhat/,
+      { columnFamilies: [{ name: 'default', filter: 'none', options: { compression_per_level: 'kNo:kWhat' } }] },
+    ],
+    [
+      /table option block_sizes=1/,
+      { columnFamilies: [{ name: 'default', filter: 'none', table: { block_sizes: '1' } }] },
+    ],
+    [
+      /table option block_cache=1M/,
+      { columnFamilies: [{ name: 'default', filter: 'none', table: { block_cache: '1M' } }] },
+    ],
+    [
+      /table option filter_policy=\{\{/,
+      { columnFamilies: [{ name: 'default', filter: 'none', table: { filter_policy: '{{' } }] },
+    ],
+    [
+      /different and not empty/,
+      {
+        columnFamilies: [
+          { name: 'default', filter: 'none' },
+          { name: 'default', filter: 'none' },
+        ],
+      },
+    ],
+    [/first column family must be default/, { columnFamilies: [{ name: 'metadata', filter: 'none' }] }],
+    [
+      /needs a family with filter expired-metadata/,
+      { columnFamilies: [{ name: 'default', filter: 'orphaned-subkeys' }] },
+    ],
+  ];
+  for (const [message, overrides] of cases)
+    await assert.rejects(open(openOptions(path, overrides)), { name: 'RocksError', code: 'ROCKS_ARGUMENT', message });
+  assert.equal(existsSync(join(path, 'CURRENT')), false, 'nothing was created');
+});
+
+test('takes options through RocksDB names', async (t) => {
+  const database = await openScratch(t, {
+    options: { WAL_ttl_seconds: '10800', max_background_jobs: '2', avoid_flush_during_recovery: 'true' },
+    columnFamilies: [
+      {
+        name: 'default',
+        filter: 'none',
+        options: { write_buffer_size: '8388608', compression_per_level: 'kNoCompression:kNoCompression' },
+        table: {
+          block_size: '16384',
+          index_type: 'kTwoLevelIndexSearch',
+          filter_policy: 'bloomfilter:10:false',
+          partition_filters: 'true',
+          data_block_index_type: 'kDataBlockBinaryAndHash',
+          format_version: '5',
+        },
+      },
+    ],
+    blockCacheBytes: 1 << 20,
+  });
+  writeNow(database, batchBuilder().put(0, 'k', 'v').bytes());
+  await database.flush();
+  assert.equal(read(database, 0, 'k'), 'v');
+  assert.equal(database.property(0, 'rocksdb.block-cache-capacity'), String(1 << 20));
+});
+
+test('get copies into the given view, tells the length when there is too little room, and -1 when absent', async (t) => {
+  const database = await openScratch(t);
+  writeNow(database, batchBuilder().put(1, 'key', 'value').put(1, 'empty', '').put(0, '', 'at the empty key').bytes());
+  const memory = Buffer.from('................');
+  const key = Buffer.from('--key--').subarray(2, 5);
+  assert.equal(database.get(1, key, memory.subarray(4, 12)), 5);
+  assert.equal(memory.toString(), '....value.......');
+  const small = Buffer.from('....');
+  assert.equal(database.get(1, key, small), 5);
+  assert.equal(small.toString(), '....');
+  assert.equal(database.get(1, key, new Uint8Array(0)), 5);
+  assert.equal(database.get(0, key, memory), -1);
+  assert.equal(database.get(1, Buffer.from('empty'), memory), 0);
+  assert.equal(read(database, 0, ''), 'at the empty key');
+});
+
+test('getCached answers from memory and never from the disk', async (t) => {
+  const database = await openScratch(t);
+  const into = Buffer.alloc(8);
+  const key = Buffer.from('k');
+  writeNow(database, batchBuilder().put(0, 'k', 'v').bytes());
+  assert.equal(database.getCached(0, key, into), 1);
+  await database.flush();
+  assert.equal(database.getCached(0, key, into), -2);
+  assert.equal(database.get(0, key, into), 1);
+  assert.equal(database.getCached(0, key, into), 1);
+});
+
+test('multiGet answers many keys of several families, on both threads alike', async (t) => {
+  const database = await openScratch(t);
+  const batch = batchBuilder();
+  for (let i = 0; i < 200; i++) batch.put(i % 2, `k${i}`, `v${i}`);
+  writeNow(database, batch.bytes());
+  await database.flush();
+  const keys = Array.from({ length: 300 }, (_, i): [number, string] => [i % 2, `k${i}`]);
+  const expected = keys.map(([, key], i) => (i < 200 ? `v${key.slice(1)}` : undefined));
+  assert.deepEqual(decodeValues(database.multiGet(packKeys(keys), keys.length)), expected);
+  assert.deepEqual(decodeValues(await database.multiGetAsync(packKeys(keys), keys.length)), expected);
+  const twice = packKeys([
+    [0, 'k0'],
+    [1, 'k0'],
+    [0, 'k0'],
+  ]);
+  assert.deepEqual(decodeValues(database.multiGet(twice, 3)), ['v0', undefined, 'v0']);
+  assert.equal(database.multiGet(Buffer.alloc(0), 0).length, 0);
+});
+
+test('write applies batches in order, counts sequences and ignores those in the headers', async (t) => {
+  const database = await openScratch(t);
+  assert.equal(database.latestSequence(), 0);
+  const first = batchBuilder().logData('note').put(0, 'a', '1').put(0, 'b', '2').bytes();
+  first.writeBigUInt64LE(77n, 0);
+  const second = batchBuilder().put(0, 'a', 'one').delete(0, 'b').deleteRange(0, 'x', 'z').bytes();
+  const packed = Buffer.concat([first, second, Buffer.from('left over')]);
+  assert.equal(database.write(packed, Uint32Array.of(first.length, second.length, 99), 2, plain), 5);
+  assert.equal(database.latestSequence(), 5);
+  assert.equal(read(database, 0, 'a'), 'one');
+  assert.equal(read(database, 0, 'b'), undefined);
+  assert.equal(database.write(packed, Uint32Array.of(), 0, plain), 5, 'no batch writes nothing');
+  assert.equal(writeNow(database, batchBuilder().logData('only').bytes()), 5, 'log data is not counted');
+});
+
+test('a refused batch means that none of the call was written', async (t) => {
+  const database = await openScratch(t);
+  const good = batchBuilder().put(0, 'a', '1').bytes();
+  const bad = batchBuilder().put(7, 'a', '1').bytes();
+  assert.throws(
+    () => database.write(Buffer.concat([good, bad]), Uint32Array.of(good.length, bad.length), 2, plain),
+    (error: RocksError) => error instanceof RocksError && error.code === 'ROCKS_CORRUPTION' && error.written === 0,
+  );
+  assert.equal(database.latestSequence(), 0);
+});
+
+test('writeAsync and write keep the order of the calls', async (t) => {
+  const database = await openScratch(t);
+  const pending: Promise<number>[] = [];
+  for (let i = 1; i <= 60; i++) {
+    const batch = batchBuilder().put(0, 'last', String(i)).bytes();
+    if (i % 7 === 0) assert.equal(writeNow(database, batch), i);
+    else pending.push(database.writeAsync(batch, Uint32Array.of(batch.length), 1, plain));
+    batch.fill(0); // the call owns its bytes
+  }
+  const sequences = await Promise.all(pending);
+  assert.deepEqual(
+    sequences,
+    [...sequences].sort((a, b) => a - b),
+  );
+  assert.equal(read(database, 0, 'last'), '60');
+  const tail = database.walTail(1);
+  assert.equal(tail.next(1 << 20).count, 60, 'one WAL record for each batch');
+});
+
+test('iterates ranges in both directions, in blocks, by unsigned bytes', async (t) => {
+  const database = await openScratch(t);
+  letters(database, 'acegi');
+  writeNow(
+    database,
+    batchBuilder().put(0, Buffer.of(0xff), '').put(0, Buffer.of(0x00), '').delete(0, Buffer.of(0xff)).bytes(),
+  );
+  const b = (text: string): Buffer => Buffer.from(text);
+  assert.equal(keysOf(database, {}), '\0 a c e g i');
+  assert.equal(keysOf(database, { gte: b('c'), lt: b('i') }), 'c e g');
+  assert.equal(keysOf(database, { gte: b('b'), lt: b('h') }), 'c e g');
+  assert.equal(keysOf(database, { gte: b('c'), lt: b('i'), reverse: true }), 'g e c');
+  assert.equal(keysOf(database, { gte: b('b'), reverse: true }), 'i g e c');
+  assert.equal(keysOf(database, { gte: b('c'), lt: b('c') }), '');
+  assert.equal(keysOf(database, { gte: b('h'), lt: b('b') }), '', 'bounds in the wrong order are an empty range');
+  assert.equal(keysOf(database, { gte: b('z') }), '');
+});
+
+test('blocks hold at least one entry and stop at their limits', async (t) => {
+  const database = await openScratch(t);
+  writeNow(
+    database,
+    batchBuilder().put(0, 'a', Buffer.alloc(500)).put(0, 'b', Buffer.alloc(500)).put(0, 'c', '').bytes(),
+  );
+  const iterator = database.iterate(0, {});
+  const first = iterator.next(10, 0);
+  assert.deepEqual([first.count, first.done, first.bytes.length], [1, false, 509]);
+  assert.deepEqual(iterator.next(10, 510).count, 2);
+  assert.deepEqual(iterator.next(10, 510), { bytes: Buffer.alloc(0), count: 0, done: true });
+  const keys = database.iterate(0, { keysOnly: true, fillCache: false }).next(10, 1000);
+  assert.deepEqual([keys.bytes.length, keys.count, keys.done], [27, 3, true]);
+});
+
+test('seek moves within the range only', async (t) => {
+  const database = await openScratch(t);
+  letters(database, 'acegi');
+  const at = (range: RangeOptions, key: string): string => {
+    const iterator = database.iterate(0, range);
+    iterator.next(1, 1);
+    iterator.seek(Buffer.from(key));
+    return decodeBlock(iterator.next(1, 1).bytes).join();
+  };
+  const range = { gte: Buffer.from('c'), lt: Buffer.from('i') };
+  const back = { ...range, reverse: true };
+  for (const [key, forward, backward] of [
+    ['a', 'c,C', ''],
+    ['d', 'e,E', 'c,C'],
+    ['e', 'e,E', 'e,E'],
+    ['h', '', 'g,G'],
+    ['z', '', 'g,G'],
+  ] as const) {
+    assert.equal(at(range, key), forward, `forward to ${key}`);
+    assert.equal(at(back, key), backward, `backward to ${key}`);
+  }
+  const iterator = database.iterate(0, range);
+  iterator.seek(Buffer.from('z'));
+  assert.equal(iterator.next(9, 9).done, true);
+  iterator.seek(Buffer.from('e'));
+  assert.equal(decodeBlock(iterator.next(1, 1).bytes).join(), 'e,E', 'the end is not final');
+});
+
+test('snapshots show their sequence until released', async (t) => {
+  const database = await openScratch(t);
+  letters(database, 'ab');
+  const snapshot = database.snapshot();
+  assert.equal(snapshot.sequence, 2);
+  writeNow(database, batchBuilder().put(0, 'a', 'new').put(0, 'c', 'C').bytes());
+  const into = Buffer.alloc(8);
+  assert.equal(into.toString('utf8', 0, database.get(0, Buffer.from('a'), into, snapshot)), 'A');
+  assert.equal(keysOf(database, { snapshot }), 'a b');
+  const iterator = database.iterate(0, { snapshot });
+  snapshot.release();
+  snapshot.release();
+  assert.equal(iterator.next(9, 999).count, 2, 'an iterator outlives its snapshot');
+  assert.throws(() => database.get(0, Buffer.from('a'), into, snapshot), { code: 'ROCKS_CLOSED' });
+});
+
+test('a checkpoint opens by itself and holds the sequence it says', async (t) => {
+  const database = await openScratch(t);
+  letters(database, 'abc');
+  await database.flush();
+  letters(database, 'de');
+  const path = `${database.path}-copy`;
+  const sequence = await database.checkpoint(path);
+  assert.equal(sequence, 5);
+  letters(database, 'f');
+  const copy = await open(openOptions(path));
+  assert.equal(copy.latestSequence(), 5);
+  assert.equal(keysOf(copy, {}), 'a b c d e');
+  await copy.close();
+  await assert.rejects(database.checkpoint(path), { code: 'ROCKS_ARGUMENT' });
+});
+
+test('a checkpoint under writes holds a prefix of them', async (t) => {
+  const database = await openScratch(t);
+  const path = `${database.path}-copy`;
+  let settled = false;
+  const checkpoint = database.checkpoint(path).finally(() => (settled = true));
+  for (let i = 0; !settled; i++) {
+    const batch = batchBuilder().put(0, `k${i}`, 'v').bytes();
+    await database.writeAsync(batch, Uint32Array.of(batch.length), 1, plain);
+  }
+  const sequence = await checkpoint;
+  const copy = await open(openOptions(path));
+  assert.equal(copy.latestSequence(), sequence);
+  if (sequence > 0) assert.equal(read(copy, 0, `k${sequence - 1}`), 'v');
+  assert.equal(read(copy, 0, `k${sequence}`), undefined);
+  await copy.close();
+});
+
+test('says what lies in files', async (t) => {
+  const database = await openScratch(t);
+  assert.deepEqual(database.liveFiles(), []);
+  assert.equal(database.largestFlushedSequence(), 0);
+  letters(database, 'abc');
+  await database.flush();
+  letters(database, 'd');
+  const [file] = database.liveFiles();
+  assert.match(file?.name ?? '', /^\d+\.sst$/);
+  assert.deepEqual([file?.level, file?.smallestSequence, file?.largestSequence], [0, 1, 3]);
+  assert.equal(database.largestFlushedSequence(), 3);
+  assert.equal(database.property(0, 'rocksdb.num-files-at-level0'), '1');
+  assert.equal(database.property(0, 'rocksdb.no-such-property'), undefined);
+  await database.compact(0);
+  assert.equal(database.property(0, 'rocksdb.num-files-at-level0'), '0');
+  assert.equal(keysOf(database, {}), 'a b c d');
+});
+
+test('close and reopen keep data and sequence', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  const first = await open(openOptions(path));
+  letters(first, 'abc');
+  first.syncWal();
+  await first.syncWalAsync();
+  await first.close();
+  const second = await open(openOptions(path));
+  assert.equal(second.latestSequence(), 3);
+  assert.equal(keysOf(second, {}), 'a b c');
+  await second.close();
+});
