@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { test } from 'node:test';
 import { seededRandom, randomBelow, randomText } from '@holdfast/base';
-import { canonicalHost, isHostName, isIpv4, isIpv6, sameEndpoint } from './host.ts';
+import { canonicalHost, isHostName, isIpv4, isIpv6, parseEndpoint, sameEndpoint } from './host.ts';
 
 test('addresses are told from names as the operating system tells them', () => {
   const table = [
@@ -58,4 +58,12 @@ test('one host written in several ways is one host', () => {
   assert.notEqual(canonicalHost('::1'), canonicalHost('::2'));
   assert.ok(sameEndpoint({ host: '::1', port: 1 }, { host: '0::1', port: 1 }));
   assert.ok(!sameEndpoint({ host: '::1', port: 1 }, { host: '::1', port: 2 }));
+});
+
+test('an endpoint is read with IPv6 in brackets or without', () => {
+  assert.deepEqual(parseEndpoint('lb.example:7000'), { host: 'lb.example', port: 7000 });
+  assert.deepEqual(parseEndpoint('[::1]:7000'), { host: '::1', port: 7000 });
+  assert.deepEqual(parseEndpoint('::1:7000'), { host: '::1', port: 7000 });
+  for (const text of ['', ':1', 'h', 'h:', 'h:0', 'h:65536', 'h:x', '[::1]', '[]:1', '[::1:1', 'h:-1'])
+    assert.equal(parseEndpoint(text), undefined, text);
 });

@@ -79,3 +79,14 @@ export function endpointKey({ host, port }: Endpoint): string {
 export function sameEndpoint(left: Endpoint, right: Endpoint): boolean {
   return left.port === right.port && (left.host === right.host || endpointKey(left) === endpointKey(right));
 }
+
+/**
+ * Reads `host:port`, an IPv6 host in brackets or, as Redis prints it, without: what follows the last colon is the port.
+ * @returns undefined when there is no host or no port of 1..65535.
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const [, bracketed, plain, portText = ''] = /^(?:\[([^\]]+)\]|([^[\]]+)):([0-9]{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(portText);
+  return host === undefined || port < 1 || port > 65535 ? undefined : { host, port };
+}

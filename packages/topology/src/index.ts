@@ -21,7 +21,16 @@ export {
   type ReplicaNode,
   type Version,
 } from './cluster-node.ts';
-export { canonicalHost, endpointKey, isHostName, isIpAddress, isIpv4, isIpv6, sameEndpoint } from './host.ts';
+export {
+  canonicalHost,
+  endpointKey,
+  isHostName,
+  isIpAddress,
+  isIpv4,
+  isIpv6,
+  parseEndpoint,
+  sameEndpoint,
+} from './host.ts';
 export {
   formatNodeLine,
   nodeErrors,

@@ -160,13 +160,20 @@ export class Topology {
   }
 }
 
-export const topologyErrors = {
+/** Texts of Kvrocks. */
+export const topologyErrors: {
+  readonly version: string;
+  readonly unknownNode: string;
+  readonly notMaster: string;
+  readonly unknownId: string;
+  readonly uninitialized: string;
+} = {
   version: 'Invalid cluster version',
   unknownNode: 'No this node in the cluster',
   notMaster: "The node isn't a master",
-  unknownReplicaOwner: nodeErrors.id,
+  unknownId: nodeErrors.id,
   uninitialized: 'The cluster is not initialized',
-} as const;
+};
 
 function replicasByMaster(nodes: readonly ClusterNode[]): Map<NodeId, ReplicaNode[]> {
   const byMaster = new Map<NodeId, ReplicaNode[]>();

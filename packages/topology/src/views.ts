@@ -66,7 +66,7 @@ export function clusterNodesText(topology: Topology, context: ViewContext): stri
  */
 export function replicaTexts(topology: Topology, id: string, context: ViewContext): string[] | TopologyRefusal {
   const node = topology.node(id as NodeId);
-  if (node === undefined) return new TopologyRefusal(topologyErrors.unknownReplicaOwner);
+  if (node === undefined) return new TopologyRefusal(topologyErrors.unknownId);
   if (node.role !== 'master') return new TopologyRefusal(topologyErrors.notMaster);
   // The own line carries no `myself` here, as in Kvrocks.
   return topology.replicasOf(node.id).map((replica) => nodeText(topology, replica, context, roleToken(replica)));
