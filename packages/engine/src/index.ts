@@ -12,6 +12,7 @@ export { Records, type Lookup } from './records.ts';
 export { Strings } from './strings.ts';
 export { Hashes, type HashLookup } from './hashes.ts';
 export { Keyspace } from './keyspace.ts';
+export { dataTypes, type DataTypes } from './data-types.ts';
 export { KeyCounter, KeyScan, type ScanRequest, type ScanResult } from './key-scan.ts';
 export { EntryIterator, type IterateRange } from './entry-iterator.ts';
 export { Glob } from './glob.ts';
