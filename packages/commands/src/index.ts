@@ -13,3 +13,6 @@ export type {
 } from './cluster/port.ts';
 export { replicationCommands } from './replication/index.ts';
 export type { Announcement, ReplicationPort, RoleFacts } from './replication/port.ts';
+export { stringCommands } from './string/index.ts';
+export { hashCommands } from './hash/index.ts';
+export { genericCommands } from './generic/index.ts';

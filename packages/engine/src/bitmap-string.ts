@@ -12,7 +12,8 @@ const fragmentBytes = 1024;
 
 const reversed: Uint8Array = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) {
-  for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) reversed[byte] = (reversed[byte] as number) | (0x80 >> bit);
+  for (let bit = 0; bit < 8; bit++)
+    if ((byte & (1 << bit)) !== 0) reversed[byte] = (reversed[byte] as number) | (0x80 >> bit);
 }
 
 /**

@@ -19,7 +19,7 @@ export class Glob {
   readonly isPrefixOnly: boolean;
 
   constructor(pattern: Buffer) {
-    for (let at = 0; at < pattern.length; ) at = this.#compile(pattern, at);
+    for (let at = 0; at < pattern.length;) at = this.#compile(pattern, at);
     const literal = this.#tokens.findIndex((token) => token < 0 || token > 255);
     this.prefix = Buffer.from(this.#tokens.slice(0, literal < 0 ? this.#tokens.length : literal));
     this.isPrefixOnly = literal >= 0 && literal === this.#tokens.length - 1 && this.#tokens[literal] === star;

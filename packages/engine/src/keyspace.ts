@@ -74,11 +74,7 @@ export class Keyspace {
     const last = this.engine.iterate(family.metadata, { reverse: true, keysOnly: true });
     try {
       if (!last.next()) return;
-      this.engine.tick.deleteRange(
-        family.metadata,
-        Buffer.of(0),
-        Buffer.concat([last.key.view(), Buffer.of(0)]),
-      );
+      this.engine.tick.deleteRange(family.metadata, Buffer.of(0), Buffer.concat([last.key.view(), Buffer.of(0)]));
     } finally {
       last.close();
     }

@@ -192,6 +192,7 @@ function long(input: Buffer): bigint {
 export function digestOf({ buffer, start, end }: Span): string {
   const input = buffer.subarray(start, end);
   const length = input.length;
-  const hash = length <= 16 ? upTo16(input) : length <= 128 ? upTo128(input) : length <= 240 ? upTo240(input) : long(input);
+  const hash =
+    length <= 16 ? upTo16(input) : length <= 128 ? upTo128(input) : length <= 240 ? upTo240(input) : long(input);
   return hash.toString(16).padStart(16, '0');
 }

@@ -40,12 +40,7 @@ export function parseTimedExpiry(request: Request, index: number, command: strin
 }
 
 /** A time of at least 1 in units of `factor` ms. */
-export function parsePositiveTime(
-  request: Request,
-  index: number,
-  factor: number,
-  command: string,
-): number | Refusal {
+export function parsePositiveTime(request: Request, index: number, factor: number, command: string): number | Refusal {
   const value = request.int64(index);
   if (value === undefined) return new Refusal(errors.notInteger);
   const ms = Number(value) * factor;

@@ -28,7 +28,7 @@ export function parseScanOptions(
   const cursor = request.latin1(cursorIndex);
   if (!/^[0-9]{1,20}$/.test(cursor)) return new Refusal('ERR invalid cursor');
   const options: ScanOptions = { cursor, match: undefined, count: defaultCount, type: undefined, noValues: false };
-  for (let index = cursorIndex + 1; index < request.count; ) {
+  for (let index = cursorIndex + 1; index < request.count;) {
     const hasValue = index + 1 < request.count;
     if (extra.noValues === true && request.is(index, 'novalues')) {
       options.noValues = true;

@@ -54,7 +54,8 @@ function cad({ strings, keyspace }: DataTypes): CommandDefinition {
     group: 'string',
     since: 'Kvrocks 2.0.5',
     complexity: 'O(N) where N is the length of the value.',
-    summary: 'Deletes a string when it has the expected value: 1 when deleted, 0 when it differs, -1 when there is no key.',
+    summary:
+      'Deletes a string when it has the expected value: 1 when deleted, 0 when it differs, -1 when there is no key.',
     parse: itself,
     run(call, request, reply) {
       const key = keyOf(call, request, 1);

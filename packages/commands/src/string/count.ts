@@ -3,8 +3,8 @@ import { spanOf, type DataTypes, type Span } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
+import { addFloat, parseFloatIncrement, type FloatIncrement } from '../data/float-increment.ts';
 import { addInt64, int64Min, int64Of, safeIntegerOf } from '../data/integers.ts';
-import { addLongDouble, formatLongDouble, parseLongDouble, type LongDouble } from '../data/long-double.ts';
 
 interface CountInput {
   readonly request: Request;
@@ -68,38 +68,8 @@ function count(types: DataTypes, { name, arity, summary, parse }: CountShape): C
   });
 }
 
-interface FloatInput {
-  readonly request: Request;
-  readonly increment: LongDouble | 'infinite';
-}
-
-export const floatOverflow = 'ERR increment would produce NaN or Infinity';
-
-/** Reads the increment of INCRBYFLOAT and HINCRBYFLOAT. */
-export function parseFloatIncrement(request: Request, index: number): FloatInput | Refusal {
-  const increment = parseLongDouble(request.latin1(index));
-  return increment === 'invalid' ? new Refusal(errors.notFloat) : { request, increment };
-}
-
-/**
- * Adds an increment to a stored float.
- * @param stored undefined when there is none: 0.
- * @returns `text` as Redis prints the sum, or `error`: the whole error line, `notFloat` when `stored` is none.
- */
-export function addFloat(
-  stored: string | undefined,
-  increment: LongDouble | 'infinite',
-  notFloat: string,
-): { text: string } | { error: string } {
-  const value = parseLongDouble(stored ?? '0');
-  if (value === 'invalid') return { error: notFloat };
-  if (value === 'infinite' || increment === 'infinite') return { error: floatOverflow };
-  const sum = addLongDouble(value, increment);
-  return sum === undefined ? { error: floatOverflow } : { text: formatLongDouble(sum) };
-}
-
 function incrByFloat({ strings }: DataTypes): CommandDefinition {
-  return define<FloatInput>({
+  return define<FloatIncrement>({
     name: 'incrbyfloat',
     arity: 3,
     flags: ['write', 'fast'],

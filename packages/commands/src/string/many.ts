@@ -105,7 +105,7 @@ function parseMSetEx(request: Request): MSetExInput | Refusal {
   if (pairs === undefined) return wrongArity('msetex');
   let condition: Condition | undefined;
   let expiry: Expiry = noExpiry;
-  for (let index = 2 + 2 * pairs; index < request.count; ) {
+  for (let index = 2 + 2 * pairs; index < request.count;) {
     if (condition === undefined && (request.is(index, 'nx') || request.is(index, 'xx'))) {
       condition = request.is(index++, 'nx') ? nx : xx;
       continue;

@@ -25,7 +25,7 @@ interface SetInput {
 
 function parseSet(request: Request): SetInput | Refusal {
   const input: SetInput = { request, value: 2, condition: undefined, expiry: noExpiry, get: false };
-  for (let index = 3; index < request.count; ) {
+  for (let index = 3; index < request.count;) {
     const taken = takeSetOption(input, index);
     if (taken instanceof Refusal) return taken;
     index += taken;
@@ -62,7 +62,13 @@ function takeSetOption(input: SetInput, index: number): number | Refusal {
 }
 
 /** Writes a string, or deletes the key when its time has already passed. */
-export function setString({ strings, keyspace }: DataTypes, key: UserKey, value: Span, expireMs: number, nowMs: number): void {
+export function setString(
+  { strings, keyspace }: DataTypes,
+  key: UserKey,
+  value: Span,
+  expireMs: number,
+  nowMs: number,
+): void {
   if (expireMs !== 0 && expireMs <= nowMs) keyspace.delete(key, nowMs);
   else strings.set(key, value, expireMs);
 }

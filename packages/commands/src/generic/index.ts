@@ -1,0 +1,10 @@
+import type { DataTypes } from '@holdfast/engine';
+import type { CommandDefinition } from '../command.ts';
+import { expireCommands } from './expire.ts';
+import { keyCommands } from './keys.ts';
+import { scanCommands } from './scan.ts';
+
+/** All commands on keys of any type. */
+export function genericCommands(types: DataTypes): CommandDefinition[] {
+  return [...keyCommands(types), ...expireCommands(types), ...scanCommands(types)];
+}

@@ -1,0 +1,140 @@
+/** Changing fields: HSET, HMSET, HSETNX, HSETEXPIRE, HDEL. */
+import { sameBytes, type DataTypes } from '@holdfast/engine';
+import type { Request } from '@holdfast/resp';
+import { Refusal, define, errors, firstKey, type CommandDefinition } from '../command.ts';
+import { itself, keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts';
+import { expireMsMax } from '../data/expiry-option.ts';
+import { openHash, openHashForWrite } from './fields.ts';
+
+/**
+ * Puts the fields and values from argument `first` on into the open hash. From the last pair to the first, so that of a
+ * field given twice the later value counts, and the records are those Kvrocks writes.
+ * @returns how many fields are new.
+ */
+function putFields({ hashes }: DataTypes, request: Request, first: number): number {
+  const before = hashes.size;
+  for (let index = request.count - 2; index >= first; index -= 2) {
+    const field = spanOfArgument(request, index);
+    const value = spanOfArgument(request, index + 1);
+    if (index < request.count - 2 && hashes.isWrittenByCommand(field)) continue;
+    const exists = before > 0 && hashes.get(field);
+    if (exists && sameBytes(hashes.value, value)) continue;
+    hashes.put(field, value, !exists);
+  }
+  return hashes.size - before;
+}
+
+/** HSET answers how many fields are new, HMSET just OK. */
+function hSet(types: DataTypes, name: 'hset' | 'hmset'): CommandDefinition {
+  return define<Request>({
+    name,
+    arity: -4,
+    flags: ['write', 'fast'],
+    keys: firstKey,
+    group: 'hash',
+    since: '2.0.0',
+    complexity: 'O(N) where N is the number of fields.',
+    summary: 'Sets fields of a hash. The hash is created if it does not exist.',
+    parse: (request) => (request.count % 2 === 0 ? request : wrongArity(name)),
+    run(call, request, reply) {
+      const key = keyOf(call, request, 1);
+      if (openHashForWrite(types.hashes, key, call.nowMs, reply) === undefined) return;
+      const added = putFields(types, request, 2);
+      types.hashes.save(key);
+      if (name === 'hset') reply.integer(added);
+      else reply.ok();
+    },
+  });
+}
+
+interface SetExpireInput {
+  readonly request: Request;
+  readonly ttlMs: number;
+}
+
+function hSetExpire(types: DataTypes): CommandDefinition {
+  return define<SetExpireInput>({
+    name: 'hsetexpire',
+    arity: -5,
+    flags: ['write'],
+    keys: firstKey,
+    group: 'hash',
+    since: 'Kvrocks 2.12.0',
+    complexity: 'O(N) where N is the number of fields.',
+    summary: 'Sets fields of a hash and its time to live in seconds.',
+    parse(request) {
+      const seconds = request.int64(2);
+      if (seconds === undefined || seconds < 0n) return new Refusal(errors.notInteger);
+      if (request.count % 2 === 0) {
+        return new Refusal('ERR Invalid number of arguments: field-value pairs must be complete');
+      }
+      return { request, ttlMs: Number(seconds) * 1000 };
+    },
+    run(call, { request, ttlMs }, reply) {
+      const expireMs = call.nowMs + ttlMs;
+      if (expireMs > expireMsMax) return reply.error("ERR invalid expire time in 'hsetexpire' command");
+      const key = keyOf(call, request, 1);
+      if (openHashForWrite(types.hashes, key, call.nowMs, reply) === undefined) return;
+      putFields(types, request, 3);
+      types.hashes.expireAt(expireMs);
+      types.hashes.save(key, true);
+      reply.ok();
+    },
+  });
+}
+
+function hSetNx({ hashes }: DataTypes): CommandDefinition {
+  return define<Request>({
+    name: 'hsetnx',
+    arity: 4,
+    flags: ['write', 'fast'],
+    keys: firstKey,
+    group: 'hash',
+    since: '2.0.0',
+    complexity: 'O(1)',
+    summary: 'Sets a field of a hash only when the field does not exist.',
+    parse: itself,
+    run(call, request, reply) {
+      const key = keyOf(call, request, 1);
+      if (openHashForWrite(hashes, key, call.nowMs, reply) === undefined) return;
+      const field = spanOfArgument(request, 2);
+      if (hashes.get(field)) return reply.integer(0);
+      hashes.put(field, spanOfArgument(request, 3), true);
+      hashes.save(key);
+      reply.integer(1);
+    },
+  });
+}
+
+function hDel({ hashes }: DataTypes): CommandDefinition {
+  return define<Request>({
+    name: 'hdel',
+    arity: -3,
+    flags: ['write', 'fast', 'no-dbsize-check'],
+    keys: firstKey,
+    group: 'hash',
+    since: '2.0.0',
+    complexity: 'O(N) where N is the number of fields.',
+    summary: 'Deletes fields of a hash. A hash without fields does not exist any more.',
+    parse: itself,
+    run(call, request, reply) {
+      const key = keyOf(call, request, 1);
+      const opened = openHash(hashes, key, call.nowMs, reply);
+      if (opened === undefined) return;
+      if (opened === 'absent') return reply.integer(0);
+      let deleted = 0;
+      for (let index = 2; index < request.count; index++) {
+        const field = spanOfArgument(request, index);
+        if (!hashes.get(field)) continue;
+        hashes.remove(field);
+        deleted++;
+      }
+      hashes.save(key);
+      reply.integer(deleted);
+    },
+  });
+}
+
+export function hashWriteCommands(types: DataTypes): CommandDefinition[] {
+  return [hSet(types, 'hset'), hSet(types, 'hmset'), hSetExpire(types), hSetNx(types), hDel(types)];
+}
