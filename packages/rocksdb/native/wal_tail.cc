@@ -39,7 +39,8 @@ class TailHandle : public Child {
   uint32_t Fill(size_t bytes_max, std::string* block) {
     if (!database) throw Failure{"ROCKS_CLOSED", "the tail, or its database, is closed"};
     uint32_t count = 0;
-    while (pending_ || Read()) {
+    while (count == 0 || block->size() < bytes_max) {
+      if (!pending_ && !ReadFor(count)) break;
       const std::string& bytes = pending_->Data();
       if (count > 0 && block->size() + bytes.size() + 4 > bytes_max) break;
       const uint32_t length = static_cast<uint32_t>(bytes.size());
@@ -56,6 +57,17 @@ class TailHandle : public Child {
   [[noreturn]] void Gone(const std::string& why) {
     iterator_.reset();
     throw Failure{"ROCKS_WAL_GONE", "the WAL cannot go on at sequence " + std::to_string(next_) + ": " + why};
+  }
+
+  // Batches already in the block go out before trouble behind them is told: the next call meets it again.
+  bool ReadFor(uint32_t count) {
+    try {
+      return Read();
+    } catch (const Failure&) {
+      if (count == 0) throw;
+      iterator_.reset();
+      return false;
+    }
   }
 
   // Makes the batch that starts at next_ pending; false when it is not written yet.

@@ -11,11 +11,16 @@ interface TestScope {
   after(fn: () => unknown): void;
 }
 
+function temporary(): { path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'holdfast-rocksdb-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
 /** A directory that is removed when the test ends. */
 export function scratchDirectory(test: TestScope): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-rocksdb-'));
-  test.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
+  const { path, remove } = temporary();
+  test.after(remove);
+  return path;
 }
 
 export function openOptions(path: string, overrides: Partial<OpenOptions> = {}): OpenOptions {
@@ -34,8 +39,12 @@ export function openOptions(path: string, overrides: Partial<OpenOptions> = {}):
 
 /** A new database in `<scratch>/db`, closed when the test ends. */
 export async function openScratch(test: TestScope, overrides: Partial<OpenOptions> = {}): Promise<Database> {
-  const database = await open(openOptions(join(scratchDirectory(test), 'db'), overrides));
-  test.after(() => database.close());
+  const { path, remove } = temporary();
+  const database = await open(openOptions(join(path, 'db'), overrides));
+  test.after(async () => {
+    await database.close();
+    remove();
+  });
   return database;
 }
 
