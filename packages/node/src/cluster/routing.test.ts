@@ -205,12 +205,17 @@ test('routing to here allocates nothing worth mentioning', () => {
   const here = facts(a, {}, `${a} h 1 master - 0-16383 lb 7`);
   const router = new SlotRouter(here);
   const request = Request.of('get', 'some{tag}key');
-  const round = (times: number): void => {
-    for (let i = 0; i < times; i++) assert.ok(router.route(get, request, session, true) === undefined);
+  const calls = 50_000;
+  const bytesOfRound = (): number => {
+    const before = process.memoryUsage().heapUsed;
+    let executed = 0;
+    for (let i = 0; i < calls; i++) if (router.route(get, request, session, true) === undefined) executed++;
+    const used = process.memoryUsage().heapUsed - before;
+    assert.equal(executed, calls);
+    return used;
   };
-  round(20_000);
-  const before = process.memoryUsage().heapUsed;
-  round(20_000);
-  // One object per call would be 20,000 times at least 16 bytes; a collection in between only lowers the figure.
-  assert.ok(process.memoryUsage().heapUsed - before < 20_000 * 16);
+  bytesOfRound(); // compiles
+  // One object per call would be 16 bytes at least; the median leaves out rounds in which the runtime did work of its own.
+  const rounds = Array.from({ length: 7 }, bytesOfRound).sort((left, right) => left - right);
+  assert.ok((rounds[3] ?? 0) < calls * 4, `bytes used in each round: ${rounds.join(' ')}`);
 });
