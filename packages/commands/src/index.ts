@@ -16,3 +16,9 @@ export type { Announcement, ReplicationPort, RoleFacts } from './replication/por
 export { stringCommands } from './string/index.ts';
 export { hashCommands } from './hash/index.ts';
 export { genericCommands } from './generic/index.ts';
+export { connectionCommands } from './connection/index.ts';
+export type { ClientFacts, ConnectionPort } from './connection/port.ts';
+export { serverCommands } from './server/index.ts';
+export type { ConfigurationPort, ServerPort } from './server/port.ts';
+export { transactionCommands } from './transaction/index.ts';
+export type { TransactionPort } from './transaction/port.ts';

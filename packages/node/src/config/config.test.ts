@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Config } from './config.ts';
 import { directiveNames } from './directives.ts';
-import { globMatches } from './glob.ts';
 import { parseConfig } from './parse-config.ts';
 
 const configOf = (text: string): Config => {
@@ -77,26 +76,4 @@ test('SLAVEOF changes a start-only directive from inside', () => {
   assert.equal(config.text('slaveof'), '::1 7');
   config.put('slaveof', undefined);
   assert.equal(config.get('slaveof'), undefined);
-});
-
-const globs: readonly (readonly [string, string, boolean])[] = [
-  ['*', '', true],
-  ['', '', true],
-  ['a*c*e', 'abcde', true],
-  ['a*c*e', 'abcd', false],
-  ['[a-c]x', 'bx', true],
-  ['[c-a]x', 'bx', true],
-  ['[^a-c]x', 'bx', false],
-  ['[^a-c]x', 'dx', true],
-  ['\\*', '*', true],
-  ['\\*', 'x', false],
-  ['[\\]]', ']', true],
-  ['[a', 'a', true],
-  ['a?', 'a', false],
-  ['A*', 'abc', true],
-];
-
-test('globs match as in Redis', () => {
-  for (const [pattern, text, expected] of globs)
-    assert.equal(globMatches(pattern, text), expected, `${pattern} on ${text}`);
 });

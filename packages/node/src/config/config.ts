@@ -5,6 +5,7 @@
  * NAMESPACE change them afterwards; a listener may refuse a change, and then nothing has changed.
  */
 import { assert, messageOf } from '@holdfast/base';
+import { Glob } from '@holdfast/engine';
 import type { DirectiveValue } from './directive.ts';
 import {
   directiveNames,
@@ -14,7 +15,6 @@ import {
   type DirectiveName,
   type Directives,
 } from './directives.ts';
-import { globMatches } from './glob.ts';
 import { namespaceProblem, type Settings } from './parse-config.ts';
 import { formatValue, parseValue } from './value.ts';
 
@@ -71,11 +71,13 @@ export class Config {
 
   /** CONFIG GET: directives whose name matches one of the glob patterns, in the order of the table. */
   show(patterns: readonly string[]): ShownDirective[] {
+    const globs = patterns.map((pattern) => new Glob(Buffer.from(pattern.toLowerCase())));
     const shown: ShownDirective[] = [];
     for (const name of directiveNames) {
       const { alias } = directiveOf(name);
       for (const one of alias === undefined ? [name] : [name, alias])
-        if (patterns.some((pattern) => globMatches(pattern, one))) shown.push({ name: one, value: this.text(name) });
+        if (globs.some((glob) => glob.matches({ buffer: Buffer.from(one), start: 0, end: one.length })))
+          shown.push({ name: one, value: this.text(name) });
     }
     return shown;
   }

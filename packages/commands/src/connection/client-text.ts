@@ -1,0 +1,39 @@
+/** CLIENT LIST and CLIENT INFO: one line per connection, Redis' fields with Kvrocks' `namespace`. */
+import type { ClientFacts } from './port.ts';
+
+/** One line without its end. Fields Redis has and this server has no use for are left out; clients read by name. */
+export function clientLine(client: ClientFacts, nowMs: number): string {
+  const fields: readonly (readonly [string, string | number])[] = [
+    ['id', client.id],
+    ['addr', client.peer],
+    ['laddr', client.local],
+    ['name', client.name],
+    ['age', seconds(nowMs - client.createdAtMs)],
+    ['idle', seconds(nowMs - client.lastCommandAtMs)],
+    ['flags', flagsOf(client)],
+    ['namespace', client.namespace.name],
+    ['db', 0],
+    ['multi', client.queued === undefined ? -1 : client.queued.length],
+    ['qbuf', client.inputBytes],
+    ['omem', client.outputBytes],
+    ['cmd', client.lastCommand === '' ? 'NULL' : client.lastCommand],
+    ['user', 'default'],
+    ['resp', client.protocol],
+    ['lib-name', client.libraryName],
+    ['lib-ver', client.libraryVersion],
+  ];
+  return fields.map(([name, value]) => `${name}=${value}`).join(' ');
+}
+
+function flagsOf(client: ClientFacts): string {
+  let flags = '';
+  if (client.queued !== undefined) flags += 'x';
+  if (client.blocked) flags += 'b';
+  if (client.readonlyMode) flags += 'r';
+  if (client.noEvict) flags += 'e';
+  return flags === '' ? 'N' : flags;
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.floor(ms / 1000));
+}

@@ -1,0 +1,47 @@
+/** What the connection commands need of the node besides the session that runs them. */
+import type { Namespace } from '@holdfast/engine';
+import type { Session } from '../session.ts';
+
+/** One client connection as CLIENT LIST shows it. The node's connections have this shape. */
+export interface ClientFacts {
+  readonly id: number;
+  readonly peer: string;
+  readonly local: string;
+  readonly name: string;
+  readonly libraryName: string;
+  readonly libraryVersion: string;
+  readonly createdAtMs: number;
+  readonly lastCommand: string;
+  readonly lastCommandAtMs: number;
+  readonly protocol: 2 | 3;
+  readonly namespace: Namespace;
+  readonly readonlyMode: boolean;
+  readonly noEvict: boolean;
+  readonly blocked: boolean;
+  readonly queued: { readonly length: number } | undefined;
+  /** Bytes received and not executed yet. */
+  readonly inputBytes: number;
+  /** Bytes of replies not sent yet. */
+  readonly outputBytes: number;
+}
+
+export interface ConnectionPort {
+  /** `requirepass`; empty when none is set. */
+  password(): string;
+  /** Token by name of each namespace. */
+  namespaceTokens(): ReadonlyMap<string, string>;
+  namespaceNamed(name: string): Namespace;
+  readonly defaultNamespace: Namespace;
+  /** `resp3-enabled` */
+  resp3Enabled(): boolean;
+  /** The version of Redis the node answers like. */
+  readonly redisVersion: string;
+  readonly mode: 'standalone' | 'cluster';
+  role(): 'master' | 'slave';
+  /** Every client connection, in the order of their ids. */
+  clients(): Iterable<ClientFacts>;
+  /** Closes another client's connection. */
+  disconnect(id: number): void;
+  /** RESET: leaves WATCH and whatever else the node keeps for the connection. */
+  reset(session: Session): void;
+}

@@ -1,0 +1,79 @@
+/** CONFIG: directives at run time. Error texts are Kvrocks' (src/commands/cmd_server.cc). */
+import type { Request } from '@holdfast/resp';
+import { define, type CommandDefinition } from '../command.ts';
+import { commandWithRows, noArguments, subCommand } from '../sub-command.ts';
+import type { ServerPort } from './port.ts';
+
+interface SetInput {
+  readonly name: string;
+  readonly value: string;
+}
+
+function patternsOf(request: Request): string[] {
+  return Array.from({ length: request.count - 2 }, (_, i) => request.utf8(i + 2));
+}
+
+export function configCommand(port: ServerPort): CommandDefinition {
+  const get = subCommand<readonly string[]>({
+    name: 'get',
+    arity: -3,
+    usage: '<pattern> [<pattern> ...]',
+    summary: 'Returns the directives whose names match.',
+    parse: patternsOf,
+    run: (_call, patterns, reply) => {
+      const shown = port.configuration.show(patterns);
+      reply.map(shown.length);
+      for (const { name, value } of shown) {
+        reply.bulkText(name);
+        reply.bulkText(value);
+      }
+    },
+  });
+  const set = subCommand<SetInput>({
+    name: 'set',
+    arity: 4,
+    usage: '<directive> <value>',
+    summary: 'Changes a directive until the next start, or for good with CONFIG REWRITE.',
+    parse: (request) => ({ name: request.utf8(2), value: request.utf8(3) }),
+    run: (_call, { name, value }, reply) => {
+      const refusal = port.configuration.set(name, value);
+      if (refusal === undefined) reply.ok();
+      else reply.error(`ERR CONFIG SET '${name}' error: ${refusal}`);
+    },
+  });
+  const rewrite = subCommand<null>({
+    name: 'rewrite',
+    arity: 2,
+    usage: '',
+    summary: 'Writes what holds now into the configuration file.',
+    flags: ['no-multi'],
+    parse: noArguments,
+    run: (call) => {
+      const deferred = call.session.defer();
+      port.rewriteConfiguration((refusal) =>
+        deferred.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal))),
+      );
+    },
+  });
+  const resetStat = subCommand<null>({
+    name: 'resetstat',
+    arity: 2,
+    usage: '',
+    summary: 'Begins the counters of INFO anew.',
+    parse: noArguments,
+    run: (_call, _input, reply) => {
+      port.resetStatistics();
+      reply.ok();
+    },
+  });
+  return define(
+    commandWithRows({
+      name: 'config',
+      flags: ['admin', 'loading', 'stale', 'no-script'],
+      group: 'server',
+      since: '2.0.0',
+      summary: 'Shows and changes the configuration.',
+      rows: [get, set, rewrite, resetStat],
+    }),
+  );
+}
