@@ -1,0 +1,15 @@
+export { infoText } from './info-text.ts';
+export type {
+  ClientsFacts,
+  CommandFacts,
+  InfoFacts,
+  KeyspaceFacts,
+  MemoryFacts,
+  PersistenceFacts,
+  RocksdbFacts,
+  RocksdbFigure,
+  ServerFacts,
+  StatsFacts,
+} from './info-facts.ts';
+export { rocksdbFigures } from './rocksdb-figures.ts';
+export { Rate } from './rate.ts';

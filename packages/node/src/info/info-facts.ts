@@ -1,0 +1,115 @@
+/** What INFO says, as plain data: the node fills it in, `infoText` writes it. Counts since the start unless said. */
+
+export interface InfoFacts {
+  readonly server: ServerFacts;
+  readonly clients: ClientsFacts;
+  readonly memory: MemoryFacts;
+  readonly persistence: PersistenceFacts;
+  readonly stats: StatsFacts;
+  /** Lines of the section; undefined while loading. */
+  readonly replication: readonly string[] | undefined;
+  /** CPU time of the process in seconds. */
+  readonly cpu: { readonly systemSeconds: number; readonly userSeconds: number };
+  readonly commands: readonly CommandFacts[];
+  readonly clusterEnabled: boolean;
+  /** Undefined while loading. */
+  readonly keyspace: KeyspaceFacts | undefined;
+  /** Undefined while loading. */
+  readonly rocksdb: RocksdbFacts | undefined;
+}
+
+export interface ServerFacts {
+  readonly kvrocksVersion: string;
+  readonly holdfastVersion: string;
+  readonly redisVersion: string;
+  readonly nodeVersion: string;
+  readonly rocksdbVersion: string;
+  readonly mode: 'standalone' | 'cluster';
+  /** As `uname -srm`: name, release, machine. */
+  readonly os: string;
+  readonly processId: number;
+  /** Random per process start; the fencing protocol calls it the process id. */
+  readonly runId: string;
+  readonly port: number;
+  readonly controlPort: number;
+  readonly uptimeMs: number;
+  /** Unix time in ms. */
+  readonly nowMs: number;
+  readonly executable: string;
+  /** Empty without one. */
+  readonly configFile: string;
+}
+
+export interface ClientsFacts {
+  readonly max: number;
+  readonly connected: number;
+  readonly blocked: number;
+}
+
+export interface MemoryFacts {
+  readonly residentBytes: number;
+  readonly residentBytesAtStart: number;
+  readonly heapBytes: number;
+  readonly bufferBytes: number;
+}
+
+export interface PersistenceFacts {
+  /** A checkpoint is being restored. */
+  readonly loading: boolean;
+}
+
+export interface StatsFacts {
+  readonly connections: number;
+  readonly rejectedConnections: number;
+  readonly commands: number;
+  readonly commandsPerSecond: number;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  readonly inputBytesPerSecond: number;
+  readonly outputBytesPerSecond: number;
+  readonly fullSyncs: number;
+  readonly partialSyncs: number;
+  readonly refusedPartialSyncs: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Ticks that wrote something. */
+  readonly commits: number;
+  /** Commands executed in those ticks. */
+  readonly committedCommands: number;
+}
+
+export interface CommandFacts {
+  readonly name: string;
+  readonly calls: number;
+  readonly usec: number;
+  readonly rejectedCalls: number;
+  readonly failedCalls: number;
+}
+
+/** The caller's namespace, as last counted, and the disk. Sizes in bytes. */
+export interface KeyspaceFacts {
+  /** Unix time in ms of the last complete count; undefined when there was none. */
+  readonly countedAtMs: number | undefined;
+  readonly keys: number;
+  readonly expires: number;
+  /** Mean remaining time of keys with an expiry. */
+  readonly averageTtlMs: number;
+  /** Dead keys that are not compacted away yet. */
+  readonly expired: number;
+  readonly sequence: number;
+  readonly databaseBytes: number;
+  /** 0: no limit. */
+  readonly databaseBytesMax: number;
+  readonly diskBytes: number;
+  readonly diskUsedBytes: number;
+}
+
+/** One figure of RocksDB under its name in INFO, e.g. `estimate_keys[metadata]`. */
+export type RocksdbFigure = readonly [name: string, value: string];
+
+export interface RocksdbFacts {
+  readonly version: string;
+  /** Whether the library was built with RocksDB's own assertions: about half the speed, and misuse aborts. */
+  readonly assertions: boolean;
+  readonly figures: readonly RocksdbFigure[];
+}

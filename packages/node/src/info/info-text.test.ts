@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { InfoFacts } from './info-facts.ts';
+import { humanBytes, infoText } from './info-text.ts';
+import { Rate } from './rate.ts';
+import { rocksdbFigures } from './rocksdb-figures.ts';
+
+const facts: InfoFacts = {
+  server: {
+    kvrocksVersion: '2.10.1',
+    holdfastVersion: '0.1.0',
+    redisVersion: '7.0.0',
+    nodeVersion: '24.1.0',
+    rocksdbVersion: '7.8.3',
+    mode: 'cluster',
+    os: 'Linux 6.1 x86_64',
+    processId: 42,
+    runId: 'abc',
+    port: 6666,
+    controlPort: 16666,
+    uptimeMs: 90_061_500,
+    nowMs: 1_700_000_000_123,
+    executable: '/x/node',
+    configFile: '',
+  },
+  clients: { max: 10240, connected: 2, blocked: 1 },
+  memory: { residentBytes: 23_859_200, residentBytesAtStart: 22_880_256, heapBytes: 1, bufferBytes: 2 },
+  persistence: { loading: false },
+  stats: {
+    connections: 3,
+    rejectedConnections: 0,
+    commands: 400,
+    commandsPerSecond: 12.6,
+    inputBytes: 5,
+    outputBytes: 6,
+    inputBytesPerSecond: 2048,
+    outputBytesPerSecond: 0,
+    fullSyncs: 1,
+    partialSyncs: 2,
+    refusedPartialSyncs: 3,
+    hits: 4,
+    misses: 5,
+    commits: 3,
+    committedCommands: 400,
+  },
+  replication: ['role:master', 'connected_slaves:0', 'master_repl_offset:270'],
+  cpu: { systemSeconds: 0.25, userSeconds: 1.5 },
+  commands: [
+    { name: 'set', calls: 4, usec: 10.4, rejectedCalls: 0, failedCalls: 0 },
+    { name: 'get', calls: 0, usec: 0, rejectedCalls: 1, failedCalls: 0 },
+    { name: 'del', calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 },
+  ],
+  clusterEnabled: true,
+  keyspace: {
+    countedAtMs: undefined,
+    keys: 0,
+    expires: 0,
+    averageTtlMs: 0,
+    expired: 0,
+    sequence: 270,
+    databaseBytes: 0,
+    databaseBytesMax: 0,
+    diskBytes: 270_553_174_016,
+    diskUsedBytes: 191_856_386_048,
+  },
+  rocksdb: { version: '7.8.3', assertions: true, figures: [['estimate_keys[metadata]', '93']] },
+};
+
+const text = (...names: string[]): string => infoText(names, facts);
+
+test('every section appears in order, Server first, lines ended by CRLF, sections divided by an empty line', () => {
+  const whole = text();
+  assert.ok(whole.startsWith('# Server\r\nversion:2.10.1\r\nkvrocks_version:2.10.1\r\nredis_version:7.0.0\r\n'));
+  assert.deepEqual(whole.match(/^# [A-Z][A-Za-z]+(?=\r$)/gm), [
+    '# Server',
+    '# Clients',
+    '# Memory',
+    '# Persistence',
+    '# Stats',
+    '# Replication',
+    '# CPU',
+    '# Commandstats',
+    '# Cluster',
+    '# Keyspace',
+    '# RocksDB',
+  ]);
+  assert.doesNotMatch(whole, /[^\r]\n/);
+  assert.match(whole, /uptime_in_days:1\r\nexecutable:\/x\/node\r\nconfig_file:\r\n\r\n# Clients\r\n/);
+  assert.equal(text('all'), whole);
+});
+
+test('sections are chosen by name; one that does not exist adds nothing', () => {
+  assert.equal(text('cluster'), '# Cluster\r\ncluster_enabled:1\r\n');
+  assert.equal(text('nothing'), '');
+  assert.equal(
+    text('replication', 'nothing', 'cluster'),
+    '# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_repl_offset:270\r\n\r\n# Cluster\r\ncluster_enabled:1\r\n',
+  );
+});
+
+test('figures are written as Kvrocks writes them', () => {
+  assert.match(text('stats'), /\r\ncommits:3\r\ncommands_per_commit:133.33\r\n/);
+  assert.match(text('stats'), /instantaneous_ops_per_sec:13\r\n.*instantaneous_input_kbps:2\r\n/s);
+  assert.match(text('memory'), /used_memory_rss_human:22.75M\r\n/);
+  assert.equal(
+    text('commandstats'),
+    '# Commandstats\r\n' +
+      'cmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0\r\n' +
+      'cmdstat_set:calls=4,usec=10,usec_per_call=2.60,rejected_calls=0,failed_calls=0\r\n',
+  );
+  assert.match(
+    text('keyspace'),
+    /# WARN: DBSIZE SCAN never performed yet\r\ndb0:keys=0,expires=0,avg_ttl=0,expired=0\r\n/,
+  );
+  assert.match(text('keyspace'), /used_percent: 0%\r\n.*used_disk_percent: 70.9126%\r\n/s);
+  assert.match(text('rocksdb'), /rocksdb_version:7.8.3\r\nrocksdb_assertions:on\r\nestimate_keys\[metadata\]:93\r\n/);
+  assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
+});
+
+test('while a checkpoint is being restored nothing is said of the database', () => {
+  const loading = infoText([], { ...facts, replication: undefined, keyspace: undefined, rocksdb: undefined });
+  assert.doesNotMatch(loading, /# (Replication|Keyspace|RocksDB)/);
+  assert.match(loading, /# Server/);
+});
+
+test('figures of RocksDB are summed, listed by family, and left out when unknown', () => {
+  const figures = rocksdbFigures({
+    columnFamilies: ['default', 'metadata'],
+    property: (family, name) => {
+      if (name === 'rocksdb.estimate-num-keys') return String(10 + family);
+      if (name === 'rocksdb.num-live-versions') return '1';
+      return name === 'rocksdb.num-snapshots' ? '5' : undefined;
+    },
+  });
+  assert.deepEqual(figures, [
+    ['snapshots', '5'],
+    ['estimate_keys[default]', '10'],
+    ['estimate_keys[metadata]', '11'],
+    ['num_live_versions', '2'],
+  ]);
+});
+
+test('a rate is the mean of recent samples over the time that passed', () => {
+  const rate = new Rate(0, 1000);
+  assert.equal(rate.perSecond(), 0);
+  rate.sample(10, 1100);
+  assert.equal(rate.perSecond(), 100);
+  rate.sample(10, 1100);
+  rate.sample(40, 1200);
+  assert.equal(rate.perSecond(), 200);
+  rate.sample(0, 1300); // CONFIG RESETSTAT
+  assert.ok(rate.perSecond() >= 0);
+  for (let i = 1; i <= 16; i++) rate.sample(i, 1300 + i * 1000);
+  assert.equal(rate.perSecond(), 1);
+});

@@ -1,0 +1,55 @@
+/**
+ * The `# RocksDB` section from RocksDB's properties: which property is shown under which of Kvrocks' names. Tickers
+ * (block cache hits, puts per second) need RocksDB's statistics object, which costs on every operation and is not kept.
+ */
+import type { Database } from '@holdfast/rocksdb';
+import type { RocksdbFigure } from './info-facts.ts';
+
+/** Shown for each family, `name[family]`. */
+const perFamily: readonly (readonly [string, string])[] = [
+  ['estimate_keys', 'rocksdb.estimate-num-keys'],
+  ['index_and_filter_cache_usage', 'rocksdb.estimate-table-readers-mem'],
+];
+
+/** One value for the whole database, asked of the first family. */
+const whole: readonly (readonly [string, string])[] = [
+  ['block_cache_usage', 'rocksdb.block-cache-usage'],
+  ['block_cache_pinned_usage', 'rocksdb.block-cache-pinned-usage'],
+  ['snapshots', 'rocksdb.num-snapshots'],
+  ['num_running_flushes', 'rocksdb.num-running-flushes'],
+  ['num_running_compactions', 'rocksdb.num-running-compactions'],
+  ['num_background_errors', 'rocksdb.background-errors'],
+  ['is_write_stopped', 'rocksdb.is-write-stopped'],
+  ['actual_delayed_write_rate', 'rocksdb.actual-delayed-write-rate'],
+];
+
+/** Sums over all families. */
+const sums: readonly (readonly [string, string])[] = [
+  ['all_mem_tables', 'rocksdb.size-all-mem-tables'],
+  ['cur_mem_tables', 'rocksdb.cur-size-all-mem-tables'],
+  ['num_immutable_tables', 'rocksdb.num-immutable-mem-table'],
+  ['memtable_flush_pending', 'rocksdb.mem-table-flush-pending'],
+  ['compaction_pending', 'rocksdb.compaction-pending'],
+  ['estimate_pending_compaction_bytes', 'rocksdb.estimate-pending-compaction-bytes'],
+  ['num_live_versions', 'rocksdb.num-live-versions'],
+  ['num_super_version', 'rocksdb.current-super-version-number'],
+  ['total_sst_files_size', 'rocksdb.total-sst-files-size'],
+];
+
+/** Reads the figures of an open database. A property this RocksDB does not know is left out. */
+export function rocksdbFigures(database: Pick<Database, 'columnFamilies' | 'property'>): RocksdbFigure[] {
+  const figures: RocksdbFigure[] = [];
+  const add = (name: string, value: string | undefined): void => {
+    if (value !== undefined) figures.push([name, value]);
+  };
+  for (const [name, property] of whole) add(name, database.property(0, property));
+  database.columnFamilies.forEach((family, index) => {
+    for (const [name, property] of perFamily) add(`${name}[${family}]`, database.property(index, property));
+  });
+  for (const [name, property] of sums) {
+    const values = database.columnFamilies.map((_, index) => database.property(index, property));
+    if (values.every((value) => value !== undefined))
+      add(name, String(values.reduce((sum, value) => sum + Number(value), 0)));
+  }
+  return figures;
+}
