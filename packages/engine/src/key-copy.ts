@@ -32,7 +32,7 @@ export function copyKey(records: Records, from: UserKey, to: UserKey, move: bool
     meta.high = version.high;
     meta.low = version.low;
   }
-  for (const of of families) copySubkeys(records, { from, to, source, of });
+  for (const id of families) copySubkeys(records, { from, to, source, family: id });
   records.store(to, { buffer: body, start: 0, end: body.length });
 }
 
@@ -40,21 +40,21 @@ interface SubkeyCopy {
   readonly from: UserKey;
   readonly to: UserKey;
   readonly source: { readonly high: number; readonly low: number };
-  readonly of: number;
+  readonly family: number;
 }
 
-function copySubkeys({ engine, meta }: Records, { from, to, source, of }: SubkeyCopy): void {
+function copySubkeys({ engine, meta }: Records, { from, to, source, family: id }: SubkeyCopy): void {
   const scratch = new Scratch();
   writeSubkeyPrefix(scratch, from, source, engine.slotPrefixed);
   const prefix = Buffer.from(scratch.view());
   const length = writeSubkeyPrefix(scratch, to, meta, engine.slotPrefixed);
   const lt = keyAfterPrefix(prefix);
-  const entries = engine.iterate(of, { gte: prefix, ...(lt === undefined ? {} : { lt }), group: prefix });
+  const entries = engine.iterate(id, { gte: prefix, ...(lt === undefined ? {} : { lt }), group: prefix });
   try {
     while (entries.next()) {
       scratch.end = length;
       scratch.bytes(entries.key.buffer, entries.key.start + prefix.length, entries.key.end);
-      engine.tick.put(of, scratch, noSpan, entries.value, length);
+      engine.tick.put(id, scratch, noSpan, entries.value, length);
     }
   } finally {
     entries.close();
