@@ -1,0 +1,264 @@
+/**
+ * A whole cluster on this machine: every node, the balancer and the controller as processes of their own below one
+ * directory. Used by `holdfast up` and by the drills.
+ *
+ *   <dir>/up.json  up.lock        settings of the cluster; held while it runs
+ *   <dir>/node-<n>/               data of a node, kvrocks.conf
+ *   <dir>/controller/  lb/        metadata store; bindings, token
+ *   <dir>/logs/<name>.log         output of each process
+ *
+ * Starting again on the same directory continues: the ports come from up.json, the topology from the controller's
+ * store, the bindings from the balancer's file, the data from the nodes.
+ */
+import { closeSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
+import { FatalError, OperationError, messageOf } from '@holdfast/base';
+import { lockFile } from '@holdfast/base/real';
+import { ControllerClient, type ClusterStatus } from '../controller-client.ts';
+import { settleSettings, writeSettings } from './layout-file.ts';
+import { host, planLayout, type Layout, type LayoutSettings } from './layout.ts';
+import { writeNodeConfig } from './node-config.ts';
+import { requireFree } from './ports.ts';
+import { answersOk, answersPing } from './probe.ts';
+import { missingFrom } from './readiness.ts';
+import { SupervisedProcess } from './supervised-process.ts';
+
+/** Where the cluster stands in the controller's store. */
+export const clusterNames = { namespace: 'holdfast', cluster: 'local' } as const;
+
+/** How long each kind of process may take to end before it is killed. */
+const graceMs = { controller: 3_000, balancer: 2_000, node: 10_000 } as const;
+const readyWithinMs = 60_000;
+const probeEveryMs = 50;
+
+export interface LocalClusterOptions {
+  readonly directory: string;
+  /** Settings given explicitly; the rest comes from the directory, or from the defaults. */
+  readonly asked: Partial<LayoutSettings>;
+  /** Says what happens, one line each. */
+  readonly say: (line: string) => void;
+  /** Ends a start that is under way; everything started is stopped again. */
+  readonly signal?: AbortSignal;
+  /** The program whose subcommands are run; tests put a stand-in here. */
+  readonly program?: readonly [string, ...string[]];
+}
+
+export class LocalCluster {
+  readonly layout: Layout;
+  /** Absolute. */
+  readonly directory: string;
+  readonly api: string;
+  readonly client: ControllerClient;
+  readonly #say: (line: string) => void;
+  readonly #lock: number;
+  readonly #balancer: SupervisedProcess;
+  readonly #controller: SupervisedProcess;
+  readonly #nodes: readonly SupervisedProcess[];
+  #stopping: Promise<void> | undefined;
+
+  private constructor(directory: string, layout: Layout, lock: number, options: LocalClusterOptions) {
+    this.directory = directory;
+    this.layout = layout;
+    this.#lock = lock;
+    this.#say = options.say;
+    this.api = `http://${host}:${layout.apiPort}`;
+    this.client = new ControllerClient({ api: this.api, ...clusterNames, timeoutMs: 2_000 });
+    const program = options.program ?? thisProgram();
+    const supervise = (name: string, args: readonly string[]): SupervisedProcess =>
+      new SupervisedProcess({
+        name,
+        command: [...program, ...args],
+        logPath: join(directory, 'logs', `${name}.log`),
+        say: options.say,
+      });
+    this.#balancer = supervise('lb', this.#balancerArguments());
+    this.#controller = supervise('controller', this.#controllerArguments());
+    this.#nodes = layout.nodes.map(({ name }) =>
+      supervise(name, ['server', '-c', join(directory, name, 'kvrocks.conf')]),
+    );
+  }
+
+  /**
+   * Starts all processes and returns when every node is ready, every shard has a lease and every address is bound.
+   * @throws FatalError with one line: exit status 2 for contradicting settings, 3 for a port that is taken, a directory
+   *   in use, a process that ended, or a cluster that was not ready in time. Nothing is left running.
+   */
+  static async start(options: LocalClusterOptions): Promise<LocalCluster> {
+    const directory = resolve(options.directory);
+    const lock = lockDirectory(directory);
+    let cluster: LocalCluster | undefined;
+    try {
+      const settingsPath = join(directory, 'up.json');
+      const layout = planLayout(settleSettings(settingsPath, options.asked));
+      await requireFree(layout.ports);
+      writeSettings(settingsPath, layout);
+      cluster = new LocalCluster(directory, layout, lock, options);
+      await cluster.#bringUp(options.signal);
+      return cluster;
+    } catch (error) {
+      if (cluster === undefined) closeSync(lock);
+      else await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** Every process that runs now, by name: `lb`, `controller`, `node-1`, … */
+  pids(): ReadonlyMap<string, number> {
+    const running = this.#all().flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid] as const]));
+    return new Map(running);
+  }
+
+  status(): Promise<ClusterStatus> {
+    return this.client.status();
+  }
+
+  /** Stops the controller, the balancer, then the nodes; returns when all have ended. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Ends every process at once, without asking. */
+  kill(): void {
+    for (const { pid } of this.#all()) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  }
+
+  async #stop(): Promise<void> {
+    await this.#stopOne(this.#controller, graceMs.controller);
+    await this.#stopOne(this.#balancer, graceMs.balancer);
+    await Promise.all(this.#nodes.map((node) => this.#stopOne(node, graceMs.node)));
+    closeSync(this.#lock);
+  }
+
+  async #stopOne(process: SupervisedProcess, withinMs: number): Promise<void> {
+    const outcome = await process.stop(withinMs);
+    if (outcome === 'killed') this.#say(`${process.name} did not end within ${withinMs} ms and was killed`);
+    else if (outcome === 'ended') this.#say(`${process.name} ended`);
+  }
+
+  #all(): readonly SupervisedProcess[] {
+    return [this.#balancer, ...this.#nodes, this.#controller];
+  }
+
+  async #bringUp(signal: AbortSignal | undefined): Promise<void> {
+    for (const name of ['logs', 'lb', 'controller']) mkdirSync(join(this.directory, name), { recursive: true });
+    for (const place of this.layout.nodes) {
+      const directory = join(this.directory, place.name);
+      mkdirSync(directory, { recursive: true });
+      writeNodeConfig(place, directory);
+    }
+    this.#balancer.start();
+    for (const node of this.#nodes) node.start();
+    // The controller reads the token that the balancer makes.
+    await this.#until(signal, async () =>
+      (await answersOk(`${this.#balancerUrl}/v1/health`)) ? [] : ['the balancer does not answer yet'],
+    );
+    this.#controller.start();
+    await this.#until(signal, () => this.#silentNodes());
+    await this.#until(signal, async () => ((await this.client.isUp()) ? [] : ['the controller does not answer yet']));
+    await this.#createOnce();
+    await this.#until(signal, async () => missingFrom(await this.status()));
+    for (const process of this.#all()) process.keepAlive();
+  }
+
+  async #silentNodes(): Promise<string[]> {
+    const silent: string[] = [];
+    for (const { name, port } of this.layout.nodes) if (!(await answersPing(port))) silent.push(`${name} is loading`);
+    return silent;
+  }
+
+  /** Tells the controller about the cluster when its store has none. */
+  async #createOnce(): Promise<void> {
+    const { nodes, replicas, masterLbs, replicaLbs } = this.layout;
+    const known = await this.client.clusters();
+    if (known === undefined) await this.client.createNamespace();
+    if (known?.includes(clusterNames.cluster) === true) return;
+    await this.client.createCluster({
+      name: clusterNames.cluster,
+      nodes: nodes.map(({ port }) => `${host}:${port}`),
+      replicas: 1 + replicas,
+      password: '',
+      load_balancers: { masters: masterLbs, replicas: replicaLbs },
+    });
+  }
+
+  /** Asks until nothing is missing; says what is, when that takes more than a second. */
+  async #until(signal: AbortSignal | undefined, ask: () => Promise<readonly string[]>): Promise<void> {
+    const startedAtMs = performance.now();
+    let saidAtMs = startedAtMs;
+    let said = '';
+    for (;;) {
+      const missing = await ask().catch((error: unknown) => {
+        if (error instanceof OperationError) return [error.message];
+        throw error;
+      });
+      if (missing.length === 0) return;
+      if (signal?.aborted === true) throw new FatalError('interrupted while starting', 3);
+      for (const { endedEarly } of this.#all()) if (endedEarly !== undefined) throw new FatalError(endedEarly, 3);
+      const nowMs = performance.now();
+      const text = summary(missing);
+      if (nowMs - startedAtMs > readyWithinMs)
+        throw new FatalError(
+          `not ready within ${readyWithinMs / 1000} s: ${text} (logs: ${join(this.directory, 'logs')})`,
+          3,
+        );
+      if (nowMs - saidAtMs > 1_000 && text !== said) {
+        this.#say(`waiting: ${text}`);
+        said = text;
+        saidAtMs = nowMs;
+      }
+      await pause(probeEveryMs);
+    }
+  }
+
+  get #balancerUrl(): string {
+    return `http://${host}:${this.layout.lbControlPort}`;
+  }
+
+  get #tokenFile(): string {
+    return join(this.directory, 'lb', 'token');
+  }
+
+  #balancerArguments(): readonly string[] {
+    const port = String(this.layout.lbControlPort);
+    return ['lb', '--dir', join(this.directory, 'lb'), '--control-port', port, '--token-file', this.#tokenFile];
+  }
+
+  #controllerArguments(): readonly string[] {
+    const { apiPort, leaseMs, fences } = this.layout;
+    return [
+      'controller',
+      ...['--dir', join(this.directory, 'controller')],
+      ...['--bind', host, '--port', String(apiPort)],
+      ...['--lease-ms', String(leaseMs)],
+      ...['--fences', fences.length === 0 ? 'none' : fences.join(',')],
+      ...['--balancer-url', this.#balancerUrl, '--balancer-token-file', this.#tokenFile],
+    ];
+  }
+}
+
+function summary(missing: readonly string[]): string {
+  const shown = missing.slice(0, 3).join(', ');
+  return missing.length > 3 ? `${shown} and ${missing.length - 3} more` : shown;
+}
+
+/** This program, run the way it is run now. */
+function thisProgram(): readonly [string, ...string[]] {
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  return [process.execPath, ...process.execArgv, main];
+}
+
+function lockDirectory(directory: string): number {
+  try {
+    mkdirSync(directory, { recursive: true });
+    return lockFile(join(directory, 'up.lock'));
+  } catch (error) {
+    const locked = error instanceof OperationError && error.code === 'OS_LOCKED';
+    const message = locked
+      ? `${directory} is in use by another cluster that runs; stop it or choose another --dir`
+      : `cannot use ${directory}: ${messageOf(error)}`;
+    throw new FatalError(message, 3, error);
+  }
+}

@@ -1,0 +1,186 @@
+/** The controller's REST API, as `ctl` and `up` use it (docs/reference/rest-api.md has the whole of it). */
+import { OperationError, messageOf } from '@holdfast/base';
+
+export interface NodeStatus {
+  readonly id: string;
+  readonly addr: string;
+  readonly control_addr: string;
+  readonly role: 'master' | 'slave';
+  readonly alive: boolean;
+  readonly last_reply_ms_ago: number | null;
+  readonly sequence: number | null;
+  readonly lag: number | null;
+  /** Of the topology the node follows. */
+  readonly version: number | null;
+  readonly epoch: number | null;
+  readonly armed: boolean | null;
+  readonly process_id: string | null;
+  readonly lb_address: string | null;
+}
+
+export interface ShardStatus {
+  readonly index: number;
+  readonly epoch: number;
+  readonly slot_ranges: readonly string[];
+  readonly phase: 'stable' | 'failover' | 'switchover' | 'no-master';
+  readonly step: string | null;
+  readonly lb_address: string | null;
+  readonly replica_lb_address: string | null;
+  readonly lease_valid_for_ms: number | null;
+  readonly nodes: readonly NodeStatus[];
+}
+
+export interface BindingStatus {
+  readonly address: string;
+  readonly desired: string | null;
+  readonly observed: string | null;
+  readonly connections: number;
+}
+
+export interface ClusterStatus {
+  readonly cluster: string;
+  readonly version: number;
+  readonly lease_ms: number;
+  readonly fences: readonly string[];
+  readonly shards: readonly ShardStatus[];
+  readonly bindings: readonly BindingStatus[];
+}
+
+export interface ClusterEvent {
+  readonly id: number;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly kind: string;
+  readonly shard: number | null;
+  readonly epoch: number | null;
+  readonly cause: string | null;
+  readonly message: string;
+  readonly timings?: Readonly<Record<string, number>>;
+}
+
+export interface NewCluster {
+  readonly name: string;
+  readonly nodes: readonly string[];
+  /** Nodes per shard, the master included. */
+  readonly replicas: number;
+  readonly password: string;
+  readonly load_balancers: { readonly masters: readonly string[]; readonly replicas: readonly string[] };
+}
+
+export interface ClientOptions {
+  /** For example `http://127.0.0.1:9379`. */
+  readonly api: string;
+  readonly namespace: string;
+  readonly cluster: string;
+  /** For one answer. A switchover is answered when it is done. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Every call throws an OperationError: CTL_UNREACHABLE (not-applied), CTL_NO_ANSWER (unknown), CTL_NOT_FOUND,
+ * CTL_REFUSED (not-applied) or CTL_FAILED (unknown), with the controller's own words.
+ */
+export class ControllerClient {
+  readonly #options: ClientOptions;
+  readonly #base: string;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#base = `/namespaces/${encodeURIComponent(options.namespace)}/clusters`;
+  }
+
+  status(): Promise<ClusterStatus> {
+    return this.#ask<ClusterStatus>('GET', `${this.#cluster}/status`);
+  }
+
+  /** Events with an id above `after`, oldest first. */
+  async events(after: number, limit: number): Promise<readonly ClusterEvent[]> {
+    const path = `${this.#cluster}/events?after=${after}&limit=${limit}`;
+    return (await this.#ask<{ events: ClusterEvent[] }>('GET', path)).events;
+  }
+
+  switchover(shard: number, preferred: string | undefined): Promise<{ new_master_id: string; duration_ms: number }> {
+    return this.#ask('POST', `${this.#cluster}/shards/${shard}/switchover`, { preferred_node_id: preferred ?? '' });
+  }
+
+  failover(shard: number, preferred: string | undefined): Promise<{ new_master_id: string }> {
+    return this.#ask('POST', `${this.#cluster}/shards/${shard}/failover`, { preferred_node_id: preferred ?? '' });
+  }
+
+  async createNamespace(): Promise<void> {
+    await this.#ask('POST', '/namespaces', { namespace: this.#options.namespace });
+  }
+
+  async createCluster(cluster: NewCluster): Promise<void> {
+    await this.#ask('POST', this.#base, cluster);
+  }
+
+  /** Names of the clusters of the namespace; undefined when there is no such namespace. */
+  async clusters(): Promise<readonly string[] | undefined> {
+    const { namespaces } = await this.#ask<{ namespaces: string[] | null }>('GET', '/namespaces');
+    if (namespaces?.includes(this.#options.namespace) !== true) return undefined;
+    return (await this.#ask<{ clusters: string[] | null }>('GET', this.#base)).clusters ?? [];
+  }
+
+  /** True when the controller answers its health check. Never throws. */
+  async isUp(): Promise<boolean> {
+    try {
+      const signal = AbortSignal.timeout(this.#options.timeoutMs);
+      return (await fetch(`${this.#options.api}/healthz`, { signal })).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  get #cluster(): string {
+    return `${this.#base}/${encodeURIComponent(this.#options.cluster)}`;
+  }
+
+  async #ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+    const { api, timeoutMs } = this.#options;
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${api}/api/v1${path}`, {
+        method,
+        signal: AbortSignal.timeout(timeoutMs),
+        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw noAnswer(api, timeoutMs, error);
+    }
+    return read(text, response.status, `${method} ${path}`) as T;
+  }
+}
+
+function noAnswer(api: string, timeoutMs: number, error: unknown): OperationError {
+  const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
+  if (cause?.syscall === 'connect' || cause?.syscall === 'getaddrinfo') {
+    const message = `no controller at ${api} (${cause.message}); is it running? see --api`;
+    return new OperationError('CTL_UNREACHABLE', message, { outcome: 'not-applied', cause: error });
+  }
+  const reason =
+    error instanceof Error && error.name === 'TimeoutError'
+      ? `no answer within ${timeoutMs} ms`
+      : messageOf(cause ?? error);
+  const message = `the controller at ${api} did not answer (${reason}); what was asked may have happened`;
+  return new OperationError('CTL_NO_ANSWER', message, { outcome: 'unknown', cause: error });
+}
+
+/** The `data` of an answer. */
+function read(text: string, status: number, request: string): unknown {
+  let body: { data?: unknown; error?: { message?: string } | string } | undefined;
+  try {
+    body = JSON.parse(text) as typeof body;
+  } catch {
+    body = undefined;
+  }
+  if (status >= 200 && status < 300 && body !== undefined && body.data !== undefined) return body.data;
+  if (status === 204) return null;
+  const said = typeof body?.error === 'string' ? body.error : body?.error?.message;
+  const message = said ?? `${request} was answered with HTTP status ${status} and ${text.slice(0, 200)}`;
+  if (status === 404) throw new OperationError('CTL_NOT_FOUND', message, { outcome: 'not-applied' });
+  if (status >= 400 && status < 500) throw new OperationError('CTL_REFUSED', message, { outcome: 'not-applied' });
+  throw new OperationError('CTL_FAILED', message, { outcome: 'unknown' });
+}

@@ -1,0 +1,113 @@
+/** `ctl status` and `ctl nodes`. */
+import Table from 'cli-table3';
+import type { BindingStatus, ClusterStatus, NodeStatus, ShardStatus } from '../controller-client.ts';
+import { jsonText, type CtlContext } from './context.ts';
+
+export async function showStatus({ client, output, write, note }: CtlContext): Promise<void> {
+  const status = await client.status();
+  if (output === 'json') {
+    const { version, ...rest } = status;
+    write(jsonText('status', { ...rest, topology_version: version }));
+    return;
+  }
+  write(formatStatus(status));
+  note('next: holdfast ctl nodes, holdfast ctl events');
+}
+
+export async function showNodes({ client, output, write }: CtlContext): Promise<void> {
+  const { cluster, shards } = await client.status();
+  const nodes = shards.flatMap((shard) => shard.nodes.map((node) => ({ shard: shard.index, ...node })));
+  if (output === 'json') write(jsonText('nodes', { cluster, nodes }));
+  else write(formatNodes(nodes));
+}
+
+/** Shards and bindings as two tables under one line of facts. */
+export function formatStatus(status: ClusterStatus): string {
+  const fences = status.fences.length === 0 ? 'none' : status.fences.join(',');
+  const shards = newTable([
+    'shard',
+    'slots',
+    'state',
+    'epoch',
+    'lease',
+    'role',
+    'node',
+    'LB address',
+    'sequence',
+    'lag',
+  ]);
+  for (const shard of status.shards) for (const node of shard.nodes) shards.push(statusRow(shard, node));
+  const bindings = newTable(['LB address', 'leads to', 'connections', 'state']);
+  for (const binding of status.bindings)
+    bindings.push([binding.address, binding.observed ?? '-', binding.connections, bindingState(binding)]);
+  return [
+    `cluster ${status.cluster}, topology version ${status.version}, lease ${status.lease_ms} ms, fences ${fences}`,
+    shards.toString(),
+    bindings.toString(),
+  ].join('\n');
+}
+
+function statusRow(shard: ShardStatus, node: NodeStatus): string[] {
+  const isMaster = node.role === 'master';
+  const lease = shard.lease_valid_for_ms;
+  const lbAddress = node.lb_address ?? (isMaster ? shard.lb_address : shard.replica_lb_address);
+  return [
+    String(shard.index),
+    isMaster ? shard.slot_ranges.join(' ') : '',
+    isMaster ? [shard.phase, shard.step].filter(Boolean).join(': ') : node.alive ? 'alive' : 'DOWN',
+    isMaster ? String(shard.epoch) : '',
+    isMaster ? (lease === null ? '-' : lease > 0 ? `${Math.round(lease)} ms` : 'NONE') : '',
+    isMaster ? (node.alive ? 'master' : 'master DOWN') : 'replica',
+    node.addr,
+    lbAddress ?? '-',
+    text(node.sequence),
+    isMaster ? '' : text(node.lag),
+  ];
+}
+
+function bindingState({ desired, observed }: BindingStatus): string {
+  if (desired === observed) return desired === null ? 'unbound' : 'ok';
+  return `WANTED ${desired ?? 'unbound'}`;
+}
+
+type ShardNode = NodeStatus & { readonly shard: number };
+
+export function formatNodes(nodes: readonly ShardNode[]): string {
+  const table = newTable([
+    'id',
+    'shard',
+    'role',
+    'address',
+    'control',
+    'state',
+    'epoch',
+    'version',
+    'armed',
+    'process',
+    'last reply',
+  ]);
+  for (const node of nodes) {
+    table.push([
+      node.id,
+      String(node.shard),
+      node.role === 'master' ? 'master' : 'replica',
+      node.addr,
+      node.control_addr,
+      node.alive ? 'alive' : 'DOWN',
+      text(node.epoch),
+      text(node.version),
+      node.armed === null ? '-' : node.armed ? 'yes' : 'no',
+      node.process_id?.slice(0, 8) ?? '-',
+      node.last_reply_ms_ago === null ? 'never' : `${Math.round(node.last_reply_ms_ago)} ms ago`,
+    ]);
+  }
+  return table.toString();
+}
+
+function text(value: number | null | undefined): string {
+  return value === null || value === undefined ? '-' : String(value);
+}
+
+function newTable(head: string[]): InstanceType<typeof Table> {
+  return new Table({ head, style: { head: [], border: [], compact: true } });
+}
