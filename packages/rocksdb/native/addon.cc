@@ -42,6 +42,12 @@ napi_value SetErrorClass(Call& call) {
   return Undefined(call.env);
 }
 
+// leave(): the process is about to end, and Node will wait for its worker threads: compactions give up.
+napi_value Leave(Call& call) {
+  for (const auto& entry : call.addon->databases) entry.first->cancel.store(true);
+  return Undefined(call.env);
+}
+
 void EndEnvironment(void* data) {
   Addon* addon = static_cast<Addon*>(data);
   const auto databases = addon->databases;
@@ -94,11 +100,11 @@ napi_value Init(napi_env env, napi_value exports) {
     delete owner;
     return nullptr;
   }
-  InstallExitHandler();
   const napi_property_descriptor functions[] = {
       {"setErrorClass", nullptr, Sync<SetErrorClass>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"open", nullptr, Async<Open>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"destroy", nullptr, Async<Destroy>, nullptr, nullptr, nullptr, napi_enumerable, addon},
+      {"leave", nullptr, Sync<Leave>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"buildInfo", nullptr, Sync<BuildInfo>, nullptr, nullptr, nullptr, napi_enumerable, addon},
   };
   try {

@@ -17,18 +17,17 @@ struct Record {
   bool counted;
 };
 
-// Merge has no operator here; two-phase commit, blob index and wide columns are not used by Kvrocks or by us.
+// Merge has no operator here. A SingleDelete beside a Delete of the same key makes RocksDB refuse to open the database.
+// Two-phase commit, blob index and wide columns are not used by Kvrocks or by us.
 Record RecordOf(uint8_t tag) {
   switch (tag) {
     case 0x00:
-    case 0x07:
       return {Shape::kKey, false, true};
     case 0x01:
       return {Shape::kKeyValue, false, true};
     case 0x03:
       return {Shape::kBlob, false, false};
     case 0x04:
-    case 0x08:
       return {Shape::kKey, true, true};
     case 0x05:
       return {Shape::kKeyValue, true, true};

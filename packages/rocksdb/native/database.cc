@@ -29,6 +29,13 @@ void StopBackgroundWork() {
   for (rocksdb::DB* db : Registry().all) rocksdb::CancelAllBackgroundWork(db, true);
 }
 
+// Handlers run last registered first, in turn with the destructors of static objects: this one is registered once
+// RocksDB has made those it needs, which it does while it opens its first database.
+void InstallExitHandler() {
+  static std::once_flag once;
+  std::call_once(once, [] { atexit(StopBackgroundWork); });
+}
+
 class CloseJob : public Job {
  public:
   explicit CloseJob(std::shared_ptr<Database> database) : Job("close", nullptr), closing_(std::move(database)) {}
@@ -42,16 +49,6 @@ class CloseJob : public Job {
 };
 
 }  // namespace
-
-void InstallExitHandler() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    // RocksDB's default environment first: what is created earlier is destroyed after this handler ran.
-    rocksdb::Env::Default();
-    Registry();
-    atexit(StopBackgroundWork);
-  });
-}
 
 Database::Database() {
   // A family's options may set a prefix extractor: bounds and order are by the whole key nevertheless.
@@ -73,6 +70,7 @@ void Database::Attach(const std::shared_ptr<Addon>& addon) {
 void Database::Own(rocksdb::DB* opened, std::vector<rocksdb::ColumnFamilyHandle*> handles) {
   db.reset(opened);
   families = std::move(handles);
+  InstallExitHandler();
   std::lock_guard<std::mutex> lock(Registry().mutex);
   Registry().all.insert(opened);
 }

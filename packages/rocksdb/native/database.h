@@ -114,9 +114,6 @@ class Database : public std::enable_shared_from_this<Database> {
 // Reads a family index argument.
 rocksdb::ColumnFamilyHandle* ReadFamily(Call& call, napi_value value, Database& database);
 
-// Stops RocksDB's background threads at process exit, before its static objects are destroyed.
-void InstallExitHandler();
-
 // Methods of the class, by file.
 napi_value LatestSequence(Call& call);          // reads.cc
 napi_value Get(Call& call);                     // reads.cc

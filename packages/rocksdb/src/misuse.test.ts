@@ -157,7 +157,7 @@ test('malformed batches are refused before RocksDB sees them', async (t) => {
     ['range backwards', write(database, (b) => b.deleteRange(0, 'b', 'a'))],
     ['range empty', write(database, (b) => b.deleteRange(0, 'a', 'a'))],
     ['garbage behind', write(database, (b) => b.put(0, 'a', 'b').raw(Buffer.of(0xee), 0))],
-    ...[0x02, 0x06, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x10, 0x11, 0x12, 0x13, 0x15, 0x16, 0x17, 0x7f, 0xff].map(
+    ...[0x02, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x10, 0x11, 0x12, 0x13, 0x15, 0x16, 0x17, 0x7f, 0xff].map(
       (tag): [string, () => unknown] => [
         `tag ${tag}`,
         write(database, (b) => b.raw(Buffer.of(tag, 0, 1, 97, 1, 97), 1)),

@@ -8,6 +8,8 @@ import type { RocksdbModule } from './types.ts';
 
 interface Addon extends RocksdbModule {
   setErrorClass(errorClass: typeof RocksError): void;
+  /** Asks running compactions to end, as the process does. */
+  leave(): void;
 }
 
 function load(): Addon {
@@ -19,6 +21,8 @@ function load(): Addon {
     throw new Error('the native addon of packages/rocksdb cannot be loaded; run `make build`', { cause });
   }
   addon.setErrorClass(RocksError);
+  // Node's exit waits for work on its worker threads; a compaction could keep it for minutes.
+  process.once('exit', () => addon.leave());
   return addon;
 }
 

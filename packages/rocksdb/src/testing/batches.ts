@@ -103,3 +103,8 @@ export function decodeValues(bytes: Buffer): (string | undefined)[] {
 export function writeNow(database: Database, batch: Uint8Array, options: Partial<WriteOptions> = {}): number {
   return database.write(batch, Uint32Array.of(batch.length), 1, { sync: false, noSlowdown: false, ...options });
 }
+
+/** The `i`th batch of the crash test: two records that name it. */
+export function recordOf(i: number): Buffer {
+  return batchBuilder().put(0, `key${i}`, Buffer.alloc(300, i)).put(1, `key${i}`, String(i)).bytes();
+}

@@ -4,6 +4,7 @@ export {
   decodeBlock,
   decodeValues,
   packKeys,
+  recordOf,
   writeNow,
   type BatchBuilder,
 } from './batches.ts';
