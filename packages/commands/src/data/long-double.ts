@@ -55,7 +55,7 @@ function rounded(mantissa: bigint, exponent: number): LongDouble | undefined {
   return { mantissa: isNegative ? -magnitude : magnitude, exponent: scale };
 }
 
-/** Reads a decimal number. `invalid` when `text` is none, `infinite` when it is beyond the range. */
+/** Reads a decimal number. `invalid` when `text` is none, or beyond the range; `infinite` when it says so. */
 export function parseLongDouble(text: string): LongDouble | 'invalid' | 'infinite' {
   if (text.length > digitsMax) return 'invalid';
   if (infinity.test(text)) return 'infinite';
@@ -66,9 +66,9 @@ export function parseLongDouble(text: string): LongDouble | 'invalid' | 'infinit
   const digits = BigInt(whole + fraction);
   const power = Number(match[4] ?? 0) - fraction.length;
   if (digits === 0n || power < -decimalExponentMax - digitsMax) return zero;
-  if (power > decimalExponentMax) return 'infinite';
+  if (power > decimalExponentMax) return 'invalid';
   const signed = match[1] === '-' ? -digits : digits;
-  return decimal(signed, power) ?? 'infinite';
+  return decimal(signed, power) ?? 'invalid';
 }
 
 /** The nearest long double to digits x 10^power. */

@@ -4,6 +4,7 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
 import { expireMsMax, invalidExpire } from '../data/expiry-option.ts';
+import { isInt64 } from '../data/integers.ts';
 
 interface ExpireShape {
   readonly name: string;
@@ -37,9 +38,10 @@ function parseExpire(request: Request, { name, factor }: ExpireShape): ExpireInp
   }
   if (flags.gt && flags.lt) return new Refusal('ERR GT and LT options at the same time are not compatible');
   if (value === undefined) return new Refusal(errors.notInteger);
+  // As in Redis a time far in the past is just past, unless it cannot even be counted in ms.
+  if (!isInt64(value * BigInt(factor))) return invalidExpire(name);
   const ms = Number(value) * factor;
-  if (Math.abs(ms) > expireMsMax) return invalidExpire(name);
-  return { request, ms, ...flags };
+  return ms > expireMsMax ? invalidExpire(name) : { request, ms, ...flags };
 }
 
 /** Whether the options let `expireMs` replace what is there. A key without expiry counts as living forever. */

@@ -55,7 +55,12 @@ function hIncrByFloat({ hashes }: DataTypes): CommandDefinition {
     since: '2.6.0',
     complexity: 'O(1)',
     summary: 'Adds a floating point number to the number a field holds; a field that does not exist counts as 0.',
-    parse: (request) => parseFloatIncrement(request, 3),
+    parse(request) {
+      const input = parseFloatIncrement(request, 3);
+      // Here Redis refuses the increment itself; INCRBYFLOAT refuses the sum.
+      const isInfinite = !(input instanceof Refusal) && input.increment === 'infinite';
+      return isInfinite ? new Refusal('ERR value is NaN or Infinity') : input;
+    },
     run(call, { request, increment }, reply) {
       const key = keyOf(call, request, 1);
       if (openHashForWrite(hashes, key, call.nowMs, reply) === undefined) return;

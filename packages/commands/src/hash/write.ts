@@ -8,17 +8,19 @@ import { openHash, openHashForWrite } from './fields.ts';
 
 /**
  * Puts the fields and values from argument `first` on into the open hash. From the last pair to the first, so that of a
- * field given twice the later value counts, and the records are those Kvrocks writes.
+ * field given twice the later value counts, and the records are those Kvrocks writes. A single field that has its value
+ * already is not written; of several each is, for what was written is how a field given twice is known again.
  * @returns how many fields are new.
  */
 function putFields({ hashes }: DataTypes, request: Request, first: number): number {
   const before = hashes.size;
+  const isSingle = request.count === first + 2;
   for (let index = request.count - 2; index >= first; index -= 2) {
     const field = spanOfArgument(request, index);
     const value = spanOfArgument(request, index + 1);
-    if (index < request.count - 2 && hashes.isWrittenByCommand(field)) continue;
+    if (!isSingle && hashes.isWrittenByCommand(field)) continue;
     const exists = before > 0 && hashes.get(field);
-    if (exists && sameBytes(hashes.value, value)) continue;
+    if (isSingle && exists && sameBytes(hashes.value, value)) continue;
     hashes.put(field, value, !exists);
   }
   return hashes.size - before;
