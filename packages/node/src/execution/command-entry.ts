@@ -36,8 +36,12 @@ export function commandEntry(definition: CommandDefinition): CommandEntry {
   return { definition, bits: bitsOf(definition.flags), calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 };
 }
 
+/** Groups whose reads touch neither keys nor topology: they need no lease. */
+const controlGroups: readonly string[] = ['connection', 'server', 'replication', 'transactions'];
+
 /** What the lease gate must know of a command. */
-export function kindOf(bits: number): CommandKind {
+export function kindOf(definition: CommandDefinition, bits: number): CommandKind {
   if ((bits & flagBits.write) !== 0) return 'write';
-  return (bits & flagBits.readonly) !== 0 ? 'read' : 'control';
+  if ((bits & flagBits.readonly) === 0) return 'control';
+  return controlGroups.includes(definition.group) ? 'control' : 'read';
 }

@@ -122,7 +122,7 @@ export class Dispatcher {
       entry.rejectedCalls++;
       return this.#refuse(connection, input.message);
     }
-    const kind = definition.name === 'exec' ? this.#kindOfQueued(connection) : kindOf(bits);
+    const kind = definition.name === 'exec' ? this.#kindOfQueued(connection) : kindOf(definition, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
     if (admission === 'hold') return false;
     if (admission === 'execute' || admission === 'execute-and-log' || admission === 'master-down') {
@@ -176,7 +176,8 @@ export class Dispatcher {
       if (router?.closes === true) connection.closeAfterReply();
       return redirect;
     }
-    if (admission === 'master-down') return gateErrors.masterDown;
+    // Replicas always answer topology questions, however old they may be.
+    if (admission === 'master-down' && (bits & flagBits.stale) === 0) return gateErrors.masterDown;
     if (admission === 'execute-and-log')
       logger.warn('the master lease has expired', { command: entry.definition.name });
     if (isWrite) {
@@ -209,8 +210,8 @@ export class Dispatcher {
     let kind: CommandKind = 'control';
     for (const request of connection.queued ?? []) {
       const definition = this.#env.commands.lookup(request);
-      const own =
-        definition === undefined ? 'control' : kindOf(bitsOf(definition.flagsOf?.(request) ?? definition.flags));
+      if (definition === undefined) continue;
+      const own = kindOf(definition, bitsOf(definition.flagsOf?.(request) ?? definition.flags));
       if (own === 'write') return 'write';
       if (own === 'read') kind = 'read';
     }

@@ -100,6 +100,11 @@ export class TickLoop {
     return this.#number;
   }
 
+  /** Whether commands are being executed into a tick. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** Bytes of replies that wait for their release. */
   get heldBytes(): number {
     return this.#heldBytes;

@@ -48,6 +48,15 @@ export interface HeartbeatEnvironment {
   renewed(): void;
 }
 
+const unheard: Omit<NodeReport, 'record'> = {
+  role: 'slave',
+  topologyVersion: -1,
+  nodeId: '',
+  health: 'ok',
+  masterLinkStatus: 'down',
+  isrRequest: '',
+};
+
 /** The main loop says that it is alive about this often, so a smaller silence is no stall. */
 export const beatPeriodMs = 50;
 
@@ -57,9 +66,10 @@ export class HeartbeatResponder {
   #lease: LeaseState = noLease;
   #unarmed: UnarmedLease = noUnarmedLease;
 
-  constructor(env: HeartbeatEnvironment, report: NodeReport) {
+  /** @param report the first one, or a record alone: the node is then nobody's master in no topology. */
+  constructor(env: HeartbeatEnvironment, report: NodeReport | FenceRecord) {
     this.#env = env;
-    this.#report = report;
+    this.#report = 'record' in report ? report : { ...unheard, record: report };
   }
 
   update(report: NodeReport): void {

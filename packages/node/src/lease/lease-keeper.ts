@@ -221,6 +221,12 @@ export class LeaseKeeper implements TickGate {
     this.#applyRole('the topology changed');
   }
 
+  /** A full sync replaced the history under the node. */
+  replaceLogId(logId: string): void {
+    this.#save({ ...this.#record, logId });
+    this.#env.host.reportChanged();
+  }
+
   setAttached(attached: boolean): void {
     this.#facts.isAttached = attached;
   }
@@ -345,8 +351,9 @@ export class LeaseKeeper implements TickGate {
   }
 
   #save(record: FenceRecord): void {
-    this.#env.file.save(formatFenceConf(record));
     assert(record.epoch >= this.#record.epoch, 'epochs only rise');
+    // A node that was never armed keeps no file: it behaves as stock Kvrocks.
+    if (record.epoch > 0) this.#env.file.save(formatFenceConf(record));
     this.#record = record;
   }
 

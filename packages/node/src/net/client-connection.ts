@@ -174,6 +174,7 @@ export class ClientConnection implements Session, TickOutput {
     } finally {
       this.#pumping = false;
     }
+    if (this.#decoder.bufferedBytes === 0 && !this.held && this.#waiting === undefined) this.#decoder.release();
     this.#applyBackPressure();
   }
 
@@ -325,6 +326,11 @@ export class ClientConnection implements Session, TickOutput {
     const request = this.#held;
     this.#held = undefined;
     if (request === undefined || this.#move(request)) this.pump();
+  }
+
+  /** Ends a moving connection after what was answered so far. */
+  endMoving(): void {
+    if (this.#state === 'moving') this.#finishMoving();
   }
 
   #finishMoving(): void {

@@ -220,6 +220,11 @@ export class Replicator implements ReplicationPort {
     return { nextSequence, replicationId: this.#env.settings().useReplicationIds ? this.#ids.lastId : undefined };
   }
 
+  /** Ends the links of all own replicas: they come back and are judged anew. */
+  cutFollowers(reason: string): void {
+    this.#followers.closeAll(reason);
+  }
+
   // The log.
 
   /** The tick loop committed: to be called in the same turn, before replies are released. */

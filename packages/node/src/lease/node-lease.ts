@@ -1,0 +1,171 @@
+/**
+ * The lease in the node: what a role change does to ticks, links and clients, and the commands by which controllers
+ * change it. Decisions are LeaseKeeper's; this is the order in which the rest of the node follows them.
+ */
+import { assert, type Endpoint, type Logger } from '@holdfast/base';
+import type { LeasePort, LeaseReply, PendingLeaseReply } from '@holdfast/commands';
+import type { NodeHealth } from '@holdfast/fencing';
+import type { ReplyWriter } from '@holdfast/resp';
+import type { TopologyRole } from '../cluster/cluster-state.ts';
+import type { TickLoop } from '../execution/tick-loop.ts';
+import type { ClientListener } from '../net/client-listener.ts';
+import type { Replicator } from '../replication/replicator.ts';
+import type { HeartbeatResponder, NodeReport } from './heartbeat.ts';
+import type { ActingRole, LeaseHost, LeaseKeeper } from './lease-keeper.ts';
+
+export interface NodeLeaseEnvironment {
+  readonly logger: Logger;
+  readonly loop: TickLoop;
+  readonly listener: ClientListener;
+  readonly replicator: Replicator;
+  /** Answers heartbeats on the main port while the node is not armed. */
+  readonly responder: HeartbeatResponder;
+  latestSequence(): number;
+  topologyVersion(): number;
+  nodeId(): string;
+  health(): NodeHealth;
+  useReplicationIds(): boolean;
+  /** Sends a changed report to the control thread. */
+  publish(report: NodeReport): void;
+  /** Why SHARD cannot be obeyed: there is no control port to renew a lease on. */
+  controlProblem(): string | undefined;
+  /** The role decides what clients may do (read-only, stale). */
+  roleChanged(role: ActingRole): void;
+}
+
+export class NodeLease implements LeaseHost, LeasePort {
+  #env: NodeLeaseEnvironment | undefined;
+  #keeper: LeaseKeeper | undefined;
+  #topologyRole: TopologyRole = { role: 'none' };
+
+  /** Keeper and host know each other, so they are joined after both exist. */
+  attach(env: NodeLeaseEnvironment, keeper: LeaseKeeper): void {
+    this.#env = env;
+    this.#keeper = keeper;
+  }
+
+  get #world(): NodeLeaseEnvironment {
+    assert(this.#env !== undefined, 'the lease is attached before it is used');
+    return this.#env;
+  }
+
+  get keeper(): LeaseKeeper {
+    assert(this.#keeper !== undefined, 'the lease is attached before it is used');
+    return this.#keeper;
+  }
+
+  // What the keeper asks of the node.
+
+  roleChanging(reason: string): void {
+    const { loop, listener } = this.#world;
+    if (!this.keeper.armed) return;
+    loop.dropAll(reason);
+    this.#world.replicator.cutFollowers(reason);
+    if (!this.keeper.redirecting) listener.forEachPaced((client) => client.closeGracefully());
+  }
+
+  roleChanged(role: ActingRole): void {
+    this.#world.roleChanged(role);
+    this.#followRole();
+  }
+
+  resumeHeld(): void {
+    this.#world.loop.resume();
+    this.#world.listener.resumeHeld();
+  }
+
+  lapsedTooLong(): void {
+    this.#world.logger.warn('the lease lapsed; clients are closed', { epoch: this.keeper.record.epoch });
+    this.#world.loop.dropAll('the lease lapsed');
+    this.#world.listener.forEachPaced((client) => client.destroy());
+  }
+
+  redirectClients(): void {
+    this.#world.listener.forEachPaced((client) => client.startMoving());
+  }
+
+  reportChanged(): void {
+    if (this.#env === undefined || this.#keeper === undefined) return;
+    const report = this.report();
+    this.#env.responder.update(report);
+    this.#env.publish(report);
+  }
+
+  report(): NodeReport {
+    const { replicator } = this.#world;
+    return {
+      role: this.keeper.role === 'master' ? 'master' : 'slave',
+      record: this.keeper.record,
+      topologyVersion: this.#world.topologyVersion(),
+      nodeId: this.#world.nodeId(),
+      health: this.#world.health(),
+      masterLinkStatus: replicator.attached ? 'up' : 'down',
+      isrRequest: '',
+    };
+  }
+
+  // The topology.
+
+  /** The topology changed (or is in force from the start): the role first, then whom to follow. */
+  topologyChanged(role: TopologyRole): void {
+    this.#topologyRole = role;
+    this.keeper.setTopologyRole(this.#world.nodeId(), role.role);
+    this.#followRole();
+  }
+
+  /**
+   * Makes replication follow the role. A master follows nobody; a replica follows the master that its topology names;
+   * an armed node that is master in its topology alone follows nobody and serves nobody.
+   */
+  #followRole(): void {
+    const { replicator, loop } = this.#world;
+    const acting = this.keeper.role;
+    const named = this.#topologyRole;
+    if (acting === 'master' || (named.role === 'none' && !this.keeper.armed)) {
+      if (!replicator.isReplica) return;
+      replicator.stopFollowing({ newReplicationId: this.#world.useReplicationIds() });
+      loop.open();
+    } else if (named.role === 'replica' && named.masterEndpoint !== undefined) {
+      replicator.follow(named.masterEndpoint, { fromTopology: true });
+    }
+  }
+
+  // The commands.
+
+  heartbeat(args: readonly string[], reply: ReplyWriter): void {
+    if (this.keeper.armed) reply.error('ERR this node is armed: its heartbeats go to the control port');
+    else this.#world.responder.answerArguments(args, reply);
+  }
+
+  shard(args: readonly string[]): PendingLeaseReply {
+    const problem = this.#world.controlProblem();
+    if (problem !== undefined) return { kind: 'refused', error: `ERR control port ${problem}` };
+    return this.keeper.acceptShard(args, () => this.#world.replicator.applyAllReceived());
+  }
+
+  resign(epoch: number): PendingLeaseReply {
+    return this.keeper.resign(epoch, () => this.#settle());
+  }
+
+  hold(epoch: number, holdMs: number): PendingLeaseReply {
+    return this.keeper.hold(epoch, holdMs, () => this.#settle());
+  }
+
+  unhold(epoch: number): LeaseReply {
+    if (epoch === this.keeper.record.epoch) this.keeper.unhold();
+    return { kind: 'ok' };
+  }
+
+  release(epoch: number, owner: Endpoint): LeaseReply {
+    this.#world.logger.info('clients are redirected', { epoch, host: owner.host, port: owner.port });
+    this.keeper.releaseResigned();
+    return { kind: 'ok' };
+  }
+
+  /** Commits and releases what was admitted. @returns the sequence at which the node stands. */
+  #settle(): number {
+    this.#world.loop.end();
+    this.#world.loop.releaseReady();
+    return this.#world.latestSequence();
+  }
+}

@@ -1,0 +1,100 @@
+/** The command families of a node, each over the narrow port it declares. */
+import {
+  clusterCommands,
+  connectionCommands,
+  genericCommands,
+  hashCommands,
+  replicationCommands,
+  serverCommands,
+  stringCommands,
+  transactionCommands,
+  type ClusterPort,
+  type CommandDefinition,
+  type ConnectionPort,
+  type ServerPort,
+  type TransactionPort,
+} from '@holdfast/commands';
+import { defaultNamespace, namespaceOf } from '@holdfast/engine';
+import { redisVersion } from './info/versions.ts';
+import type { ClientConnection } from './net/client-connection.ts';
+import type { Node } from './node.ts';
+
+export function commandFamilies(node: Node): CommandDefinition[] {
+  const { data } = node;
+  return [
+    ...connectionCommands(connectionPort(node)),
+    ...transactionCommands(transactionPort(node)),
+    ...replicationCommands(node.replicator),
+    ...clusterCommands(clusterPort(node)),
+    ...serverCommands(serverPort(node)),
+    ...stringCommands(data),
+    ...hashCommands(data),
+    ...genericCommands(data),
+  ];
+}
+
+function connectionPort(node: Node): ConnectionPort {
+  const { config } = node.env;
+  return {
+    password: () => config.get('requirepass'),
+    namespaceTokens: () => config.namespaces,
+    namespaceNamed: (name) => namespaceOf(name),
+    defaultNamespace,
+    resp3Enabled: () => config.get('resp3-enabled'),
+    redisVersion,
+    mode: config.get('cluster-enabled') ? 'cluster' : 'standalone',
+    role: () => (node.replicator.isReplica ? 'slave' : 'master'),
+    clients: () => node.listener.connections.values(),
+    disconnect: (id) => node.listener.connections.get(id)?.destroy(),
+    reset: (session) => node.watched.unwatch(session as ClientConnection),
+  };
+}
+
+function serverPort(node: Node): ServerPort {
+  const { env, data } = node;
+  return {
+    configuration: env.config,
+    rewriteConfiguration: (answer) => env.rewriteConfiguration(answer),
+    resetStatistics: () => node.resetStatistics(),
+    info: (sections) => node.info.text(sections),
+    keyCount: (namespace) => node.keyCounts.of(namespace)?.keys ?? 0,
+    startKeyCount: (namespace) => node.keyCounts.start(namespace),
+    flush: (namespace) => data.keyspace.flush(namespace),
+    shutDown: () => env.exit(0, 'SHUTDOWN'),
+    stall: (ms) => env.rim.stall(ms),
+    commands: node.commands,
+  };
+}
+
+function transactionPort(node: Node): TransactionPort {
+  // Sessions of clients are connections; the control port runs no transactions.
+  const connection = (session: unknown): ClientConnection => session as ClientConnection;
+  return {
+    watch: (session, key) => {
+      const prefix = Buffer.from(session.namespace.prefix).toString('latin1');
+      node.watched.watch(connection(session), prefix + key.toString('latin1'));
+    },
+    unwatch: (session) => node.watched.unwatch(connection(session)),
+    execute: (session, reply) => node.dispatcher.executeQueued(connection(session), reply),
+  };
+}
+
+function clusterPort(node: Node): ClusterPort | undefined {
+  const { cluster, data, env, lease, engine } = node;
+  if (cluster === undefined) return undefined;
+  return {
+    state: cluster,
+    keys: {
+      countKeysInSlot: (slot, nowMs) => data.scan.countInSlot(defaultNamespace, slot, nowMs),
+      keysInSlot: (slot, limit, nowMs) => data.scan.keysInSlot(defaultNamespace, slot, limit, nowMs),
+    },
+    lease,
+    get view() {
+      return env.config.get('cluster-client-view');
+    },
+    get selfControlPort() {
+      return node.controlPort;
+    },
+    replicationOffset: () => engine.latestSequence(),
+  };
+}

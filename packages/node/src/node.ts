@@ -1,0 +1,574 @@
+/**
+ * The data node: puts the parts together and owns their life. What it does is decided in the parts; here is only who
+ * knows whom, the order of the start and the order of the end.
+ */
+import {
+  FatalError,
+  messageOf,
+  type Clock,
+  type Connector,
+  type Logger,
+  type Random,
+  type Timer,
+  type Timers,
+} from '@holdfast/base';
+import { CommandTable } from '@holdfast/commands';
+import { dataTypes, defaultNamespace, Engine, type DataTypes } from '@holdfast/engine';
+import { makeRandomId, type NodeHealth } from '@holdfast/fencing';
+import { openRepaired, replicationPaths } from '@holdfast/replication';
+import { defaultRequestLimits, type Request, type RequestLimits } from '@holdfast/resp';
+import { ClusterState } from './cluster/cluster-state.ts';
+import { ownHosts } from './cluster/own-hosts.ts';
+import { SlotRouter } from './cluster/slot-router.ts';
+import type { Config } from './config/index.ts';
+import { ControlSession } from './execution/control-session.ts';
+import { Dispatcher, type NodeCondition } from './execution/dispatcher.ts';
+import { TickLoop, type TickEngine, type TickGate } from './execution/tick-loop.ts';
+import { WatchedKeys } from './execution/watched-keys.ts';
+import { HeartbeatResponder, beatPeriodMs } from './lease/heartbeat.ts';
+import { InfoCollector } from './info/collect.ts';
+import { KeyCounts } from './info/key-counts.ts';
+import { LeaseKeeper } from './lease/lease-keeper.ts';
+import { NodeLease } from './lease/node-lease.ts';
+import { SharedLease } from './lease/shared-lease.ts';
+import type { ClientConnection, ConnectionHost } from './net/client-connection.ts';
+import { ClientListener } from './net/client-listener.ts';
+import { ControlChannel } from './net/control-channel.ts';
+import type { NodeRim } from './net/node-rim.ts';
+import { commandFamilies } from './node-commands.ts';
+import { Replicator } from './replication/replicator.ts';
+import { minFreeBytes, replicationSettings, rocksdbSettings } from './settings.ts';
+
+export interface NodeEnvironment {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly connector: Connector;
+  readonly rim: NodeRim;
+  /** Path of kvrocks.conf; undefined without one. */
+  readonly configFile: string | undefined;
+  /** CONFIG REWRITE: writes what holds now into the file. Answers the error line, or undefined. */
+  rewriteConfiguration(answer: (refusal: string | undefined) => void): void;
+  /** SHUTDOWN, or a condition under which the process must end. */
+  exit(status: number, reason: string): void;
+}
+
+/** Counters of the network, for INFO. */
+export interface NetworkStats {
+  inputBytes: number;
+  outputBytes: number;
+}
+
+/** Unsent replies of one client above which it is cut. */
+const outputBytesMax = 256 * 1024 * 1024;
+
+export class Node {
+  readonly env: NodeEnvironment;
+  readonly startedAtMs: number;
+  readonly processId: string;
+  readonly condition: NodeCondition;
+  readonly network: NetworkStats = { inputBytes: 0, outputBytes: 0 };
+  readonly watched: WatchedKeys<ClientConnection> = new WatchedKeys();
+  readonly lease: NodeLease = new NodeLease();
+  readonly shared: SharedLease = new SharedLease();
+  readonly commands: CommandTable = new CommandTable();
+  readonly engine: Engine;
+  readonly data: DataTypes;
+  readonly loop: TickLoop;
+  readonly listener: ClientListener;
+  readonly replicator: Replicator;
+  readonly cluster: ClusterState | undefined;
+  readonly router: SlotRouter | undefined;
+  readonly dispatcher: Dispatcher;
+  readonly keyCounts: KeyCounts;
+  readonly info: InfoCollector;
+  #control: ControlChannel | string | undefined;
+  #beat: Timer | undefined;
+  #health: NodeHealth = 'ok';
+  #idDropped = false;
+  #attached = false;
+  #diskFull = false;
+  #writesFailing = false;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(env: NodeEnvironment, engine: Engine, processId: string) {
+    const { config, clock } = env;
+    this.env = env;
+    this.engine = engine;
+    this.processId = processId;
+    this.startedAtMs = clock.wallMs();
+    this.data = dataTypes(engine);
+    this.condition = {
+      loading: false,
+      readOnly: false,
+      stale: false,
+      writesRefused: undefined,
+      sizeLimitReached: false,
+    };
+    this.loop = this.#newLoop();
+    this.listener = new ClientListener({
+      host: this.#connectionHost(),
+      timers: env.timers,
+      defaultNamespace,
+      maxClients: () => config.get('maxclients'),
+      welcome: (connection) => this.#welcome(connection),
+    });
+    this.replicator = this.#newReplicator();
+    this.cluster = config.get('cluster-enabled') ? this.#openCluster() : undefined;
+    this.router = this.cluster === undefined ? undefined : this.#newRouter(this.cluster);
+    const keeper = this.#openLease();
+    this.keyCounts = new KeyCounts({
+      clock,
+      timers: env.timers,
+      counter: (namespace) => this.data.scan.counter(namespace),
+      mayRead: () => engine.isOpen && !this.condition.loading,
+    });
+    this.commands.add(commandFamilies(this));
+    for (const { from, to } of config.get('rename-command')) this.commands.rename(from, to);
+    this.dispatcher = new Dispatcher({
+      commands: this.commands,
+      engine,
+      loop: this.loop,
+      lease: keeper,
+      clock,
+      logger: env.logger,
+      watched: this.watched,
+      condition: this.condition,
+      router: this.router,
+    });
+    this.info = new InfoCollector(this);
+  }
+
+  /**
+   * Opens the data, takes the role that topology and fence record give, and listens.
+   * @throws FatalError naming what stands in the way.
+   */
+  static async start(env: NodeEnvironment): Promise<Node> {
+    const { config, random, logger, rim, clock } = env;
+    const processId = makeRandomId(random);
+    const paths = replicationPaths(config.get('dir'));
+    const engine = await openRepaired(rim.replicationFiles, paths, () => Node.#openEngine(env), isLocked).catch(
+      (error: unknown) => {
+        throw new FatalError(`cannot open the database ${paths.database}: ${messageOf(error)}`, 1, error);
+      },
+    );
+    const node = new Node(env, engine, processId);
+    try {
+      await node.#begin();
+    } catch (error) {
+      await node.stop();
+      throw error;
+    }
+    logger.info('ready', {
+      port: config.get('port'),
+      sequence: engine.latestSequence(),
+      startMs: clock.wallMs() - node.startedAtMs,
+    });
+    return node;
+  }
+
+  static #openEngine({ config, clock, random }: NodeEnvironment): Promise<Engine> {
+    return Engine.open({
+      path: replicationPaths(config.get('dir')).database,
+      slotPrefixed: config.get('cluster-enabled'),
+      clock,
+      random,
+      rocksdb: rocksdbSettings(config),
+      syncWal: config.get('rocksdb.write_options.sync'),
+    });
+  }
+
+  async #begin(): Promise<void> {
+    const { config, timers, clock, rim } = this.env;
+    this.shared.publishSequence(this.engine.latestSequence());
+    this.shared.publishBeat(clock.leaseMs());
+    this.#beat = timers.every(beatPeriodMs, () => this.#publishBeat());
+    rim.guardDisk(
+      () => minFreeBytes(config),
+      (full) => this.#setDiskFull(full),
+    );
+    if (this.cluster !== undefined) await this.#startControl();
+    this.#takeRole();
+    for (const host of config.get('bind'))
+      await this.listener.listen(host, config.get('port'), config.get('tcp-backlog'));
+  }
+
+  #publishBeat(): void {
+    this.shared.publishBeat(this.env.clock.leaseMs());
+    this.shared.publishSequence(this.engine.latestSequence());
+    this.#refreshCondition();
+    this.info.sample();
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetStatistics(): void {
+    for (const entry of this.dispatcher.entries)
+      Object.assign(entry, { calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 });
+    Object.assign(this.network, { inputBytes: 0, outputBytes: 0 });
+    Object.assign(this.loop.stats, { commits: 0, commandsCommitted: 0, commitFailures: 0 });
+    this.dispatcher.commandsProcessed = 0;
+    this.listener.accepted = 0;
+    this.listener.rejected = 0;
+  }
+
+  /** The role of the start: the topology's on a cluster node, `slaveof` otherwise. */
+  #takeRole(): void {
+    const { config } = this.env;
+    if (this.cluster !== undefined) {
+      this.cluster.onTopologyChange((role) => this.lease.topologyChanged(role));
+      const failure = this.cluster.announce();
+      if (failure !== undefined) this.env.logger.error('the role of the topology was not taken', { error: failure });
+      if (this.lease.keeper.role === 'master' && config.get('use-rsid-psync')) this.#beginHistory();
+      return;
+    }
+    this.lease.keeper.setTopologyRole('', 'master');
+    const master = config.get('slaveof');
+    if (master !== undefined) this.replicator.follow(master, { fromTopology: false });
+    else if (config.get('use-rsid-psync')) this.#beginHistory();
+    this.#refreshCondition();
+  }
+
+  #beginHistory(): void {
+    this.replicator.beginHistory();
+    this.loop.open();
+  }
+
+  async #startControl(): Promise<void> {
+    const { config, logger } = this.env;
+    const port = config.get('control-port') || config.get('port') + 10000;
+    const [host = '127.0.0.1'] =
+      config.get('control-bind').length > 0 ? config.get('control-bind') : config.get('bind');
+    const problem = port > 65535 ? `${port} is no port; set control-port` : undefined;
+    this.#control = problem ?? (await this.#openControl(host, port));
+    if (this.#control instanceof ControlChannel) return;
+    const sentence = `control port ${host}:${port} cannot be listened on: ${this.#control}`;
+    if (this.lease.keeper.armed) throw new FatalError(`${sentence}; an armed node needs it to renew its lease`);
+    logger.warn(sentence, { port });
+  }
+
+  #openControl(host: string, port: number): Promise<ControlChannel | string> {
+    const { config, logger, clock } = this.env;
+    return ControlChannel.start(
+      {
+        shared: this.shared.buffer,
+        host,
+        port,
+        password: config.get('requirepass'),
+        processId: this.processId,
+        stallLimitMs: config.get('stall-limit-ms'),
+        report: this.lease.report(),
+      },
+      {
+        logger,
+        run: (args, peer, answer) => {
+          this.loop.end();
+          const nowMs = clock.wallMs();
+          new ControlSession({ peer, namespace: defaultNamespace, nowMs, answer }).execute(this.commands, args, nowMs);
+        },
+        renewed: () => this.lease.keeper.recheckHeld(),
+      },
+    );
+  }
+
+  /** Own control port, when it is there. */
+  get controlPort(): number | undefined {
+    return this.#control instanceof ControlChannel ? this.#control.port : undefined;
+  }
+
+  get health(): NodeHealth {
+    return this.condition.loading ? 'loading' : this.#health;
+  }
+
+  #newLoop(): TickLoop {
+    const { env, engine } = this;
+    const tickEngine: TickEngine = {
+      get openTickBytes(): number {
+        return engine.openTickBytes;
+      },
+      commit: () => engine.commit(),
+      latestSequence: () => engine.latestSequence(),
+      dropTick: (): void => {
+        engine.dropTick();
+        this.#idDropped = true;
+      },
+    };
+    const gate: TickGate = {
+      tickOpened: (): void => {
+        this.lease.keeper.tickOpened();
+        if (this.#idDropped && this.lease.keeper.holdsLease()) {
+          this.#idDropped = false;
+          this.replicator.onTickDropped();
+        }
+      },
+      mayCommit: () => this.lease.keeper.mayCommit(),
+      mayRelease: () => this.lease.keeper.mayRelease(),
+    };
+    return new TickLoop({
+      engine: tickEngine,
+      gate,
+      followers: {
+        onCommit: (commit): void => {
+          this.replicator.onCommit(commit);
+          this.shared.publishSequence(commit.lastSequence);
+          if (this.#health === 'write-failed') this.#setHealth('ok');
+        },
+        handedOver: (sequence) => this.replicator.handedOver(sequence),
+      },
+      timers: env.timers,
+      logger: env.logger,
+      onWriteFailure: () => this.#setHealth('write-failed'),
+    });
+  }
+
+  #connectionHost(): ConnectionHost {
+    const { env, network } = this;
+    return {
+      loop: this.loop,
+      clock: env.clock,
+      timers: env.timers,
+      outputBytesMax,
+      requestLimits: (): RequestLimits => ({
+        ...defaultRequestLimits(),
+        maxBulkBytes: env.config.get('proto-max-bulk-len'),
+        unauthenticated: env.config.get('requirepass') !== '',
+      }),
+      execute: (connection, request) => this.dispatcher.execute(connection, request),
+      redirect: (connection, request) => this.#redirect(connection, request),
+      countInput: (bytes) => void (network.inputBytes += bytes),
+      countOutput: (bytes) => void (network.outputBytes += bytes),
+      closed: (connection): void => {
+        this.watched.unwatch(connection);
+        this.listener.forget(connection);
+      },
+    };
+  }
+
+  #welcome(connection: ClientConnection): void {
+    if (this.env.config.get('requirepass') !== '') return;
+    connection.authenticated = true;
+    connection.admin = true;
+  }
+
+  /** A client whose shard's master moved in a switchover: MOVED for what has a key, else only the end. */
+  #redirect(connection: ClientConnection, request: Request): void {
+    const definition = this.commands.lookup(request);
+    const line = definition === undefined ? undefined : this.router?.redirection(definition, request);
+    if (line !== undefined) connection.reply.error(line);
+    else connection.endMoving();
+  }
+
+  #newReplicator(): Replicator {
+    const { env, engine } = this;
+    const { config, rim } = env;
+    return new Replicator({
+      engine,
+      connector: env.connector,
+      clock: env.clock,
+      timers: env.timers,
+      random: env.random,
+      logger: env.logger,
+      files: rim.replicationFiles,
+      paths: replicationPaths(config.get('dir')),
+      settings: () => replicationSettings(config),
+      resolveHost: (host) => rim.resolveHost(host),
+      isSelf: ({ host, port }) => port === config.get('port') && this.#ownHosts().includes(host),
+      betweenTicks: (run) => this.#betweenTicks(run),
+      onProgress: () => this.loop.releaseReady(),
+      onApplied: (commit) => this.shared.publishSequence(commit.lastSequence),
+      onLoading: (loading): void => {
+        if (loading) this.loop.end();
+        this.condition.loading = loading;
+        this.lease.reportChanged();
+      },
+      onDatabaseReplaced: (): void => {
+        this.watched.touchAll();
+        this.lease.keeper.replaceLogId(rim.replaceLogId(makeRandomId(env.random)));
+      },
+      onDatabaseLost: (error) => env.exit(1, `no database can be opened: ${messageOf(error)}`),
+    });
+  }
+
+  /** A running command's tick cannot be ended under it: then after this poll phase. */
+  #betweenTicks(run: () => void): void {
+    const act = (): void => {
+      this.loop.end();
+      run();
+      this.loop.open();
+      this.loop.end();
+    };
+    if (this.loop.isOpen) this.env.timers.soon(act);
+    else act();
+  }
+
+  #ownHosts(): string[] {
+    return ownHosts(this.env.config.get('bind'), () => this.env.rim.interfaceAddresses());
+  }
+
+  #openCluster(): ClusterState {
+    const { config, logger, rim, clock } = this.env;
+    return ClusterState.open({
+      file: rim.nodesFile,
+      logger,
+      port: config.get('port'),
+      ownHosts: () => this.#ownHosts(),
+      persists: () => config.get('persist-cluster-nodes-enabled'),
+      databaseIsEmpty: () => this.data.scan.random(defaultNamespace, clock.wallMs()) === undefined,
+    });
+  }
+
+  #newRouter(cluster: ClusterState): SlotRouter {
+    const { lease, replicator } = this;
+    const { config } = this.env;
+    return new SlotRouter({
+      get topology() {
+        return cluster.topology;
+      },
+      get view() {
+        return config.get('cluster-client-view');
+      },
+      get actingAsMaster() {
+        return lease.keeper.role === 'master';
+      },
+      get servesReplicaReads() {
+        return !lease.keeper.armed || replicator.attached;
+      },
+      get formerLb() {
+        return cluster.formerLb;
+      },
+      migration: undefined,
+    });
+  }
+
+  #openLease(): LeaseKeeper {
+    const { config, clock, timers, logger, rim, random } = this.env;
+    const { logId, bootId } = rim.openLogId(
+      { databaseExisted: this.engine.latestSequence() > 0, syncWal: config.get('rocksdb.write_options.sync') },
+      () => makeRandomId(random),
+    );
+    const keeper = LeaseKeeper.open({
+      file: rim.fenceFile,
+      shared: this.shared,
+      clock,
+      timers,
+      logger,
+      host: this.lease,
+      processId: this.processId,
+      logId,
+      bootId,
+      mode: config.get('master-lease-mode'),
+    });
+    if (typeof keeper === 'string') throw new FatalError(`${keeper}; nothing was changed`);
+    this.lease.attach(this.#leaseEnvironment(keeper), keeper);
+    config.onChange('master-lease-mode', (mode) => keeper.setUnarmedMode(mode));
+    return keeper;
+  }
+
+  #leaseEnvironment(keeper: LeaseKeeper): Parameters<NodeLease['attach']>[0] {
+    const { config, clock, logger } = this.env;
+    const responder = new HeartbeatResponder(
+      {
+        shared: this.shared,
+        processId: this.processId,
+        stallLimitMs: config.get('stall-limit-ms'),
+        nowMs: () => clock.leaseMs(),
+        renewed: () => undefined,
+      },
+      keeper.record,
+    );
+    return {
+      logger,
+      loop: this.loop,
+      listener: this.listener,
+      replicator: this.replicator,
+      responder,
+      latestSequence: () => this.engine.latestSequence(),
+      topologyVersion: () => Number(this.cluster?.topology.version ?? -1),
+      nodeId: () => this.cluster?.topology.selfId ?? '',
+      health: () => this.health,
+      useReplicationIds: () => config.get('use-rsid-psync'),
+      publish: (report) => {
+        if (this.#control instanceof ControlChannel) this.#control.report(report);
+      },
+      controlProblem: () => (this.#control instanceof ControlChannel ? undefined : (this.#control ?? 'is not open')),
+      roleChanged: (): void => {
+        this.#attached = false;
+        this.#refreshCondition();
+      },
+    };
+  }
+
+  #setHealth(health: NodeHealth): void {
+    this.#health = health;
+    this.#writesFailing = health === 'write-failed';
+    this.#refreshWritesRefused();
+    this.lease.reportChanged();
+    // A write is tried again after a while: only a commit shows that the disk is well.
+    if (this.#writesFailing) {
+      this.env.timers.after(retryWritesMs, () => {
+        this.#writesFailing = false;
+        this.#refreshWritesRefused();
+      });
+    }
+  }
+
+  #setDiskFull(full: boolean): void {
+    this.#diskFull = full;
+    this.#refreshWritesRefused();
+    this.env.logger.warn(full ? 'writes are refused: the disk is nearly full' : 'writes are accepted again');
+  }
+
+  #refreshWritesRefused(): void {
+    const problem = this.#diskFull ? diskFullError : this.#writesFailing ? writeFailedError : undefined;
+    this.condition.writesRefused = problem === undefined ? undefined : `MISCONF ${problem}`;
+  }
+
+  /** What follows from role and link; cheap, called when either may have changed. */
+  #refreshCondition(): void {
+    const { config } = this.env;
+    const { replicator, condition } = this;
+    condition.readOnly = replicator.isReplica && config.get('slave-read-only');
+    condition.stale = replicator.isReplica && !replicator.attached && !config.get('slave-serve-stale-data');
+    const maxBytes = config.get('max-db-size') * 1024 ** 3;
+    condition.sizeLimitReached = maxBytes > 0 && this.env.rim.databaseBytes() >= maxBytes;
+    const attached = replicator.isReplica && replicator.attached;
+    if (attached !== this.#attached) {
+      this.#attached = attached;
+      this.lease.keeper.setAttached(attached);
+      this.lease.reportChanged();
+    }
+  }
+
+  /** Commits and releases what is open, closes clients and links, closes the database. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { rim, logger } = this.env;
+    this.#beat?.cancel();
+    this.loop.resume();
+    await this.listener.stop();
+    this.lease.keeper.stop();
+    await this.replicator.close();
+    if (this.#control instanceof ControlChannel) await this.#control.stop();
+    rim.stop();
+    if (this.engine.isOpen) {
+      this.engine.database.syncWal();
+      await this.engine.close();
+      rim.markCleanShutdown();
+    }
+    logger.info('stopped');
+  }
+}
+
+const writeFailedError =
+  'Errors writing to disk: the last commit failed. Look at the log and at the disk; writes are tried again.';
+const diskFullError = 'The disk is nearly full (min-free-mb). Free space, then writes are accepted again.';
+const retryWritesMs = 1000;
+
+function isLocked(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ROCKS_LOCKED';
+}

@@ -1,0 +1,61 @@
+/** What each part of the node reads from the configuration, in the units that part uses. */
+import type { RocksdbSettings } from '@holdfast/engine';
+import type { Config } from './config/index.ts';
+import type { ReplicationSettings } from './replication/environment.ts';
+
+const mib = 1024 * 1024;
+
+/** The `rocksdb.*` directives as the engine takes them. */
+export function rocksdbSettings(config: Config): RocksdbSettings {
+  const blockCacheMib =
+    config.get('rocksdb.block_cache_size') ||
+    config.get('rocksdb.metadata_block_cache_size') + config.get('rocksdb.subkey_block_cache_size');
+  return {
+    blockSizeBytes: config.get('rocksdb.block_size'),
+    blockCacheBytes: blockCacheMib * mib,
+    cacheIndexAndFilterBlocks: config.get('rocksdb.cache_index_and_filter_blocks'),
+    compression: config.get('rocksdb.compression'),
+    writeBufferBytes: config.get('rocksdb.write_buffer_size') * mib,
+    maxWriteBufferNumber: config.get('rocksdb.max_write_buffer_number'),
+    targetFileSizeBytes: config.get('rocksdb.target_file_size_base') * mib,
+    maxBytesForLevelBase: config.get('rocksdb.max_bytes_for_level_base'),
+    level0FileNumCompactionTrigger: config.get('rocksdb.level0_file_num_compaction_trigger'),
+    level0SlowdownWritesTrigger: config.get('rocksdb.level0_slowdown_writes_trigger'),
+    level0StopWritesTrigger: config.get('rocksdb.level0_stop_writes_trigger'),
+    disableAutoCompactions: config.get('rocksdb.disable_auto_compactions'),
+    maxOpenFiles: config.get('rocksdb.max_open_files'),
+    maxBackgroundJobs: config.get('rocksdb.max_background_jobs'),
+    maxTotalWalBytes: config.get('rocksdb.max_total_wal_size') * mib,
+    walTtlSeconds: config.get('rocksdb.wal_ttl_seconds'),
+    walSizeLimitMb: config.get('rocksdb.wal_size_limit_mb'),
+  };
+}
+
+/** A file transfer of a full sync in which nothing moves for this long has failed. */
+const transferTimeoutMs = 30_000;
+
+/** Replication directives, read anew at each call. */
+export function replicationSettings(config: Config): ReplicationSettings {
+  return {
+    password: config.get('masterauth') || undefined,
+    databaseName: config.get('db-name'),
+    announcedPort: config.get('replica-announce-port') || config.get('port'),
+    announcedHost: config.get('replica-announce-ip') || undefined,
+    useReplicationIds: config.get('use-rsid-psync'),
+    clusterEnabled: config.get('cluster-enabled'),
+    walDisabled: config.get('rocksdb.write_options.disable_wal'),
+    connectTimeoutMs: config.get('replication-connect-timeout-ms'),
+    receiveTimeoutMs: config.get('replication-recv-timeout-ms'),
+    transferTimeoutMs,
+    sendTimeoutMs: config.get('replication-send-timeout-ms'),
+    walTtlMs: config.get('rocksdb.wal_ttl_seconds') * 1000,
+    bytesPerSecondMax: config.get('max-replication-mb') * mib,
+    emptyDatabaseFirst: config.get('slave-empty-db-before-fullsync'),
+  };
+}
+
+/** Free space below which writes are refused, in bytes. */
+export function minFreeBytes(config: Config): number {
+  const set = config.get('min-free-mb');
+  return (set > 0 ? set : Math.max(512, 2 * config.get('rocksdb.write_buffer_size'))) * mib;
+}
