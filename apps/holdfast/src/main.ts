@@ -93,4 +93,10 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+// `holdfast ctl events | head` is no error: the reader has what it wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitStatus.ok);
+});
+
 await main(process.argv.slice(2));
