@@ -2,6 +2,7 @@
 
 #include <rocksdb/convenience.h>
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
@@ -50,6 +51,15 @@ void Apply(const std::string& where, const StringPairs& pairs, const Names& own,
   }
 }
 
+// Values that RocksDB accepts and then asserts against.
+void RefuseUnusable(const std::string& family, const rocksdb::ColumnFamilyOptions& options) {
+  constexpr size_t kWriteBufferMin = 64 << 10;  // RocksDB raises smaller ones to this
+  if (options.arena_block_size > std::max(options.write_buffer_size, kWriteBufferMin))
+    throw Failure{"ROCKS_ARGUMENT", "column family " + family + ": option arena_block_size is larger than write_buffer_size"};
+  if (options.num_levels < 1 || options.num_levels > 64)
+    throw Failure{"ROCKS_ARGUMENT", "column family " + family + ": option num_levels must be from 1 to 64"};
+}
+
 }  // namespace
 
 void ApplyDatabaseOptions(const StringPairs& pairs, rocksdb::DBOptions* options) {
@@ -64,6 +74,7 @@ void ApplyFamilyOptions(const std::string& family, const StringPairs& pairs, roc
         [](const rocksdb::ColumnFamilyOptions& base, const auto& map, rocksdb::ColumnFamilyOptions* changed) {
           return rocksdb::GetColumnFamilyOptionsFromMap(Strict(), base, map, changed);
         });
+  RefuseUnusable(family, *options);
 }
 
 void ApplyTableOptions(const std::string& family, const StringPairs& pairs, rocksdb::BlockBasedTableOptions* options) {

@@ -124,6 +124,11 @@ test('refuses options it does not know and values RocksDB cannot read, naming th
       { columnFamilies: [{ name: 'default', filter: 'none', table: { filter_policy: '{{' } }] },
     ],
     [
+      /arena_block_size/,
+      { columnFamilies: [{ name: 'default', filter: 'none', options: { arena_block_size: '1G' } }] },
+    ],
+    [/num_levels/, { columnFamilies: [{ name: 'default', filter: 'none', options: { num_levels: '-1' } }] }],
+    [
       /different and not empty/,
       {
         columnFamilies: [
