@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { messageOf, type Logger } from '@holdfast/base';
 import { realClock, realRandom, realTimers, replaceFileDurably, tcpConnector } from '@holdfast/base/real';
 import { rewriteConfig, type Config } from './config/index.ts';
+import { holdfastVersion, kvrocksVersion } from './info/versions.ts';
 import { removePidFile, writePidFile } from './net/files.ts';
 import { nodeRim } from './net/node-rim.ts';
 import { Node } from './node.ts';
@@ -60,3 +61,17 @@ export async function startNode(
     },
   };
 }
+
+export {
+  Config,
+  formatConfigError,
+  formatConfigProblem,
+  parseCommandLine,
+  parseConfig,
+  usageText,
+  type CommandLine,
+  type Settings,
+} from './config/index.ts';
+
+/** What `-v` prints. */
+export const versionText: string = `holdfast ${holdfastVersion} (compatible with kvrocks ${kvrocksVersion})`;
