@@ -34,6 +34,14 @@ export interface ScanResult {
 /** RANDOMKEY looks at this many keys from a random place on, and takes one of them. */
 const randomWindow = 64;
 
+/** A draw of one key out of those seen so far. */
+interface Draw {
+  readonly offset: number;
+  readonly nowMs: number;
+  seen: number;
+  chosen: Buffer | undefined;
+}
+
 export class KeyScan {
   readonly #engine: Engine;
   readonly #meta = new Metadata();
@@ -117,32 +125,39 @@ export class KeyScan {
   }
 
   /**
-   * A living key: one of the first few from a place drawn between the first and the last stored key. Where keys stand
-   * close together each of them is drawn less often than one that stands alone; an even draw would have to count.
+   * A living key: one of the first few from a place drawn between the first and the last stored key, going on at the
+   * beginning after the end. Of up to `randomWindow` keys each is as likely as any other; of more, those that stand
+   * close together are drawn less often than one that stands alone (an even draw would have to count).
    */
   random(namespace: Namespace, nowMs: number): Buffer | undefined {
     const prefix = metadataPrefix(namespace);
     const first = this.#edge(prefix, false);
     const last = this.#edge(prefix, true);
     if (first === undefined || last === undefined) return undefined;
-    return this.#sample(namespace, this.#between(first, last), nowMs) ?? this.#sample(namespace, undefined, nowMs);
+    const draw: Draw = {
+      offset: userKeyOffset(namespace, this.#engine.slotPrefixed),
+      nowMs,
+      seen: 0,
+      chosen: undefined,
+    };
+    const point = this.#between(first, last);
+    const end = keyAfterPrefix(prefix);
+    this.#sample(draw, { gte: point, ...(end === undefined ? {} : { lt: end }) });
+    this.#sample(draw, { gte: prefix, lt: point });
+    return draw.chosen;
   }
 
-  #sample(namespace: Namespace, from: Buffer | undefined, nowMs: number): Buffer | undefined {
-    const offset = userKeyOffset(namespace, this.#engine.slotPrefixed);
-    const prefix = metadataPrefix(namespace);
-    const entries = this.#entriesFrom(prefix, from ?? prefix);
-    let chosen: Buffer | undefined;
-    let seen = 0;
+  /** Goes on with a draw over the living keys of a range, until it has seen enough. */
+  #sample(draw: Draw, range: { gte: Buffer; lt?: Buffer }): void {
+    const entries = this.#engine.iterate(family.metadata, { ...range, fillCache: false });
     try {
-      while (seen < randomWindow && entries.next()) {
-        if (!this.#isAlive(entries, nowMs)) continue;
-        seen++;
-        if (randomBelow(this.#engine.random, seen) > 0) continue;
-        const key = userKeyOf(entries, offset);
-        chosen = Buffer.from(key.buffer.subarray(key.start, key.end));
+      while (draw.seen < randomWindow && entries.next()) {
+        if (!this.#isAlive(entries, draw.nowMs)) continue;
+        draw.seen++;
+        if (randomBelow(this.#engine.random, draw.seen) > 0) continue;
+        const key = userKeyOf(entries, draw.offset);
+        draw.chosen = Buffer.from(key.buffer.subarray(key.start, key.end));
       }
-      return chosen;
     } finally {
       entries.close();
     }

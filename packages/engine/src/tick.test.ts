@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InvariantError, OperationError, seededRandom, randomBelow } from '@holdfast/base';
+import { RocksError } from '@holdfast/rocksdb';
 import { BatchReader, countOf, sequenceOf } from './batch-reader.ts';
 import { Scratch, spanOf } from './bytes.ts';
 import { family } from './families.ts';
@@ -231,6 +232,33 @@ test('a batch the database refuses fails the tick with an operation error and le
   assert.equal(engine.latestSequence(), 1);
   put(engine, 1, 'b', '1');
   assert.equal(engine.commit()?.lastSequence, 2);
+});
+
+test('a write stall leaves the tick unwritten and known to be, any other failure leaves it unknown', async () => {
+  await using test = await openTestEngine();
+  const { engine } = test;
+  const rows = [
+    { error: new RocksError('ROCKS_INCOMPLETE', 'Write stall', 0), outcome: 'not-applied' },
+    { error: new RocksError('ROCKS_INCOMPLETE', 'Write stall', 1), outcome: 'unknown' },
+    { error: new RocksError('ROCKS_IO', 'No space left on device', 0), outcome: 'unknown' },
+  ];
+  for (const { error, outcome } of rows) {
+    put(engine, 1, 'a', '1');
+    Object.defineProperty(engine.database, 'write', {
+      configurable: true,
+      value: () => {
+        throw error;
+      },
+    });
+    assert.throws(
+      () => engine.commit(),
+      (thrown) => thrown instanceof OperationError && thrown.outcome === outcome && thrown.cause === error,
+    );
+    Reflect.deleteProperty(engine.database, 'write');
+    assert.deepEqual([get(engine, 1, 'a'), engine.openTickBytes, engine.visibleSequence()], [undefined, 0, 0]);
+  }
+  put(engine, 1, 'a', '1');
+  assert.equal(engine.commit()?.lastSequence, 1);
 });
 
 test('closing drops the open tick; reopening shows what stands in the directory', async () => {

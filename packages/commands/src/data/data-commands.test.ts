@@ -123,7 +123,7 @@ test('a command writes on its sample if and only if it is declared to write', as
     const before = runner.types.engine.visibleSequence();
     const reply = runner.line(sample);
     assert.doesNotMatch(reply, /^-/, sample);
-    const { flags } = runner.definitions.get(sample.split(' ')[0] as string) ?? { flags: [] };
+    const flags = runner.definitions.get(sample.split(' ')[0] as string)?.flags ?? [];
     const wrote = runner.types.engine.visibleSequence() > before;
     assert.equal(wrote, flags.includes('write'), `${sample} wrote: ${wrote}`);
     assert.equal(flags.includes('readonly'), !flags.includes('write'), sample);
