@@ -266,6 +266,28 @@ test('writeAsync and write keep the order of the calls', async (t) => {
   assert.equal(tail.next(1 << 20).count, 60, 'one WAL record for each batch');
 });
 
+test('a write that may not wait says so in a write stall, and how much of it was written', async (t) => {
+  const database = await openScratch(t, {
+    // Two small memtables, and a flush that cannot keep up.
+    options: { rate_limiter_bytes_per_sec: '300000' },
+    columnFamilies: [
+      { name: 'default', filter: 'none', options: { write_buffer_size: '65536', max_write_buffer_number: '2' } },
+    ],
+  });
+  const batches = Array.from({ length: 200 }, (_, i) => batchBuilder().put(0, `k${i}`, Buffer.alloc(4000, i)).bytes());
+  const lengths = Uint32Array.from(batches, (batch) => batch.length);
+  let failure: unknown;
+  try {
+    database.write(Buffer.concat(batches), lengths, batches.length, { sync: false, noSlowdown: true });
+  } catch (error) {
+    failure = error;
+  }
+  assert.ok(failure instanceof RocksError);
+  assert.equal(failure.code, 'ROCKS_INCOMPLETE');
+  assert.equal(failure.written, database.latestSequence());
+  assert.ok(failure.written > 10 && failure.written < 200);
+});
+
 test('iterates ranges in both directions, in blocks, by unsigned bytes', async (t) => {
   const database = await openScratch(t);
   letters(database, 'acegi');

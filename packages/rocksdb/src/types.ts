@@ -90,6 +90,7 @@ export interface BlockIterator {
   close(): void;
 }
 
+/** A point in time to read at. Compaction filters ignore it: what was dead, or dies meanwhile, may be missing. */
 export interface Snapshot {
   /** The sequence this snapshot shows. */
   readonly sequence: number;
@@ -139,12 +140,13 @@ export interface Database {
   multiGetAsync(packed: Uint8Array, count: number): Promise<Buffer>;
   /**
    * Writes batches in order in one call: `packed` holds them one after the other, `lengths[i]` bytes each. Each batch
-   * is atomic; they are not atomic together. The sequence in their headers is ignored.
+   * is atomic; they are not atomic together. The sequence in their headers is ignored. Waits for every `writeAsync`
+   * before it. With `sync` one fsync covers all of the call.
    * @returns the latest sequence after the last batch.
    * @throws RocksError; `written` on it tells how many batches were written before the failure.
    */
   write(packed: Uint8Array, lengths: Uint32Array, count: number, options: WriteOptions): number;
-  /** As `write`, on a worker thread; `packed` and `lengths` must not change until it settles. */
+  /** As `write`, on a worker thread, in the order of the calls; `packed` and `lengths` are copied before it returns. */
   writeAsync(packed: Uint8Array, lengths: Uint32Array, count: number, options: WriteOptions): Promise<number>;
   iterate(family: number, range: RangeOptions): BlockIterator;
   snapshot(): Snapshot;
