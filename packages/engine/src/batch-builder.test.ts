@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ProtocolError } from '@holdfast/base';
-import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
+import { OperationError, ProtocolError } from '@holdfast/base';
+import { BatchBuilder, tickBytesMax, type BuilderMark } from './batch-builder.ts';
 import { BatchReader, countOf, sequenceOf } from './batch-reader.ts';
 import { Scratch, spanOf } from './bytes.ts';
 import { family } from './families.ts';
@@ -104,6 +104,18 @@ test('truncating to a mark opens a batch again that was closed since', () => {
   assert.equal(count, 1);
   assert.equal(countOf(packed), 2);
   assert.deepEqual(records(packed), ['put1 a 1', 'put1 d 4']);
+});
+
+test('a record that would make the tick too large is refused before anything is written', () => {
+  const builder = new BatchBuilder();
+  builder.put(1, key('a'), spanOf(''), spanOf('1'));
+  const { length } = builder;
+  const huge = { buffer: Buffer.alloc(1), start: 0, end: tickBytesMax };
+  assert.throws(
+    () => builder.put(1, key('b'), spanOf(''), huge),
+    (error) => error instanceof OperationError && error.code === 'ENGINE_TICK_TOO_LARGE',
+  );
+  assert.deepEqual([builder.length, builder.total], [length, 1]);
 });
 
 test('a batch that is cut off or carries an unknown record is refused by the reader', () => {

@@ -1,5 +1,5 @@
 /**
- * Builds RocksDB WriteBatch bytes (db/write_batch.cc; docs/formats) straight into one growing buffer, so that a tick is
+ * Builds RocksDB WriteBatch bytes (docs/formats/write-batch.md) straight into one growing buffer, so that a tick is
  * handed to RocksDB and to the replicas' sockets without being copied or encoded again.
  *
  *   batch   fixed64 sequence | fixed32 count | records            (little-endian)

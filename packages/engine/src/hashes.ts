@@ -102,7 +102,7 @@ export class Hashes {
     meta.high = this.#high;
     meta.low = this.#low;
     meta.expireMs = this.#expireMs;
-    meta.size = this.size;
+    meta.size = Math.max(0, this.size);
     this.records.store(key, noSpan);
     this.#savedSize = this.size;
   }

@@ -12,7 +12,7 @@ import { writeMetadataKey, type UserKey } from './stored-key.ts';
 /** What a typed lookup found. */
 export type Lookup = 'found' | 'absent' | 'wrong-type';
 
-/** LogData texts (docs/formats): `<type id>`, or `0 8` for the EXPIRE family. */
+/** LogData texts, as Kvrocks' migration reads them: `<type id>`, or `0 8` for the EXPIRE family. */
 function logText(text: string): Buffer {
   return Buffer.from(text, 'latin1');
 }

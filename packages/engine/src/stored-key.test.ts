@@ -1,4 +1,4 @@
-// Every expected byte string is an example of docs/formats; they were computed from Kvrocks' sources.
+// The expected bytes were worked out from Kvrocks' sources, not by our code.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Scratch, spanOf } from './bytes.ts';

@@ -1,5 +1,5 @@
 /**
- * The keys of RocksDB records, as Kvrocks lays them out (docs/formats; Kvrocks storage/redis_metadata.cc):
+ * The keys of RocksDB records, as Kvrocks lays them out (storage/redis_metadata.cc):
  *
  *   metadata key   u8 nsLen | ns | [u16 slot] | user key
  *   sub key        u8 nsLen | ns | [u16 slot] | u32 keyLen | user key | u64 version | sub key

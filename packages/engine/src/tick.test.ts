@@ -193,6 +193,14 @@ test('what a commit hands out stays as it was while the next tick is written', a
   assert.deepEqual(commit.packed, before);
 });
 
+test('an empty range deletes, and writes, nothing', async () => {
+  await using test = await openTestEngine();
+  const { engine } = test;
+  engine.tick.deleteRange(1, Buffer.from('b'), Buffer.from('b'));
+  engine.tick.deleteRange(1, Buffer.from('b'), Buffer.from('a'));
+  assert.equal(engine.commit(), undefined);
+});
+
 test('a dropped tick is forgotten, an open transaction included', async () => {
   await using test = await openTestEngine();
   const { engine } = test;
