@@ -1,11 +1,11 @@
 /** The controller's REST answers as a drill reads them: parsed once here, then believed. */
-import { OperationError, messageOf } from '@holdfast/base';
+import { OperationError } from '@holdfast/base';
 import type { ClusterEvent, ClusterView, NodeView, ShardView } from './cluster.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function fail(what: string, cause?: unknown): OperationError {
-  return new OperationError('CONTROLLER_ANSWER', what, { outcome: 'unknown', cause });
+function fail(what: string): OperationError {
+  return new OperationError('CONTROLLER_ANSWER', what, { outcome: 'unknown' });
 }
 
 function fieldsOf(value: unknown, what: string): Fields {
@@ -81,31 +81,4 @@ export function parseEvents(data: unknown): ClusterEvent[] {
       message: typeof fields['message'] === 'string' ? fields['message'] : '',
     };
   });
-}
-
-/** The REST resources of one cluster. */
-export interface ControllerView {
-  view(): Promise<ClusterView>;
-  events(after: number): Promise<ClusterEvent[]>;
-}
-
-const answerMs = 2000;
-
-/** @param clusterUrl as `http://127.0.0.1:9379/api/v1/namespaces/holdfast/clusters/local`. */
-export function controllerView(clusterUrl: string): ControllerView {
-  const get = async (path: string): Promise<unknown> => {
-    try {
-      const answer = await fetch(`${clusterUrl}${path}`, { signal: AbortSignal.timeout(answerMs) });
-      const body = fieldsOf(await answer.json(), path);
-      if (answer.ok) return body['data'];
-      throw fail(`GET ${path}: ${answer.status} ${JSON.stringify(body['error'])}`);
-    } catch (error) {
-      if (error instanceof OperationError) throw error;
-      throw fail(`GET ${clusterUrl}${path}: ${messageOf(error)}`, error);
-    }
-  };
-  return {
-    view: async () => parseView(await get('/status')),
-    events: async (after) => parseEvents(await get(`/events?after=${after}&limit=1000`)),
-  };
 }

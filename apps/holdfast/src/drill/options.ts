@@ -1,8 +1,6 @@
 /** The command line of `holdfast drill hang`. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-
-/** What a cluster may be drilled without. */
-export type Fence = 'lb' | 'lease';
+import { Command, CommanderError } from 'commander';
+import { fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
 
 export interface HangOptions {
   readonly shard: number;
@@ -33,7 +31,7 @@ export function parseDrill(args: readonly string[]): Parsed {
     writeOut: (text: string) => void (stdout += text),
     writeErr: (text: string) => void (stderr += text),
   };
-  const drill = new Command('drill')
+  const drill = new Command('holdfast drill')
     .description('Fault drills on throw-away clusters of their own: does what must hold still hold?')
     .exitOverride()
     .configureOutput(output);
@@ -51,37 +49,16 @@ export function parseDrill(args: readonly string[]): Parsed {
 function hangCommand(found: (options: HangOptions) => void): Command {
   return new Command('hang')
     .description('Stops a master under load with requests in its socket buffers, wakes it up 3 s later, and judges.')
-    .option('--shard <index>', 'whose master is stopped, from 0', integer(0, 2), 1)
-    .option('--clients <n>', 'load clients', integer(1, 200), 8)
-    .option('--seconds <n>', 'how long they write', integer(8, 600), 12)
-    .option('--fences <list>', 'fences left on: lb,lease or lb or lease or none', fences, ['lb', 'lease'])
-    .option('--lease-ms <ms>', 'length of a lease', integer(200, 2000), 1000)
-    .option('--seed <n>', 'repeat the random choices of a run', integer(0, 2 ** 31 - 1))
+    .option('--shard <index>', 'whose master is stopped, from 0', wholeNumber(0, 2), 1)
+    .option('--clients <n>', 'load clients', wholeNumber(1, 200), 8)
+    .option('--seconds <n>', 'how long they write', wholeNumber(8, 600), 12)
+    .option('--fences <list>', 'fences left on: lb,lease or lb or lease or none', fenceList, ['lb', 'lease'])
+    .option('--lease-ms <ms>', 'length of a lease', wholeNumber(200, 2000), 1000)
+    .option('--seed <n>', 'repeat the random choices of a run', wholeNumber(0, 2 ** 31 - 1))
     .option('--history <file>', 'write the recorded history as JSON lines')
-    .option('--output <form>', 'text or json', outputForm, 'text')
+    .option('--output <form>', 'text or json', oneOf('text', 'json'), 'text')
     .option('--keep', 'keep the directory of the cluster, with its logs', false)
     .addHelpText('after', '\nExit status: 0 nothing violated, 1 violated, 2 usage, 3 could not run.')
     .exitOverride()
     .action((options: HangOptions) => found(options));
-}
-
-function integer(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^[0-9]+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Use a whole number from ${least} to ${most}.`);
-  };
-}
-
-function fences(text: string): readonly Fence[] {
-  if (text === 'none') return [];
-  const names = text.split(',');
-  const known = names.filter((name): name is Fence => name === 'lb' || name === 'lease');
-  if (known.length === names.length && new Set(names).size === names.length) return known;
-  throw new InvalidArgumentError('Use lb,lease or lb or lease or none.');
-}
-
-function outputForm(text: string): 'text' | 'json' {
-  if (text === 'text' || text === 'json') return text;
-  throw new InvalidArgumentError('Use text or json.');
 }

@@ -12,8 +12,8 @@ import { judgeHang } from './verdict.ts';
 /** Exit statuses of a drill. */
 export const drillStatus = { clean: 0, violated: 1, usage: 2, couldNotRun: 3 } as const;
 
-/** Makes the cluster a drill runs against; `seen` says what it does, a line each. */
-export type Launch = (options: HangOptions, seen: (line: string) => void) => Promise<DrillCluster>;
+/** Makes the cluster a drill runs against; `say` takes what it does, a line each; `signal` ends a start. */
+export type Launch = (options: HangOptions, say: (line: string) => void, signal: AbortSignal) => Promise<DrillCluster>;
 
 const settleMs = 15_000;
 
@@ -31,10 +31,10 @@ export async function runDrill(args: readonly string[], launch: Launch): Promise
   try {
     return await drillHang(parsed.options, launch);
   } catch (error) {
-    process.stderr.write(`drill could not run: ${messageOf(error)}\n`);
-    if (error instanceof OperationError || error instanceof RangeError || error instanceof FatalError)
-      return drillStatus.couldNotRun;
-    throw error;
+    const isForeseen = [OperationError, RangeError, FatalError].some((kind) => error instanceof kind);
+    const text = isForeseen || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
+    process.stderr.write(`drill could not run: ${text}\n`);
+    return drillStatus.couldNotRun;
   }
 }
 
@@ -42,8 +42,10 @@ async function drillHang(options: HangOptions, launch: Launch): Promise<number> 
   const history = options.history === undefined ? undefined : openHistory(options.history);
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   // Listened to from before the first process starts, so that no moment leaves processes or directories behind.
+  const starting = new AbortController();
   const interrupted = interruption();
-  const launching = launch(options, progress);
+  interrupted.catch(() => starting.abort());
+  const launching = launch(options, progress, starting.signal);
   try {
     const cluster = await Promise.race([launching, interrupted]);
     const seed = options.seed ?? realRandom.u32() >>> 1;
@@ -61,12 +63,10 @@ async function drillHang(options: HangOptions, launch: Launch): Promise<number> 
 
 /** Rejects at the first SIGINT or SIGTERM; a second one ends the process as usual. */
 function interruption(): Promise<never> {
-  const interrupted = new Promise<never>((_, reject) => {
+  return new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.once(signal, () => reject(new RangeError(`ended by ${signal}`)));
   });
-  interrupted.catch(() => undefined);
-  return interrupted;
 }
 
 async function play(

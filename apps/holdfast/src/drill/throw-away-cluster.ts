@@ -1,0 +1,112 @@
+/**
+ * The cluster of a drill: the same processes as `holdfast up`, in a temporary directory and on free ports. It leaves
+ * nothing behind, unless it is asked to.
+ */
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { OperationError, randomBelow } from '@holdfast/base';
+import { realRandom } from '@holdfast/base/real';
+import { LocalCluster, defaultSettings, host, onFreePorts } from '../cluster-process/index.ts';
+import type { Fence } from '../option-values.ts';
+import type { ClusterEvent, ClusterView, DrillCluster } from './cluster.ts';
+import { parseEvents, parseView } from './controller-view.ts';
+
+export interface ThrowAwayOptions {
+  readonly fences: readonly Fence[];
+  readonly leaseMs: number;
+  /** Keep the directory when the cluster is closed, and say where it is. */
+  readonly keep: boolean;
+  /** Says what the cluster does, one line each. */
+  readonly say: (line: string) => void;
+  /** Ends a start that is under way. */
+  readonly signal: AbortSignal;
+}
+
+const eventsPerAnswer = 1000;
+
+/**
+ * Starts three shards of two nodes each.
+ * @throws FatalError when it cannot be started; nothing is left then but, with `keep`, its directory.
+ */
+export async function startThrowAwayCluster(options: ThrowAwayOptions): Promise<DrillCluster> {
+  const { fences, leaseMs, keep, say, signal } = options;
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-drill-'));
+  const clear = (): void => {
+    if (keep) say(`kept: ${directory}`);
+    else rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const settings = { ...defaultSettings, fences, leaseMs };
+    const asked = await onFreePorts(settings, (limit) => randomBelow(realRandom, limit));
+    return new ThrowAwayCluster(await LocalCluster.start({ directory, asked, say, signal }), clear);
+  } catch (error) {
+    clear();
+    throw error;
+  }
+}
+
+class ThrowAwayCluster implements DrillCluster {
+  readonly #local: LocalCluster;
+  readonly #clear: () => void;
+  /** Internal address of each node by its id. */
+  readonly #addresses = new Map<string, string>();
+  #closing: Promise<void> | undefined;
+
+  constructor(local: LocalCluster, clear: () => void) {
+    this.#local = local;
+    this.#clear = clear;
+  }
+
+  async view(): Promise<ClusterView> {
+    const view = parseView(await this.#local.client.status());
+    for (const shard of view.shards) for (const { id, address } of shard.nodes) this.#addresses.set(id, address);
+    return view;
+  }
+
+  async events(after: number): Promise<readonly ClusterEvent[]> {
+    return parseEvents({ events: await this.#local.client.events(after, eventsPerAnswer) });
+  }
+
+  async suspend(nodeId: string): Promise<void> {
+    const pid = this.#pidOf(nodeId);
+    process.kill(pid, 'SIGSTOP');
+    // The signal reaches each thread when it next leaves the kernel; until then it may still execute requests.
+    while (!threadStates(pid).every((state) => state === 'T')) await pause(1);
+  }
+
+  resume(nodeId: string): void {
+    process.kill(this.#pidOf(nodeId), 'SIGCONT');
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // One that stands still could not end in an orderly way.
+    for (const pid of this.#local.pids().values()) process.kill(pid, 'SIGCONT');
+    await this.#local.stop();
+    this.#clear();
+  }
+
+  #pidOf(nodeId: string): number {
+    const address = this.#addresses.get(nodeId);
+    const place = this.#local.layout.nodes.find(({ port }) => `${host}:${port}` === address);
+    const pid = place === undefined ? undefined : this.#local.pids().get(place.name);
+    if (pid !== undefined) return pid;
+    const message = `no process of node ${nodeId} at ${address ?? 'an unknown address'}`;
+    throw new OperationError('DRILL_NO_PROCESS', message, { outcome: 'not-applied' });
+  }
+}
+
+/** One letter per thread, as in proc(5): `T` is stopped by a signal. */
+function threadStates(pid: number): string[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).map((thread) => {
+    const stat = readFileSync(join(tasks, thread, 'stat'), 'utf8');
+    return stat[stat.lastIndexOf(')') + 2] ?? '?'; // after the name, which may hold anything
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * What an application sees: the same client object, made once with LB addresses, across a switchover and across a hang
+ * of a master. Acknowledged writes must be there afterwards; a switchover must not even show an error.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Cluster } from 'ioredis';
+import { createCluster } from 'redis';
+import { eventually, UpCluster } from './up-cluster.ts';
+
+interface Client {
+  set(key: string, value: string): Promise<unknown>;
+  get(key: string): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+/** @param addresses `host:port` of the masters' LB addresses. */
+type Open = (addresses: readonly string[]) => Promise<Client>;
+
+const openIoredis: Open = async (addresses) => {
+  const nodes = addresses.map((address) => ({
+    host: address.split(':')[0] ?? '',
+    port: Number(address.split(':')[1]),
+  }));
+  const cluster = new Cluster(nodes, { lazyConnect: true });
+  cluster.on('error', () => undefined);
+  await cluster.connect();
+  return {
+    set: (key, value) => cluster.set(key, value),
+    get: (key) => cluster.get(key),
+    close: () => Promise.resolve(cluster.disconnect()),
+  };
+};
+
+const openNodeRedis: Open = async (addresses) => {
+  const cluster = createCluster({ rootNodes: addresses.map((address) => ({ url: `redis://${address}` })) });
+  cluster.on('error', () => undefined);
+  await cluster.connect();
+  return {
+    set: (key, value) => cluster.set(key, value),
+    get: async (key) => (await cluster.get(key))?.toString() ?? null,
+    close: () => Promise.resolve(cluster.destroy()),
+  };
+};
+
+const clients: readonly [name: string, open: Open][] = [
+  ['ioredis Cluster', openIoredis],
+  ['node-redis cluster', openNodeRedis],
+];
+const writerCount = 8;
+
+/** Eight writers on one client object, each with one write open at a time, each write on a key of its own. */
+class Writers {
+  readonly acknowledged = new Map<string, string>();
+  readonly errors: string[] = [];
+  readonly #client: Client;
+  readonly #name: string;
+  readonly #running: Promise<void>[] = [];
+  #over = false;
+
+  constructor(client: Client, name: string) {
+    this.#client = client;
+    this.#name = name;
+    for (let i = 0; i < writerCount; i++) this.#running.push(this.#write(i));
+  }
+
+  /** Resolves when every writer got `count` more writes acknowledged, whose requests began after this call. */
+  async acknowledge(count: number): Promise<void> {
+    const wanted = this.#counts.map((acknowledged) => acknowledged + count + 1);
+    await eventually(() => Promise.resolve(this.#counts.every((have, i) => have >= (wanted[i] ?? 0)) || undefined));
+  }
+
+  async stop(): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#running);
+  }
+
+  /** Acknowledged writes that `client` does not read. */
+  async lost(client: Client): Promise<string[]> {
+    const lost: string[] = [];
+    for (const [key, value] of this.acknowledged) {
+      const found = await client.get(key);
+      if (found !== value) lost.push(`${key}: ${found ?? '(absent)'} instead of ${value}`);
+    }
+    return lost;
+  }
+
+  readonly #counts: number[] = Array.from({ length: writerCount }, () => 0);
+
+  async #write(writer: number): Promise<void> {
+    for (let n = 0; !this.#over; n++) {
+      const key = `${this.#name}:${writer}:${n}`;
+      try {
+        await this.#client.set(key, `value-${n}`);
+        this.acknowledged.set(key, `value-${n}`);
+        this.#counts[writer] = (this.#counts[writer] ?? 0) + 1;
+      } catch (error) {
+        this.errors.push(`${key}: ${String(error)}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+describe('client libraries against bin/holdfast up', { timeout: 180_000 }, () => {
+  let cluster: UpCluster;
+  before(async () => {
+    cluster = await UpCluster.start();
+  });
+  after(() => cluster?.stop());
+
+  for (const [name, open] of clients) {
+    test(`${name}: writes and reads through the LB addresses, and learns no other address`, async () => {
+      const client = await open(cluster.lbAddresses);
+      for (let i = 0; i < 100; i++) await client.set(`${name}:plain:${i}`, String(i));
+      for (let i = 0; i < 100; i++) assert.equal(await client.get(`${name}:plain:${i}`), String(i));
+      await client.close();
+    });
+
+    test(`${name}: a switchover under load loses no write and shows no error`, async () => {
+      const client = await open(cluster.lbAddresses);
+      const writers = new Writers(client, `${name}:switchover`);
+      await writers.acknowledge(20);
+      await cluster.switchOver(0);
+      await writers.acknowledge(50);
+      await writers.stop();
+      assert.deepEqual(writers.errors, []);
+      assert.deepEqual(await writers.lost(client), []);
+      await client.close();
+    });
+
+    test(`${name}: a hung master loses no acknowledged write, and the same client object writes again`, async () => {
+      const client = await open(cluster.lbAddresses);
+      const writers = new Writers(client, `${name}:hang`);
+      await writers.acknowledge(20);
+      const shard = await cluster.shard(1);
+      const master = shard.nodes.find((node) => node.role === 'master');
+      assert.ok(master);
+      const pid = await cluster.pidOf(master.addr);
+      process.kill(pid, 'SIGSTOP');
+      try {
+        await eventually(async () => ((await cluster.shard(1)).epoch > shard.epoch ? true : undefined));
+        await writers.acknowledge(100);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      await writers.acknowledge(100);
+      await cluster.whole();
+      await writers.stop();
+      assert.deepEqual(await writers.lost(client), []);
+      await client.close();
+    });
+  }
+});
