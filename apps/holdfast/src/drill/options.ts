@@ -1,5 +1,5 @@
 /** The command line of `holdfast drill hang`. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
 
 export interface HangOptions {
@@ -52,7 +52,11 @@ function hangCommand(found: (options: HangOptions) => void): Command {
     .option('--shard <index>', 'whose master is stopped, from 0', wholeNumber(0, 2), 1)
     .option('--clients <n>', 'load clients', wholeNumber(1, 200), 8)
     .option('--seconds <n>', 'how long they write', wholeNumber(8, 600), 12)
-    .option('--fences <list>', 'fences left on: lb,lease or lb or lease or none', fenceList, ['lb', 'lease'])
+    .addOption(
+      new Option('--fences <list>', 'fences left on: lb,lease or lb or lease or none')
+        .argParser(fenceList)
+        .default(['lb', 'lease'], 'lb,lease'),
+    )
     .option('--lease-ms <ms>', 'length of a lease', wholeNumber(200, 2000), 1000)
     .option('--seed <n>', 'repeat the random choices of a run', wholeNumber(0, 2 ** 31 - 1))
     .option('--history <file>', 'write the recorded history as JSON lines')
