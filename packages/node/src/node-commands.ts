@@ -93,7 +93,7 @@ function clusterPort(node: Node): ClusterPort | undefined {
       return env.config.get('cluster-client-view');
     },
     get selfControlPort() {
-      return node.controlPort;
+      return node.controlPort.port;
     },
     replicationOffset: () => engine.latestSequence(),
   };

@@ -14,7 +14,7 @@ import {
 } from '@holdfast/base';
 import { CommandTable } from '@holdfast/commands';
 import { dataTypes, defaultNamespace, Engine, type DataTypes } from '@holdfast/engine';
-import { makeRandomId, type NodeHealth } from '@holdfast/fencing';
+import { makeRandomId } from '@holdfast/fencing';
 import { openRepaired, replicationPaths } from '@holdfast/replication';
 import { defaultRequestLimits, type Request, type RequestLimits } from '@holdfast/resp';
 import { ClusterState } from './cluster/cluster-state.ts';
@@ -22,7 +22,7 @@ import { ownHosts } from './cluster/own-hosts.ts';
 import { SlotRouter } from './cluster/slot-router.ts';
 import type { Config } from './config/index.ts';
 import { ControlSession } from './execution/control-session.ts';
-import { Dispatcher, type NodeCondition } from './execution/dispatcher.ts';
+import { Dispatcher } from './execution/dispatcher.ts';
 import { TickLoop, type TickEngine, type TickGate } from './execution/tick-loop.ts';
 import { WatchedKeys } from './execution/watched-keys.ts';
 import { HeartbeatResponder, beatPeriodMs } from './lease/heartbeat.ts';
@@ -33,11 +33,12 @@ import { NodeLease } from './lease/node-lease.ts';
 import { SharedLease } from './lease/shared-lease.ts';
 import type { ClientConnection, ConnectionHost } from './net/client-connection.ts';
 import { ClientListener } from './net/client-listener.ts';
-import { ControlChannel } from './net/control-channel.ts';
+import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
+import { ConditionKeeper } from './node-condition.ts';
 import { Replicator } from './replication/replicator.ts';
-import { minFreeBytes, replicationSettings, rocksdbSettings } from './settings.ts';
+import { minFreeBytes, outputBytesMax, replicationSettings, rocksdbSettings } from './settings.ts';
 
 export interface NodeEnvironment {
   readonly config: Config;
@@ -61,14 +62,12 @@ export interface NetworkStats {
   outputBytes: number;
 }
 
-/** Unsent replies of one client above which it is cut. */
-const outputBytesMax = 256 * 1024 * 1024;
-
 export class Node {
   readonly env: NodeEnvironment;
   readonly startedAtMs: number;
   readonly processId: string;
-  readonly condition: NodeCondition;
+  readonly conditions: ConditionKeeper;
+  readonly controlPort: ControlPort = new ControlPort();
   readonly network: NetworkStats = { inputBytes: 0, outputBytes: 0 };
   readonly watched: WatchedKeys<ClientConnection> = new WatchedKeys();
   readonly lease: NodeLease = new NodeLease();
@@ -84,13 +83,8 @@ export class Node {
   readonly dispatcher: Dispatcher;
   readonly keyCounts: KeyCounts;
   readonly info: InfoCollector;
-  #control: ControlChannel | string | undefined;
   #beat: Timer | undefined;
-  #health: NodeHealth = 'ok';
   #idDropped = false;
-  #attached = false;
-  #diskFull = false;
-  #writesFailing = false;
   #stopping: Promise<void> | undefined;
 
   private constructor(env: NodeEnvironment, engine: Engine, processId: string) {
@@ -100,13 +94,7 @@ export class Node {
     this.processId = processId;
     this.startedAtMs = clock.wallMs();
     this.data = dataTypes(engine);
-    this.condition = {
-      loading: false,
-      readOnly: false,
-      stale: false,
-      writesRefused: undefined,
-      sizeLimitReached: false,
-    };
+    this.conditions = this.#newConditions();
     this.loop = this.#newLoop();
     this.listener = new ClientListener({
       host: this.#connectionHost(),
@@ -123,7 +111,7 @@ export class Node {
       clock,
       timers: env.timers,
       counter: (namespace) => this.data.scan.counter(namespace),
-      mayRead: () => engine.isOpen && !this.condition.loading,
+      mayRead: () => engine.isOpen && !this.conditions.condition.loading,
     });
     this.commands.add(commandFamilies(this));
     for (const { from, to } of config.get('rename-command')) this.commands.rename(from, to);
@@ -135,7 +123,7 @@ export class Node {
       clock,
       logger: env.logger,
       watched: this.watched,
-      condition: this.condition,
+      condition: this.conditions.condition,
       router: this.router,
     });
     this.info = new InfoCollector(this);
@@ -187,18 +175,23 @@ export class Node {
     this.#beat = timers.every(beatPeriodMs, () => this.#publishBeat());
     rim.guardDisk(
       () => minFreeBytes(config),
-      (full) => this.#setDiskFull(full),
+      (full) => this.#diskFull(full),
     );
-    if (this.cluster !== undefined) await this.#startControl();
+    if (this.cluster !== undefined) await this.#openControlPort();
     this.#takeRole();
     for (const host of config.get('bind'))
       await this.listener.listen(host, config.get('port'), config.get('tcp-backlog'));
   }
 
+  #diskFull(full: boolean): void {
+    this.env.logger.warn(full ? 'writes are refused: the disk is nearly full' : 'writes are accepted again');
+    this.conditions.setDiskFull(full);
+  }
+
   #publishBeat(): void {
     this.shared.publishBeat(this.env.clock.leaseMs());
     this.shared.publishSequence(this.engine.latestSequence());
-    this.#refreshCondition();
+    this.conditions.refresh();
     this.info.sample();
   }
 
@@ -220,47 +213,27 @@ export class Node {
       this.cluster.onTopologyChange((role) => this.lease.topologyChanged(role));
       const failure = this.cluster.announce();
       if (failure !== undefined) this.env.logger.error('the role of the topology was not taken', { error: failure });
-      if (this.lease.keeper.role === 'master' && config.get('use-rsid-psync')) this.#beginHistory();
       return;
     }
     this.lease.keeper.setTopologyRole('', 'master');
     const master = config.get('slaveof');
     if (master !== undefined) this.replicator.follow(master, { fromTopology: false });
-    else if (config.get('use-rsid-psync')) this.#beginHistory();
-    this.#refreshCondition();
+    else if (config.get('use-rsid-psync')) {
+      this.replicator.beginHistory();
+      this.loop.open();
+    }
+    this.conditions.refresh();
   }
 
-  #beginHistory(): void {
-    this.replicator.beginHistory();
-    this.loop.open();
-  }
-
-  async #startControl(): Promise<void> {
-    const { config, logger } = this.env;
-    const port = config.get('control-port') || config.get('port') + 10000;
-    const [host = '127.0.0.1'] =
-      config.get('control-bind').length > 0 ? config.get('control-bind') : config.get('bind');
-    const problem = port > 65535 ? `${port} is no port; set control-port` : undefined;
-    this.#control = problem ?? (await this.#openControl(host, port));
-    if (this.#control instanceof ControlChannel) return;
-    const sentence = `control port ${host}:${port} cannot be listened on: ${this.#control}`;
-    if (this.lease.keeper.armed) throw new FatalError(`${sentence}; an armed node needs it to renew its lease`);
-    logger.warn(sentence, { port });
-  }
-
-  #openControl(host: string, port: number): Promise<ControlChannel | string> {
+  #openControlPort(): Promise<void> {
     const { config, logger, clock } = this.env;
-    return ControlChannel.start(
-      {
-        shared: this.shared.buffer,
-        host,
-        port,
-        password: config.get('requirepass'),
-        processId: this.processId,
-        stallLimitMs: config.get('stall-limit-ms'),
-        report: this.lease.report(),
-      },
-      {
+    return this.controlPort.open({
+      config,
+      shared: this.shared,
+      processId: this.processId,
+      report: () => this.lease.report(),
+      armed: () => this.lease.keeper.armed,
+      host: {
         logger,
         run: (args, peer, answer) => {
           this.loop.end();
@@ -269,16 +242,19 @@ export class Node {
         },
         renewed: () => this.lease.keeper.recheckHeld(),
       },
-    );
+    });
   }
 
-  /** Own control port, when it is there. */
-  get controlPort(): number | undefined {
-    return this.#control instanceof ControlChannel ? this.#control.port : undefined;
-  }
-
-  get health(): NodeHealth {
-    return this.condition.loading ? 'loading' : this.#health;
+  #newConditions(): ConditionKeeper {
+    return new ConditionKeeper({
+      config: this.env.config,
+      timers: this.env.timers,
+      databaseBytes: () => this.env.rim.databaseBytes(),
+      isReplica: () => this.replicator.isReplica,
+      isAttached: () => this.replicator.attached,
+      changed: () => this.lease.reportChanged(),
+      attachedChanged: (attached) => this.lease.keeper.setAttached(attached),
+    });
   }
 
   #newLoop(): TickLoop {
@@ -312,13 +288,13 @@ export class Node {
         onCommit: (commit): void => {
           this.replicator.onCommit(commit);
           this.shared.publishSequence(commit.lastSequence);
-          if (this.#health === 'write-failed') this.#setHealth('ok');
+          this.conditions.writeSucceeded();
         },
         handedOver: (sequence) => this.replicator.handedOver(sequence),
       },
       timers: env.timers,
       logger: env.logger,
-      onWriteFailure: () => this.#setHealth('write-failed'),
+      onWriteFailure: () => this.conditions.writeFailed(),
     });
   }
 
@@ -379,8 +355,7 @@ export class Node {
       onApplied: (commit) => this.shared.publishSequence(commit.lastSequence),
       onLoading: (loading): void => {
         if (loading) this.loop.end();
-        this.condition.loading = loading;
-        this.lease.reportChanged();
+        this.conditions.setLoading(loading);
       },
       onDatabaseReplaced: (): void => {
         this.watched.touchAll();
@@ -486,58 +461,13 @@ export class Node {
       latestSequence: () => this.engine.latestSequence(),
       topologyVersion: () => Number(this.cluster?.topology.version ?? -1),
       nodeId: () => this.cluster?.topology.selfId ?? '',
-      health: () => this.health,
+      health: () => this.conditions.health,
       useReplicationIds: () => config.get('use-rsid-psync'),
-      publish: (report) => {
-        if (this.#control instanceof ControlChannel) this.#control.report(report);
-      },
-      controlProblem: () => (this.#control instanceof ControlChannel ? undefined : (this.#control ?? 'is not open')),
-      roleChanged: (): void => {
-        this.#attached = false;
-        this.#refreshCondition();
-      },
+      needsReplicationId: () => config.get('use-rsid-psync') && this.engine.replicationId === undefined,
+      publish: (report) => this.controlPort.report(report),
+      controlProblem: () => this.controlPort.problem,
+      roleChanged: () => this.conditions.roleChanged(),
     };
-  }
-
-  #setHealth(health: NodeHealth): void {
-    this.#health = health;
-    this.#writesFailing = health === 'write-failed';
-    this.#refreshWritesRefused();
-    this.lease.reportChanged();
-    // A write is tried again after a while: only a commit shows that the disk is well.
-    if (this.#writesFailing) {
-      this.env.timers.after(retryWritesMs, () => {
-        this.#writesFailing = false;
-        this.#refreshWritesRefused();
-      });
-    }
-  }
-
-  #setDiskFull(full: boolean): void {
-    this.#diskFull = full;
-    this.#refreshWritesRefused();
-    this.env.logger.warn(full ? 'writes are refused: the disk is nearly full' : 'writes are accepted again');
-  }
-
-  #refreshWritesRefused(): void {
-    const problem = this.#diskFull ? diskFullError : this.#writesFailing ? writeFailedError : undefined;
-    this.condition.writesRefused = problem === undefined ? undefined : `MISCONF ${problem}`;
-  }
-
-  /** What follows from role and link; cheap, called when either may have changed. */
-  #refreshCondition(): void {
-    const { config } = this.env;
-    const { replicator, condition } = this;
-    condition.readOnly = replicator.isReplica && config.get('slave-read-only');
-    condition.stale = replicator.isReplica && !replicator.attached && !config.get('slave-serve-stale-data');
-    const maxBytes = config.get('max-db-size') * 1024 ** 3;
-    condition.sizeLimitReached = maxBytes > 0 && this.env.rim.databaseBytes() >= maxBytes;
-    const attached = replicator.isReplica && replicator.attached;
-    if (attached !== this.#attached) {
-      this.#attached = attached;
-      this.lease.keeper.setAttached(attached);
-      this.lease.reportChanged();
-    }
   }
 
   /** Commits and releases what is open, closes clients and links, closes the database. Safe to call twice. */
@@ -553,7 +483,7 @@ export class Node {
     await this.listener.stop();
     this.lease.keeper.stop();
     await this.replicator.close();
-    if (this.#control instanceof ControlChannel) await this.#control.stop();
+    await this.controlPort.stop();
     rim.stop();
     if (this.engine.isOpen) {
       this.engine.database.syncWal();
@@ -563,11 +493,6 @@ export class Node {
     logger.info('stopped');
   }
 }
-
-const writeFailedError =
-  'Errors writing to disk: the last commit failed. Look at the log and at the disk; writes are tried again.';
-const diskFullError = 'The disk is nearly full (min-free-mb). Free space, then writes are accepted again.';
-const retryWritesMs = 1000;
 
 function isLocked(error: unknown): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ROCKS_LOCKED';

@@ -100,7 +100,6 @@ export class Dispatcher {
    * @returns false when the lease gate holds it: nothing was executed, ask again later.
    */
   execute(connection: ClientConnection, request: Request): boolean {
-    const { reply } = connection;
     const definition = this.#env.commands.lookup(request);
     const entry = definition === undefined ? undefined : this.#entries.get(definition);
     if (definition === undefined || entry === undefined) {
@@ -122,22 +121,34 @@ export class Dispatcher {
       entry.rejectedCalls++;
       return this.#refuse(connection, input.message);
     }
+    return this.#admit(connection, request, entry, { bits, input });
+  }
+
+  /** The lease gate, routing and the node's condition; then the command runs. False when the gate holds it. */
+  #admit(
+    connection: ClientConnection,
+    request: Request,
+    entry: CommandEntry,
+    { bits, input }: { bits: number; input: unknown },
+  ): boolean {
+    const { definition } = entry;
+    const { reply } = connection;
     const kind = definition.name === 'exec' ? this.#kindOfQueued(connection) : kindOf(definition, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
     if (admission === 'hold') return false;
-    if (admission === 'execute' || admission === 'execute-and-log' || admission === 'master-down') {
-      const error = this.#mayRun(connection, request, entry, { bits, admission });
-      connection.asking = connection.asking && definition.name === 'asking';
-      if (error !== undefined) {
-        entry.rejectedCalls++;
-        return this.#refuse(connection, error);
-      }
-      if ((bits & flagBits.exclusive) !== 0) connection.runAlone();
-      this.#env.loop.countCommand(kind !== 'control');
-      this.#run(connection, entry, input, { reply, bits, request });
+    if (admission !== 'execute' && admission !== 'execute-and-log' && admission !== 'master-down') {
+      this.#turnAway(connection, admission, reply);
       return true;
     }
-    this.#turnAway(connection, admission, reply);
+    const error = this.#mayRun(connection, request, entry, { bits, admission });
+    connection.asking = connection.asking && definition.name === 'asking';
+    if (error !== undefined) {
+      entry.rejectedCalls++;
+      return this.#refuse(connection, error);
+    }
+    if ((bits & flagBits.exclusive) !== 0) connection.runAlone();
+    this.#env.loop.countCommand(kind !== 'control');
+    this.#run(connection, entry, input, { reply, bits, request });
     return true;
   }
 

@@ -35,7 +35,8 @@ export class InfoCollector {
   }
 
   #facts(): InfoFacts {
-    const { env, listener, condition, replicator, dispatcher } = this.#node;
+    const { env, listener, replicator, dispatcher } = this.#node;
+    const { condition } = this.#node.conditions;
     const { config } = env;
     const machine = env.rim.process();
     let blocked = 0;
@@ -83,7 +84,7 @@ export class InfoCollector {
       processId: machine.pid,
       runId: processId,
       port: env.config.get('port'),
-      controlPort: controlPort ?? 0,
+      controlPort: controlPort.port ?? 0,
       uptimeMs: nowMs - startedAtMs,
       nowMs,
       executable: machine.executable,

@@ -117,7 +117,8 @@ export class LeaseKeeper implements TickGate {
    */
   static open(env: LeaseEnvironment): LeaseKeeper | string {
     const text = env.file.load();
-    if (text === undefined) return new LeaseKeeper(env, unarmedRecord(env));
+    if (text === undefined)
+      return new LeaseKeeper(env, unarmedRecord({ logId: env.logId, bootId: env.bootId, mode: env.mode }));
     const parsed = parseFenceConf(text);
     if (parsed.kind === 'refused') return `${env.file.path}: line ${parsed.line}: ${parsed.error}`;
     const mode = parsed.record.armed ? parsed.record.mode : env.mode;

@@ -25,6 +25,8 @@ export interface NodeLeaseEnvironment {
   nodeId(): string;
   health(): NodeHealth;
   useReplicationIds(): boolean;
+  /** This process writes under no replication id yet, and should (`use-rsid-psync`). */
+  needsReplicationId(): boolean;
   /** Sends a changed report to the control thread. */
   publish(report: NodeReport): void;
   /** Why SHARD cannot be obeyed: there is no control port to renew a lease on. */
@@ -122,8 +124,9 @@ export class NodeLease implements LeaseHost, LeasePort {
     const acting = this.keeper.role;
     const named = this.#topologyRole;
     if (acting === 'master' || (named.role === 'none' && !this.keeper.armed)) {
-      if (!replicator.isReplica) return;
-      replicator.stopFollowing({ newReplicationId: this.#world.useReplicationIds() });
+      if (replicator.isReplica) replicator.stopFollowing({ newReplicationId: this.#world.useReplicationIds() });
+      else if (acting === 'master' && this.#world.needsReplicationId()) replicator.beginHistory();
+      else return;
       loop.open();
     } else if (named.role === 'replica' && named.masterEndpoint !== undefined) {
       replicator.follow(named.masterEndpoint, { fromTopology: true });
