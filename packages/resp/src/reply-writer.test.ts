@@ -101,3 +101,28 @@ test('bytes that were taken are not written to again', () => {
   reply.simple('other');
   assert.equal(taken.toString(), '+first\r\n');
 });
+
+test('replies beyond the limit are refused without being allocated; the error that tells so still fits', () => {
+  const reply = new ReplyWriter(4, 1000);
+  reply.bulk(Buffer.alloc(900));
+  const mark = reply.mark();
+  assert.throws(() => reply.bulk(Buffer.alloc(200)), { code: 'RESP_REPLY_TOO_BIG', outcome: 'not-applied' });
+  assert.throws(() => {
+    for (let i = 0; i < 1000; i++) reply.integer(i);
+  }, /more than 1000 bytes/);
+  reply.truncate(mark);
+  reply.error(`ERR ${'x'.repeat(200)}`);
+  assert.equal(reply.take().length, mark + 207);
+  reply.bulk(Buffer.alloc(900));
+  assert.equal(reply.take().length, 908, 'what was taken counts no more');
+});
+
+test('a small reply does not keep the room of a large one that was cut off', () => {
+  const reply = new ReplyWriter();
+  reply.bulk(Buffer.alloc(1 << 20));
+  reply.truncate(0);
+  reply.ok();
+  const taken = reply.take();
+  assert.equal(taken.toString(), '+OK\r\n');
+  assert.ok(taken.buffer.byteLength <= 65536, `${taken.buffer.byteLength} bytes are held`);
+});

@@ -1,4 +1,6 @@
+import { OperationError } from '@holdfast/base';
 import './buffer-types.ts';
+import { repliesBytesMax } from './limits.ts';
 /**
  * Encodes replies into one growing buffer per connection. Nothing is flushed here: the tick decides when bytes leave
  * (`take`), and a command that is rolled back is cut off again (`mark`, `truncate`).
@@ -7,13 +9,18 @@ import './buffer-types.ts';
  * array, verbatim -> bulk, boolean -> integer.
  */
 const crlf = 0x0a0d; // little-endian: \r then \n
+/** A taken buffer larger than this is given up as a copy when most of it is empty. */
+const spareBytesMax = 65536;
 
 export class ReplyWriter {
   protocol: 2 | 3 = 2;
+  readonly #bytesMax: number;
   #buffer: Buffer;
   #length = 0;
 
-  constructor(initialBytes = 512) {
+  /** @param bytesMax replies that are waiting to be taken; what would exceed it throws, so that the command fails. */
+  constructor(initialBytes = 512, bytesMax: number = repliesBytesMax) {
+    this.#bytesMax = bytesMax;
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
   }
 
@@ -33,16 +40,22 @@ export class ReplyWriter {
 
   /** The bytes written since the last `take`, given up to the caller. */
   take(): Buffer {
-    const taken = this.#buffer.subarray(0, this.#length);
+    const isSparse = this.#buffer.length > spareBytesMax && this.#length < this.#buffer.length / 2;
+    const taken = isSparse ? Buffer.from(this.#buffer.subarray(0, this.#length)) : this.#buffer.subarray(0, this.#length);
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(512, Math.min(this.#length, 65536)));
     this.#length = 0;
     return taken;
   }
 
-  #reserve(bytes: number): void {
+  /** @throws OperationError when more than `bytesMax` would wait to be taken. */
+  #reserve(bytes: number, limit: number = this.#bytesMax): void {
     const needed = this.#length + bytes;
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    if (needed > limit) {
+      const message = `the reply would take more than ${this.#bytesMax} bytes: ask for less at once`;
+      throw new OperationError('RESP_REPLY_TOO_BIG', message, { outcome: 'not-applied' });
+    }
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#buffer.length * 2, this.#bytesMax)));
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
   }
@@ -56,9 +69,9 @@ export class ReplyWriter {
     this.#length += 2;
   }
 
-  #line(type: number, text: string): void {
+  #line(type: number, text: string, limit?: number): void {
     const bytes = Buffer.byteLength(text);
-    this.#reserve(bytes + 3);
+    this.#reserve(bytes + 3, limit);
     this.#buffer[this.#length++] = type;
     this.#length += this.#buffer.utf8Write(text, this.#length);
     this.#buffer.writeUInt16LE(crlf, this.#length);
@@ -80,9 +93,12 @@ export class ReplyWriter {
     this.#line(43, text);
   }
 
-  /** A whole error line with its prefix; line breaks become blanks so that a reply stays one line. */
+  /**
+   * A whole error line with its prefix; line breaks become blanks so that a reply stays one line. Never refused: a
+   * command that failed for the size of its reply is answered with one.
+   */
   error(message: string): void {
-    this.#line(45, /[\r\n]/.test(message) ? message.replace(/[\r\n]+/g, ' ') : message);
+    this.#line(45, /[\r\n]/.test(message) ? message.replace(/[\r\n]+/g, ' ') : message, Infinity);
   }
 
   integer(value: number | bigint): void {
