@@ -1,0 +1,214 @@
+/**
+ * What a real node does when it is fenced: two processes, a hand-written controller, and the traps of a master that
+ * was stopped with requests in its socket buffers.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { ReplyError, textOf, type RespClient } from '@holdfast/resp';
+import { startNode, until, type NodeProcess } from './support/node-process.ts';
+
+const idA = 'a'.repeat(40);
+const idB = 'b'.repeat(40);
+const leaseMs = 600;
+
+interface Peer {
+  readonly id: string;
+  readonly node: NodeProcess;
+  readonly control: RespClient;
+}
+
+async function ask(client: RespClient, ...args: string[]): Promise<string> {
+  const reply = await client.command(...args);
+  if (reply instanceof ReplyError) return reply.message;
+  return typeof reply === 'number' ? String(reply) : (textOf(reply) ?? 'nil');
+}
+
+async function report(peer: Peer, epoch: number, token = ''): Promise<Map<string, string>> {
+  const tokenArgs = token === '' ? [] : [token];
+  const text = await ask(peer.control, 'CLUSTERX', 'HEARTBEAT', peer.id, String(leaseMs), String(epoch), ...tokenArgs);
+  return new Map(
+    text
+      .trim()
+      .split('\r\n')
+      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  );
+}
+
+/** Renews `peer`'s lease of `epoch` for as long as the returned function is not called. */
+function keepLeased(peer: Peer, epoch: number): () => void {
+  let running = true;
+  void (async (): Promise<void> => {
+    let token = '';
+    while (running) {
+      token = (await report(peer, epoch, token)).get('lease_token') ?? '';
+      await new Promise((resolve) => setTimeout(resolve, leaseMs / 12));
+    }
+  })().catch(() => undefined);
+  return () => (running = false);
+}
+
+function lines(master: Peer, replica: Peer): string {
+  const address = (peer: Peer): string => `${peer.id} 127.0.0.1 ${peer.node.port}`;
+  return `${address(master)} master - 0-16383 127.0.0.1 7900\n${address(replica)} slave ${master.id} 127.0.0.1 7901`;
+}
+
+async function topology(peers: readonly Peer[], master: Peer, replica: Peer, version: number): Promise<void> {
+  for (const peer of peers) {
+    assert.equal(await ask(peer.control, 'CLUSTERX', 'SETNODES', lines(master, replica), String(version)), 'OK');
+  }
+}
+
+async function shard(to: Peer, epoch: number, master: Peer): Promise<string> {
+  const processId = (await report(master, 0)).get('process_id') ?? '';
+  return ask(to.control, 'CLUSTERX', 'SHARD', String(epoch), '0', String(leaseMs), master.id, processId, '-');
+}
+
+async function pair(t: TestContext): Promise<{ a: Peer; b: Peer; args: readonly string[] }> {
+  const args = ['--cluster-enabled', 'yes', '--use-rsid-psync', 'yes'];
+  const peer = async (id: string): Promise<Peer> => {
+    const node = await startNode(t, { args });
+    const control = await node.client(node.controlPort);
+    assert.equal(await ask(control, 'CLUSTERX', 'SETNODEID', id), 'OK');
+    return { id, node, control };
+  };
+  const [a, b] = [await peer(idA), await peer(idB)];
+  await topology([a, b], a, b, 1);
+  for (const each of [a, b]) assert.equal(await shard(each, 1, a), 'OK');
+  return { a, b, args };
+}
+
+test('a stopped master runs nothing that waited in its sockets, and joins its successor', async (t) => {
+  const { a, b } = await pair(t);
+  const stopLease = keepLeased(a, 1);
+  await until(
+    () => report(a, 1),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  const client = await a.node.client();
+  for (let i = 0; i < 100; i++) assert.equal(await ask(client, 'SET', `key${i}`, 'before'), 'OK');
+  await until(
+    () => report(b, 1),
+    (facts) => facts.get('master_link_status') === 'up',
+  );
+
+  // Stopped with requests on an old connection and on a connection that the kernel accepts meanwhile.
+  const queued = connect(a.node.port, '127.0.0.1');
+  await once(queued, 'connect');
+  queued.write('PING\r\n');
+  await once(queued, 'data');
+  a.node.signal('SIGSTOP');
+  stopLease();
+  const heard: Buffer[] = [];
+  queued.on('data', (chunk: Buffer) => heard.push(chunk));
+  queued.on('error', () => undefined);
+  for (let i = 0; i < 100; i++) queued.write(`SET key${i} zombie\r\n`);
+  const late = connect(a.node.port, '127.0.0.1');
+  late.on('data', (chunk: Buffer) => heard.push(chunk));
+  late.on('error', () => undefined);
+  late.write('SET key1 zombie\r\nGET key1\r\n');
+  await new Promise((resolve) => setTimeout(resolve, leaseMs + 50)); // the lease ends; nothing to observe from outside
+
+  // B is promoted and takes writes.
+  assert.equal(await shard(b, 2, b), 'OK');
+  await topology([b], b, a, 2);
+  const stopSecond = keepLeased(b, 2);
+  t.after(stopSecond);
+  await until(
+    () => report(b, 2),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  const after = await b.node.client();
+  for (let i = 0; i < 100; i++) assert.equal(await ask(after, 'GET', `key${i}`), 'before', 'acknowledged and kept');
+  for (let i = 0; i < 50; i++) assert.equal(await ask(after, 'SET', `key${i}`, 'after'), 'OK');
+
+  // A wakes up with everything that waited.
+  const closed = [once(queued, 'close'), once(late, 'close')];
+  a.node.signal('SIGCONT');
+  await Promise.all(closed);
+  const said = Buffer.concat(heard).toString();
+  assert.ok(!said.includes('OK') && !said.includes('before') && !said.includes('zombie'), `believed: ${said}`);
+
+  // It learns of its successor and follows it; nothing of its own is visible.
+  const again = { ...a, control: await a.node.client(a.node.controlPort) };
+  const processOfB = (await report(b, 2)).get('process_id') ?? '';
+  const record = ['2', '0', String(leaseMs), b.id, processOfB, '-'];
+  assert.equal(await ask(again.control, 'CLUSTERX', 'SHARD', ...record), 'OK');
+  await topology([again], b, a, 2);
+  await until(
+    () => report(again, 2),
+    (facts) => facts.get('master_link_status') === 'up',
+  );
+  const reader = await a.node.client();
+  assert.equal(await ask(reader, 'READONLY'), 'OK');
+  await until(
+    () => ask(reader, 'GET', 'key49'),
+    (value) => value === 'after',
+  );
+  assert.equal(await ask(reader, 'GET', 'key99'), 'before');
+  assert.match(await ask(reader, 'SET', 'key1', 'x'), /^MOVED \d+ 127\.0\.0\.1:7900$/);
+});
+
+test('a master killed and restarted is closed until a new epoch names its new process', async (t) => {
+  const { a, args } = await pair(t);
+  t.after(keepLeased(a, 1));
+  await until(
+    () => report(a, 1),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  const client = await a.node.client();
+  assert.equal(await ask(client, 'SET', 'kept', 'yes'), 'OK');
+  a.node.signal('SIGKILL');
+  await a.node.exited();
+  assert.ok(existsSync(join(a.node.dir, 'fence.conf')));
+  const { dir, port, controlPort } = a.node;
+  const node = await startNode(t, { dir, port, controlPort, args });
+  const restarted: Peer = { id: idA, node, control: await node.client(controlPort) };
+  const fresh = await node.client();
+  assert.match(await ask(fresh, 'SET', 'kept', 'no'), /^CLUSTERDOWN/);
+  const token = (await report(restarted, 1)).get('lease_token') ?? '';
+  await report(restarted, 1, token);
+  assert.equal((await report(restarted, 1)).get('lease_remaining_ms'), '0', 'the old epoch is not renewed');
+  assert.equal(await shard(restarted, 2, restarted), 'OK');
+  t.after(keepLeased(restarted, 2));
+  await until(
+    () => report(restarted, 2),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  const served = await node.client();
+  assert.equal(await ask(served, 'GET', 'kept'), 'yes');
+});
+
+test('RESIGN answers held commands with MOVED to the LB address, executing none', async (t) => {
+  const { a, b } = await pair(t);
+  const stopLease = keepLeased(a, 1);
+  t.after(stopLease);
+  await until(
+    () => report(a, 1),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  const client = await a.node.client();
+  assert.equal(await ask(client, 'SET', 'key', 'old'), 'OK');
+  const atHold = await ask(a.control, 'CLUSTERX', 'HOLD', '1', '2000');
+  const held = ask(client, 'SET', 'key', 'held');
+  await until(
+    () => report(b, 1),
+    (facts) => facts.get('sequence') === atHold,
+  );
+  assert.equal(await ask(a.control, 'CLUSTERX', 'RESIGN', '1'), atHold);
+  assert.equal(await shard(b, 2, b), 'OK');
+  await topology([b], b, a, 2);
+  t.after(keepLeased(b, 2));
+  await until(
+    () => report(b, 2),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  assert.equal(await ask(a.control, 'CLUSTERX', 'RELEASE', '1', '127.0.0.1:7900'), 'OK');
+  assert.match(await held, /^MOVED \d+ 127\.0\.0\.1:7900$/);
+  const after = await b.node.client();
+  assert.equal(await ask(after, 'GET', 'key'), 'old');
+  assert.match(readFileSync(join(a.node.dir, 'fence.conf'), 'utf8'), /^resigned 1$/m);
+});

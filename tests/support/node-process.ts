@@ -1,0 +1,113 @@
+/** Starts real data nodes for whole-system tests: own directory, free ports, ended by pid. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { tcpConnector, realTimers } from '@holdfast/base/real';
+import { RespClient } from '@holdfast/resp';
+
+const binary = join(import.meta.dirname, '..', '..', 'bin', 'holdfast-server');
+
+/** Ports of 127.0.0.1 that were free a moment ago and leave room for the control port. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export interface NodeProcess {
+  readonly port: number;
+  readonly controlPort: number;
+  readonly dir: string;
+  readonly child: ChildProcess;
+  /** What it wrote to stdout and stderr so far. */
+  output(): string;
+  client(port?: number): Promise<RespClient>;
+  signal(name: NodeJS.Signals): void;
+  /** Resolves to the exit status (or the signal's name). */
+  exited(): Promise<number | string>;
+}
+
+export interface NodeOptions {
+  readonly dir?: string;
+  readonly port?: number;
+  readonly controlPort?: number;
+  readonly args?: readonly string[];
+}
+
+/** Starts a node and waits until its port answers. The test's end kills it. */
+export async function startNode(
+  t: { after(fn: () => Promise<void> | void): void },
+  options: NodeOptions = {},
+): Promise<NodeProcess> {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'holdfast-node-'));
+  const [freePort = 0, freeControl = 0] = await freePorts(2);
+  const port = options.port ?? freePort;
+  const controlPort = options.controlPort ?? freeControl;
+  const args = ['--port', String(port), '--control-port', String(controlPort), '--dir', dir, ...(options.args ?? [])];
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exit = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  t.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await exit;
+    }
+    if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+  });
+  const node: NodeProcess = {
+    port,
+    controlPort,
+    dir,
+    child,
+    output: () => output,
+    client: (to = port) =>
+      RespClient.connect(
+        tcpConnector,
+        { host: '127.0.0.1', port: to },
+        { timers: realTimers, connectTimeoutMs: 5000, commandTimeoutMs: 20_000 },
+      ),
+    signal: (name) => void child.kill(name),
+    exited: () => exit,
+  };
+  await untilReady(node, exit);
+  return node;
+}
+
+async function untilReady(node: NodeProcess, exit: Promise<number | string>): Promise<void> {
+  let ended: number | string | undefined;
+  void exit.then((status) => (ended = status));
+  for (;;) {
+    if (ended !== undefined) throw new Error(`the node ended with ${ended}: ${node.output()}`);
+    try {
+      const client = await node.client();
+      const reply = await client.command('PING');
+      client.close();
+      if (reply === 'PONG') return;
+    } catch {
+      // Not listening yet, or still loading: asked again below.
+    }
+    await pause(20);
+  }
+}
+
+/** Asks until `holds` says yes; a test that waits for ever is ended by the runner's own limit. */
+export async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await ask();
+    if (holds(value)) return value;
+    await pause(10);
+  }
+}
