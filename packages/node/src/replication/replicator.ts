@@ -34,6 +34,9 @@ import {
 import type { ReplicatorEnvironment } from './environment.ts';
 import { replicationInfo, type LinkStatus, type ReplicationInfo } from './info.ts';
 
+/** A promotion follows `applyAllReceived` at once; a link that was cut for one that did not come waits this long. */
+const takenUpAgainMs = 1000;
+
 type Role =
   | { readonly kind: 'master' }
   | {
@@ -128,7 +131,10 @@ export class Replicator implements ReplicationPort {
     if (this.#closed) return;
     const { engine } = this.#env;
     const role = this.#role;
-    if (role.kind === 'replica' && role.master.host === master.host && role.master.port === master.port) return;
+    if (role.kind === 'replica' && role.master.host === master.host && role.master.port === master.port) {
+      this.#startWhenFree(role.link);
+      return;
+    }
     assert(engine.visibleSequence() === engine.latestSequence(), 'a node with an open tick cannot become a replica');
     this.#endLink();
     this.#followers.closeAll('the node follows another master now');
@@ -137,18 +143,30 @@ export class Replicator implements ReplicationPort {
     const link = this.#newLink(master, fromTopology);
     this.#role = { kind: 'replica', master, fromTopology, link };
     this.#env.logger.info('following a master', { master: formatEndpoint(master), sequence: engine.latestSequence() });
-    // A database that is just being exchanged belongs to the former link until that is done.
+    this.#startWhenFree(link);
+  }
+
+  /**
+   * A database that is just being exchanged belongs to the former link until that is done. Does nothing when the link
+   * runs, or is no longer the node's by then.
+   */
+  #startWhenFree(link: ReplicaLink): void {
     void this.#ending.then(() => {
-      if (this.#role.kind === 'replica' && this.#role.link === link) link.start();
+      if (this.#role.kind === 'replica' && this.#role.link === link && !this.#closed) link.start();
     });
   }
 
   /**
    * Everything received from the master is applied and the link is cut, before `stopFollowing`. Ends within a bounded time
-   * whatever the master does. Does nothing on a master.
+   * whatever the master does. Does nothing on a master. A promotion that does not come after all leaves a replica
+   * behind: its link is taken up again.
    */
   async applyAllReceived(): Promise<void> {
-    if (this.#role.kind === 'replica') await this.#role.link.applyAllReceived();
+    if (this.#role.kind === 'replica') {
+      const { link } = this.#role;
+      await link.applyAllReceived();
+      this.#env.timers.after(takenUpAgainMs, () => this.#startWhenFree(link));
+    }
     await this.#ending;
   }
 
