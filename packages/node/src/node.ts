@@ -38,7 +38,7 @@ import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
 import { Replicator } from './replication/replicator.ts';
-import { minFreeBytes, outputBytesMax, replicationSettings, rocksdbSettings } from './settings.ts';
+import { minFreeBytes, replicationSettings, rocksdbSettings } from './settings.ts';
 
 export interface NodeEnvironment {
   readonly config: Config;
@@ -100,7 +100,9 @@ export class Node {
       host: this.#connectionHost(),
       timers: env.timers,
       defaultNamespace,
+      logger: env.logger,
       maxClients: () => config.get('maxclients'),
+      clientBytesMax: () => config.get('maxmemory-clients'),
       welcome: (connection) => this.#welcome(connection),
     });
     this.replicator = this.#newReplicator();
@@ -304,7 +306,6 @@ export class Node {
       loop: this.loop,
       clock: env.clock,
       timers: env.timers,
-      outputBytesMax,
       requestLimits: (): RequestLimits => ({
         ...defaultRequestLimits(),
         maxBulkBytes: env.config.get('proto-max-bulk-len'),

@@ -5,9 +5,6 @@ import type { ReplicationSettings } from './replication/environment.ts';
 
 const mib = 1024 * 1024;
 
-/** Unsent replies of one client above which it is cut. */
-export const outputBytesMax: number = 256 * mib;
-
 /** The `rocksdb.*` directives as the engine takes them. */
 export function rocksdbSettings(config: Config): RocksdbSettings {
   const blockCacheMib =

@@ -41,7 +41,9 @@ export class ReplyWriter {
   /** The bytes written since the last `take`, given up to the caller. */
   take(): Buffer {
     const isSparse = this.#buffer.length > spareBytesMax && this.#length < this.#buffer.length / 2;
-    const taken = isSparse ? Buffer.from(this.#buffer.subarray(0, this.#length)) : this.#buffer.subarray(0, this.#length);
+    const taken = isSparse
+      ? Buffer.from(this.#buffer.subarray(0, this.#length))
+      : this.#buffer.subarray(0, this.#length);
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(512, Math.min(this.#length, 65536)));
     this.#length = 0;
     return taken;

@@ -327,3 +327,13 @@ test('a released request holds no bytes', () => {
   assert.ok(decoder.next());
   assert.equal(decoder.request.latin1(0), 'GET');
 });
+
+test('an idle peer keeps no room of a request with very many arguments', () => {
+  const decoder = new RequestDecoder();
+  decoder.push(Buffer.from(`*100000\r\n${'$1\r\nx\r\n'.repeat(100_000)}`));
+  assert.ok(decoder.next());
+  assert.ok(decoder.memoryBytes > 800_000);
+  assert.ok(!decoder.next());
+  decoder.release();
+  assert.ok(decoder.memoryBytes < 1024, `${decoder.memoryBytes} bytes are held`);
+});

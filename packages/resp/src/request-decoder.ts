@@ -101,6 +101,13 @@ export class RequestDecoder {
     return bytes;
   }
 
+  /** Bytes of memory held for this peer, the room that is kept for what is still to come included. */
+  get memoryBytes(): number {
+    let bytes = this.#buffer.length + this.request.bounds.byteLength;
+    for (const chunk of this.#chunks) bytes += chunk.length;
+    return bytes;
+  }
+
   /** Takes bytes as they arrived; the caller gives them up. */
   push(chunk: Buffer): void {
     if (chunk.length === 0 || this.#dead !== undefined) return;
@@ -146,6 +153,7 @@ export class RequestDecoder {
   release(): void {
     this.request.buffer = noBytes;
     this.request.count = 0;
+    if (this.#announced < 0 && this.request.bounds.length > keptBounds) this.request.bounds = new Int32Array(64);
     if (!this.#joined && this.#at === this.#end && this.#announced < 0) this.#open(noBytes);
   }
 

@@ -212,7 +212,7 @@ export class Dispatcher {
     const redirect = this.#env.router?.route(definition, request, connection, (bits & flagBits.write) !== 0);
     connection.asking = false;
     if (redirect !== undefined) return this.#refuse(connection, redirect);
-    connection.queued?.push(request.copy());
+    connection.enqueue(request);
     connection.reply.simple('QUEUED');
     return true;
   }

@@ -68,6 +68,9 @@ interface Waiting {
   readonly gated: boolean;
 }
 
+/** Bytes of writes above which a tick ends early: what one turn of the event loop reads can ask for much more. */
+const earlyEndBytes = 32 * 1024 * 1024;
+
 export interface TickLoopEnvironment {
   readonly engine: TickEngine;
   readonly gate: TickGate;
@@ -173,6 +176,11 @@ export class TickLoop {
     }
     this.#enqueue(outputs, gated);
     this.releaseReady();
+  }
+
+  /** Ends the open tick when its writes have become large. Between two commands only. */
+  endIfLarge(): void {
+    if (this.#open && this.#env.engine.openTickBytes >= earlyEndBytes) this.end();
   }
 
   #enqueue(outputs: TickOutput[], gated: boolean): void {

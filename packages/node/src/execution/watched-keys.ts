@@ -2,18 +2,28 @@
  * WATCH: which connections want to know that a key was written. A connection whose watched key was written is spoilt
  * until EXEC, DISCARD or UNWATCH. Keys are kept as one character per byte; an empty registry costs writers nothing.
  */
-export class WatchedKeys<Watcher extends object> {
-  readonly #watchers = new Map<string, Set<Watcher>>();
-  readonly #keys = new Map<Watcher, Set<string>>();
-  readonly #spoilt = new Set<Watcher>();
+
+/** What one watched key takes beside its own characters, about. */
+const keyOverheadBytes = 256;
+
+/** Who watches; carries what its keys take, so that it can be held to its share of memory. */
+export interface Watcher {
+  watchedBytes: number;
+}
+
+export class WatchedKeys<W extends Watcher> {
+  readonly #watchers = new Map<string, Set<W>>();
+  readonly #keys = new Map<W, Set<string>>();
+  readonly #spoilt = new Set<W>();
 
   get empty(): boolean {
     return this.#watchers.size === 0;
   }
 
   /** @param key namespace prefix and user key, one character per byte. */
-  watch(watcher: Watcher, key: string): void {
+  watch(watcher: W, key: string): void {
     const keys = this.#keys.get(watcher) ?? new Set();
+    if (!keys.has(key)) watcher.watchedBytes += key.length + keyOverheadBytes;
     keys.add(key);
     this.#keys.set(watcher, keys);
     const watchers = this.#watchers.get(key) ?? new Set();
@@ -21,8 +31,9 @@ export class WatchedKeys<Watcher extends object> {
     this.#watchers.set(key, watchers);
   }
 
-  unwatch(watcher: Watcher): void {
+  unwatch(watcher: W): void {
     this.#spoilt.delete(watcher);
+    watcher.watchedBytes = 0;
     const keys = this.#keys.get(watcher);
     if (keys === undefined) return;
     this.#keys.delete(watcher);
@@ -44,12 +55,12 @@ export class WatchedKeys<Watcher extends object> {
     for (const watcher of this.#keys.keys()) this.#spoilt.add(watcher);
   }
 
-  isSpoilt(watcher: Watcher): boolean {
+  isSpoilt(watcher: W): boolean {
     return this.#spoilt.has(watcher);
   }
 
   /** Whether the watcher watches `key`; for expiry between WATCH and EXEC. */
-  keysOf(watcher: Watcher): Iterable<string> {
+  keysOf(watcher: W): Iterable<string> {
     return this.#keys.get(watcher) ?? [];
   }
 }

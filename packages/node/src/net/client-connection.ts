@@ -16,6 +16,7 @@ import type { Deferred, Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
 import { ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
 import type { TickLoop, TickOutput } from '../execution/tick-loop.ts';
+import type { ClientMemory } from './client-memory.ts';
 
 /** What a connection asks of the node for each request. */
 export interface ConnectionHost {
@@ -24,8 +25,6 @@ export interface ConnectionHost {
   readonly timers: Timers;
   /** Limits of a new connection's requests; the connection owns its copy. */
   requestLimits(): RequestLimits;
-  /** Bytes of unsent replies above which the client is cut (a reader that does not read). */
-  readonly outputBytesMax: number;
   /**
    * Executes one request into the open tick; replies go to `connection.reply`.
    * @returns false when it may not run now: it is kept and asked again after `resume`.
@@ -38,10 +37,23 @@ export interface ConnectionHost {
   closed(connection: ClientConnection): void;
 }
 
+/** What a new connection is given. */
+export interface ConnectionIdentity {
+  readonly id: number;
+  readonly namespace: Namespace;
+  /** Told about what is held for this client; may cut it. */
+  readonly memory: ClientMemory;
+}
+
 type State = 'open' | 'moving' | 'lingering' | 'detached' | 'closed';
 
-/** Unsent bytes above which no further command of this connection is executed. */
+/**
+ * Unsent bytes above which no further command of this connection is executed, so that a reader that does not read
+ * costs this much and one reply.
+ */
 const softOutputBytes = 1024 * 1024;
+/** What one command of a MULTI queue takes beside its own bytes, about. */
+const queuedOverheadBytes = 256;
 /** How long unread input is drained after FIN before the rest is reset. */
 const lingerMs = 1000;
 
@@ -60,7 +72,8 @@ export class ClientConnection implements Session, TickOutput {
   asking = false;
   noEvict = false;
   replyMode: 'on' | 'off' | 'skip' = 'on';
-  queued: Request[] | undefined;
+  /** Bytes of keys this connection watches, with their overhead; kept by WatchedKeys. */
+  watchedBytes = 0;
   queueRefused = false;
   lastCommand = '';
   lastCommandAtMs: number;
@@ -69,6 +82,9 @@ export class ClientConnection implements Session, TickOutput {
   readonly #host: ConnectionHost;
   readonly #decoder: RequestDecoder;
   readonly #limits: RequestLimits;
+  readonly #memory: ClientMemory;
+  #queued: Request[] | undefined;
+  #queuedBytes = 0;
   #authenticated = false;
   #state: State = 'open';
   #joinedTick = 0;
@@ -79,13 +95,19 @@ export class ClientConnection implements Session, TickOutput {
   #closeAfterReply = false;
   #pumping = false;
   #peerEnded = false;
+  #executing = false;
+  #moveNext = false;
+  /** Requests wait until the peer has read its replies. */
+  #stalled = false;
   #unreleased = 0;
+  #unreleasedBytes = 0;
 
-  constructor(socket: Socket, host: ConnectionHost, identity: { id: number; namespace: Namespace }) {
+  constructor(socket: Socket, host: ConnectionHost, identity: ConnectionIdentity) {
     this.#socket = socket;
     this.#host = host;
     this.id = identity.id;
     this.namespace = identity.namespace;
+    this.#memory = identity.memory;
     this.peer = address(socket.remoteAddress, socket.remotePort);
     this.local = address(socket.localAddress, socket.localPort);
     this.createdAtMs = host.clock.wallMs();
@@ -137,7 +159,29 @@ export class ClientConnection implements Session, TickOutput {
   }
 
   get outputBytes(): number {
-    return this.#socket.writableLength + this.reply.length;
+    return this.#socket.writableLength + this.reply.length + this.#unreleasedBytes;
+  }
+
+  /** Bytes held for this client, whatever for. */
+  get memoryBytes(): number {
+    const names = this.name.length + this.libraryName.length + this.libraryVersion.length;
+    return this.#decoder.memoryBytes + this.outputBytes + this.#queuedBytes + this.watchedBytes + names;
+  }
+
+  get queued(): Request[] | undefined {
+    return this.#queued;
+  }
+
+  set queued(requests: Request[] | undefined) {
+    this.#queued = requests;
+    this.#queuedBytes = 0;
+  }
+
+  /** Keeps a request for EXEC. */
+  enqueue(request: Request): void {
+    const own = request.copy();
+    this.#queued?.push(own);
+    this.#queuedBytes += own.buffer.length + own.bounds.byteLength + queuedOverheadBytes;
   }
 
   get blocked(): boolean {
@@ -149,13 +193,19 @@ export class ClientConnection implements Session, TickOutput {
     this.#host.countInput(chunk.length);
     this.#decoder.push(chunk);
     this.pump();
+    this.#memory.grew(chunk.length);
   };
 
   readonly #onEnd = (): void => {
     this.#peerEnded = true;
-    if (this.#state === 'open' && (this.#unreleased > 0 || this.#waiting !== undefined || this.held)) return;
+    if (this.#state === 'open' && (this.#unreleased > 0 || this.#hasMore())) return;
     this.#socket.end();
   };
+
+  /** Something that has arrived is still to be executed or answered. */
+  #hasMore(): boolean {
+    return this.#waiting !== undefined || this.held || this.#stalled;
+  }
 
   readonly #onDrain = (): void => this.pump();
 
@@ -174,6 +224,7 @@ export class ClientConnection implements Session, TickOutput {
     } finally {
       this.#pumping = false;
     }
+    this.#stalled = this.outputBytes >= softOutputBytes && this.#decoder.bufferedBytes > 0;
     if (this.#decoder.bufferedBytes === 0 && !this.held && this.#waiting === undefined) this.#decoder.release();
     this.#applyBackPressure();
   }
@@ -183,7 +234,7 @@ export class ClientConnection implements Session, TickOutput {
       (this.#state === 'open' || this.#state === 'moving') &&
       this.#waiting === undefined &&
       !this.#closeAfterReply &&
-      this.#socket.writableLength < softOutputBytes &&
+      this.outputBytes < softOutputBytes &&
       this.#decoder.bufferedBytes > 0
     );
   }
@@ -195,17 +246,37 @@ export class ClientConnection implements Session, TickOutput {
   }
 
   #run(request: Request): boolean {
-    this.#host.loop.open();
+    const { loop } = this.#host;
+    const owesReplies = this.#unreleased > 0;
+    loop.open();
     this.#join();
     const mark = this.reply.mark();
     const { replyMode } = this;
-    if (!this.#host.execute(this, request)) {
+    this.#executing = true;
+    const executed = this.#host.execute(this, request);
+    this.#executing = false;
+    if (!executed) {
       this.#held = request;
       return false;
     }
+    if (this.#moveNext) return this.#moveInstead(request, owesReplies);
     this.#executedAny = true;
     if (replyMode !== 'on') this.#silence(replyMode, mark);
+    const written = this.reply.length - mark;
+    if (written >= softOutputBytes) this.#memory.grew(written);
+    loop.endIfLarge();
     return this.#state === 'open';
+  }
+
+  /** Admission found that the client has to move: the request was not executed and is answered as any that follows. */
+  #moveInstead(request: Request, owesReplies: boolean): boolean {
+    this.#moveNext = false;
+    if (owesReplies) {
+      this.destroy();
+      return false;
+    }
+    this.#state = 'moving';
+    return this.#move(request);
   }
 
   /** CLIENT REPLY OFF or SKIP was in force when the command began. */
@@ -226,9 +297,13 @@ export class ClientConnection implements Session, TickOutput {
       return this.#decoder.next();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      if (this.#state === 'open') this.#join();
+      if (this.#state === 'open') {
+        this.#host.loop.open();
+        this.#join();
+      }
       this.reply.error(messageOf(error));
-      this.closeAfterReply();
+      if (this.#state === 'moving') this.#finishMoving();
+      else this.closeAfterReply();
       return false;
     }
   }
@@ -243,10 +318,7 @@ export class ClientConnection implements Session, TickOutput {
 
   #applyBackPressure(): void {
     const full =
-      this.#waiting !== undefined ||
-      this.held ||
-      this.#socket.writableLength >= softOutputBytes ||
-      this.#closeAfterReply;
+      this.#waiting !== undefined || this.held || this.outputBytes >= softOutputBytes || this.#closeAfterReply;
     if (full && this.#state === 'open') this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
@@ -265,35 +337,45 @@ export class ClientConnection implements Session, TickOutput {
     if (request === undefined) return;
     this.#held = undefined;
     this.#pumping = true;
-    const goesOn = this.#run(request);
-    this.#pumping = false;
+    let goesOn = false;
+    try {
+      goesOn = this.#run(request);
+    } finally {
+      this.#pumping = false;
+    }
     if (goesOn) this.pump();
     else this.#applyBackPressure();
   }
 
   takeReplies(): Buffer {
-    return this.reply.take();
+    const bytes = this.reply.take();
+    this.#unreleasedBytes += bytes.length;
+    this.#memory.grew(bytes.length);
+    return bytes;
   }
 
   release(bytes: Buffer): void {
     this.#unreleased--;
+    this.#unreleasedBytes -= bytes.length;
     if (this.#state === 'closed' || this.#state === 'lingering') return;
     if (bytes.length > 0) {
       this.#host.countOutput(bytes.length);
       this.#socket.write(bytes);
     }
-    if (this.#state === 'detached') return;
-    if (this.#socket.writableLength > this.#host.outputBytesMax) this.#socket.destroy();
-    else if (this.#unreleased === 0 && (this.#closeAfterReply || (this.#peerEnded && this.#waiting === undefined)))
-      this.#linger();
+    if (this.#state === 'detached' || this.#unreleased > 0) return;
+    if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
+    // 'drain' comes only when the socket had to keep some of it.
+    else if (this.#stalled && this.outputBytes < softOutputBytes) this.#host.timers.soon(() => this.pump());
   }
 
+  /** What it asked for has an unknown outcome: it ends without a reply. */
   abandon(): void {
-    this.#socket.destroy();
+    this.destroy();
   }
 
-  /** Closes at once; with RST when the peer still sends. */
+  /** Closes at once; with RST when the peer still sends. Nothing more of it is executed. */
   destroy(): void {
+    if (this.#state !== 'detached') this.#state = 'closed';
     this.#socket.destroy();
   }
 
@@ -318,8 +400,12 @@ export class ClientConnection implements Session, TickOutput {
    */
   startMoving(): void {
     if (this.#state !== 'open') return;
+    if (this.#executing) {
+      this.#moveNext = true;
+      return;
+    }
     if (this.#waiting !== undefined || this.#unreleased > 0 || this.queued !== undefined) {
-      this.#socket.destroy();
+      this.destroy();
       return;
     }
     this.#state = 'moving';
@@ -342,7 +428,7 @@ export class ClientConnection implements Session, TickOutput {
   /** Ends a client at a role change: after what may still be sent, without executing anything more. */
   closeGracefully(): void {
     if (this.#state === 'moving') this.#finishMoving();
-    else if (this.#waiting !== undefined || this.#unreleased > 0) this.#socket.destroy();
+    else if (this.#waiting !== undefined || this.#unreleased > 0) this.destroy();
     else this.#linger();
   }
 
@@ -367,7 +453,7 @@ export class ClientConnection implements Session, TickOutput {
       },
       abandon: (): void => {
         settled = true;
-        this.#socket.destroy();
+        this.destroy();
       },
     };
     this.#socket.once('close', () => (settled = true));

@@ -5,19 +5,25 @@
  * starve the heartbeats of its own node.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { FatalError, messageOf, type Timers } from '@holdfast/base';
+import { FatalError, messageOf, type Logger, type Timers } from '@holdfast/base';
 import type { Namespace } from '@holdfast/engine';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+import { ClientMemory } from './client-memory.ts';
 
 /** Connections closed in one turn of the event loop. */
 const closesPerTurn = 256;
+/** A flood of connections must not flood the log. */
+const acceptFailuresPerLine = 1000;
 
 export interface ListenerEnvironment {
   readonly host: ConnectionHost;
   readonly timers: Timers;
   readonly defaultNamespace: Namespace;
+  readonly logger: Logger;
   /** Current `maxclients`. */
   maxClients(): number;
+  /** Current `maxmemory-clients`; 0 means no bound. */
+  clientBytesMax(): number;
   /** Sets what a new connection may do before its first command. */
   welcome(connection: ClientConnection): void;
 }
@@ -26,12 +32,21 @@ export class ClientListener {
   readonly #env: ListenerEnvironment;
   readonly #servers: Server[] = [];
   readonly #connections = new Map<number, ClientConnection>();
+  readonly #memory: ClientMemory;
   #lastId = 0;
+  #acceptFailures = 0;
   accepted = 0;
   rejected = 0;
 
   constructor(env: ListenerEnvironment) {
     this.#env = env;
+    const clients = { [Symbol.iterator]: () => this.#connections.values() };
+    this.#memory = new ClientMemory(clients, () => env.clientBytesMax(), env.logger);
+  }
+
+  /** Clients cut because all together held too much. */
+  get evicted(): number {
+    return this.#memory.evicted;
   }
 
   get connections(): ReadonlyMap<number, ClientConnection> {
@@ -45,7 +60,14 @@ export class ClientListener {
   listen(host: string, port: number, backlog: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
-      server.once('error', (error: NodeJS.ErrnoException) => {
+      server.on('error', (error: NodeJS.ErrnoException) => {
+        if (server.listening) {
+          // One connection could not be accepted (no file descriptor left, say); the next one may.
+          this.rejected++;
+          if (this.#acceptFailures++ % acceptFailuresPerLine === 0)
+            this.#env.logger.warn('a connection could not be accepted', { error: messageOf(error) });
+          return;
+        }
         const reason = error.code === 'EADDRINUSE' ? 'the address is already in use' : messageOf(error);
         reject(new FatalError(`cannot listen on ${host}:${port}: ${reason}`, 1, error));
       });
@@ -68,6 +90,7 @@ export class ClientListener {
     const connection = new ClientConnection(socket, this.#env.host, {
       id: ++this.#lastId,
       namespace: this.#env.defaultNamespace,
+      memory: this.#memory,
     });
     this.#connections.set(connection.id, connection);
     this.#env.welcome(connection);

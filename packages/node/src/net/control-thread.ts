@@ -37,10 +37,23 @@ function post(message: FromControl): void {
 const pendingCalls = new Map<number, (bytes: Uint8Array) => void>();
 let lastCall = 0;
 
+/** Controllers, operators and the odd probe; never clients. */
+const connectionsMax = 256;
+/** A SETNODES of a thousand nodes with a slot range for each is well below this. */
+const bulkBytesMax = 16 * 1024 * 1024;
+/** Unsent replies above which the peer is cut: it asks and does not read. */
+const outputBytesMax = 1024 * 1024;
+
 class ControlConnection {
   readonly #socket: Socket;
   readonly #peer: string;
-  readonly #decoder = new RequestDecoder(defaultRequestLimits());
+  readonly #decoder = new RequestDecoder({
+    ...defaultRequestLimits(),
+    maxArguments: 1024,
+    maxBulkBytes: bulkBytesMax,
+    maxRequestBytes: 2 * bulkBytesMax,
+    unauthenticated: password !== '',
+  });
   readonly #reply = new ReplyWriter();
   #authenticated = password === '';
   #forwarding = false;
@@ -58,7 +71,12 @@ class ControlConnection {
 
   #pump(): void {
     try {
-      while (!this.#forwarding && this.#decoder.next()) this.#execute(this.#decoder.request);
+      while (!this.#forwarding && this.#decoder.next()) {
+        this.#execute(this.#decoder.request);
+        if (this.#socket.writableLength + this.#reply.length <= outputBytesMax) continue;
+        this.#socket.destroy();
+        return;
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#reply.error(messageOf(error));
@@ -87,6 +105,7 @@ class ControlConnection {
     else if (password === '') this.#reply.error('ERR Client sent AUTH, but no password is set');
     else if (sameSecret(request.bytes(request.count - 1), password)) {
       this.#authenticated = true;
+      this.#decoder.limits.unauthenticated = false;
       this.#reply.ok();
     } else this.#reply.error('ERR Invalid password');
   }
@@ -117,7 +136,11 @@ function sameSecret(given: Uint8Array, secret: string): boolean {
 }
 
 const server = createServer((socket) => new ControlConnection(socket));
-server.on('error', (error) => post({ kind: 'failed', reason: messageOf(error) }));
+server.maxConnections = connectionsMax;
+server.on('error', (error) => {
+  // Once it listens, an error means that one connection could not be accepted.
+  if (!server.listening) post({ kind: 'failed', reason: messageOf(error) });
+});
 server.listen({ host: data.host, port: data.port }, () => {
   const bound = server.address();
   post({ kind: 'listening', port: typeof bound === 'object' && bound !== null ? bound.port : data.port });

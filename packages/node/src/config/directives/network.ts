@@ -65,6 +65,15 @@ export const network = {
     unit: 'connections',
     doc: 'Client connections open at once; further ones are answered with an error and closed.',
   },
+  'maxmemory-clients': {
+    type: 'bytes',
+    max: 1099511627776,
+    default: 2147483648,
+    when: 'run',
+    effect: 'used',
+    unit: 'bytes',
+    doc: 'What all client connections together may make the node hold (requests that have not ended, unread replies, queued and watched keys); beyond it the largest are cut. 0 means no bound.',
+  },
   'proto-max-bulk-len': {
     type: 'bytes',
     min: 1048576,
