@@ -112,11 +112,15 @@ export class NodeWatch {
     };
   }
 
-  /** Answers, is well, and follows its master. */
+  /**
+   * Answers, is well, and follows its master; for a moment after its link went down too, since at a role change every
+   * replica attaches anew.
+   */
   get isFollowing(): boolean {
-    const reply = this.#reply;
-    const isWell = !this.#detector.isSuspect && reply?.health === 'ok';
-    return isWell && reply.role === 'slave' && reply.masterLinkStatus === 'up';
+    const { env, times } = this.#options;
+    const isWell = !this.#detector.isSuspect && this.#reply?.health === 'ok';
+    const sinceMs = env.clock.leaseMs() - 3 * times.leaseMs;
+    return isWell && this.#attachedMs !== undefined && this.#attachedMs >= sinceMs;
   }
 
   /**

@@ -15,6 +15,7 @@ import {
   readCluster,
   readEvents,
   readShard,
+  type BindingRecord,
   type BindingsRecord,
   type ClusterRecord,
   type EventsRecord,
@@ -109,9 +110,10 @@ export class RecordStore {
   createCluster(
     cluster: ClusterRecord,
     shards: readonly ShardRecord[],
-    bindings: BindingsRecord,
+    own: readonly BindingRecord[],
   ): Promise<ClusterMirror> {
     return this.#serially(async () => {
+      const bindings = this.#bindingsWith(clusterKey(cluster.namespace, cluster.name), own);
       const { namespace, name } = cluster;
       const key = keys.cluster(namespace, name);
       const shardKeys = shards.map((_, index) => keys.shard(namespace, name, index));
@@ -136,8 +138,10 @@ export class RecordStore {
     });
   }
 
-  removeCluster(key: string, bindings: BindingsRecord): Promise<void> {
+  /** Removes a cluster with its shards, events and bindings. */
+  removeCluster(key: string): Promise<void> {
     return this.#serially(async () => {
+      const bindings = this.#bindingsWith(key, undefined);
       const mirror = this.#must(key);
       const { namespace, name } = mirror.cluster.value;
       const revision = await this.#transact({
@@ -152,6 +156,11 @@ export class RecordStore {
       this.#clusters.delete(key);
       this.#bindings = { value: bindings, revision };
     });
+  }
+
+  #bindingsWith(key: string, own: readonly BindingRecord[] | undefined): BindingsRecord {
+    const others = Object.entries(this.#bindings.value.clusters).filter(([name]) => name !== key);
+    return { clusters: Object.fromEntries(own === undefined ? others : [...others, [key, own]]) };
   }
 
   /**

@@ -114,6 +114,11 @@ export class ShardDriver {
     return transition === null || !transition.announced || isPromoted(this.#transitionFacts());
   }
 
+  /** True when the shard's record may go to nodes other than the candidate. */
+  get mayTellNodes(): boolean {
+    return this.record.transition === null || isPromoted(this.#transitionFacts());
+  }
+
   /** The old master of a switchover, as long as it holds clients for their redirection. */
   get holdingNodeId(): string | undefined {
     const { transition } = this.record;

@@ -89,7 +89,7 @@ export async function performPromote({ host, index, progress }: StepContext): Pr
   progress.isGranting = true;
   const isNamed = watch.reply?.nodeId === record.masterId;
   const named = isNamed ? undefined : watch.command(['CLUSTERX', 'SETNODEID', record.masterId]);
-  const shard = host.isLeased ? sendShard(host, watch, record) : undefined;
+  const shard = host.isLeased ? sendShard(watch, record) : undefined;
   const topology = sendTopology(host, watch);
   const [nameReply, shardReply, topologyReply] = await Promise.all([
     named,
@@ -110,8 +110,7 @@ export async function performPromote({ host, index, progress }: StepContext): Pr
 }
 
 /** The shard's record to one of its nodes. */
-export function sendShard(host: ShardHost, watch: NodeWatch, record: ShardRecord): Promise<string | ReplyError> {
-  void host;
+export function sendShard(watch: NodeWatch, record: ShardRecord): Promise<string | ReplyError> {
   return watch.command(['CLUSTERX', 'SHARD', ...formatShardArguments(shardMessageOf(record))]);
 }
 
