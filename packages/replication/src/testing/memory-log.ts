@@ -62,7 +62,6 @@ export class MemoryLog implements ReplicatedLog {
     const firstSequence = this.latestSequence() + 1;
     const bytes = batch(firstSequence, ...parts);
     this.batches.push(bytes);
-    this.#save(this.path);
     return {
       firstSequence,
       lastSequence: this.latestSequence(),
@@ -85,7 +84,6 @@ export class MemoryLog implements ReplicatedLog {
       if (header.sequence !== this.latestSequence() + 1) throw new Error(`not the next batch: ${header.sequence}`);
       this.batches.push(Buffer.from(bytes));
     }
-    this.#save(this.path);
     return this.latestSequence();
   }
 
@@ -104,6 +102,7 @@ export class MemoryLog implements ReplicatedLog {
   }
 
   close(): Promise<void> {
+    if (this.isOpen) this.#save(this.path);
     this.isOpen = false;
     return Promise.resolve();
   }

@@ -3,16 +3,15 @@ import type { Transport, TransportEvents } from '@holdfast/base';
 
 export class Socket implements Transport {
   readonly peer = '10.0.0.9:5555';
-  /** Everything written and accepted. */
-  sent: Buffer = Buffer.alloc(0);
   closed = false;
   /** Bytes the operating system still takes. */
   room = Infinity;
   events: TransportEvents | undefined;
-  #pending: Buffer = Buffer.alloc(0);
+  #sent: Uint8Array[] = [];
+  #pending: Uint8Array[] = [];
 
   get pendingBytes(): number {
-    return this.#pending.length;
+    return this.#pending.reduce((bytes, piece) => bytes + piece.length, 0);
   }
 
   listen(events: TransportEvents): void {
@@ -21,29 +20,33 @@ export class Socket implements Transport {
 
   write(bytes: Uint8Array): boolean {
     if (this.closed) return false;
-    this.#pending = Buffer.concat([this.#pending, bytes]);
-    this.#take();
+    this.#pending.push(bytes);
+    this.#accept();
     return this.#pending.length === 0;
   }
 
   /** The operating system takes more; nobody is told, as for writes below the high-water mark. */
   accept(bytes: number): void {
     this.room += bytes;
-    this.#take();
+    this.#accept();
   }
 
-  #take(): void {
-    const taken = this.#pending.subarray(0, this.room);
-    this.room -= taken.length;
-    this.sent = Buffer.concat([this.sent, taken]);
-    this.#pending = this.#pending.subarray(taken.length);
+  #accept(): void {
+    while (this.room > 0 && this.#pending.length > 0) {
+      const first = this.#pending[0] as Uint8Array;
+      const taken = first.subarray(0, this.room);
+      this.room -= taken.length;
+      this.#sent.push(taken);
+      if (taken.length === first.length) this.#pending.shift();
+      else this.#pending[0] = first.subarray(taken.length);
+    }
   }
 
-  /** What was accepted since the last call, as text. */
-  take(): string {
-    const text = this.sent.toString('latin1');
-    this.sent = Buffer.alloc(0);
-    return text;
+  /** What was accepted since the last call. */
+  take(): Buffer {
+    const bytes = Buffer.concat(this.#sent);
+    this.#sent = [];
+    return bytes;
   }
 
   pause(): void {}
