@@ -58,6 +58,12 @@ export interface ClusterEvent {
   readonly timings?: Readonly<Record<string, number>>;
 }
 
+/** What the controller returns at once. */
+export const eventsPerAnswer = 1_000;
+
+/** The controller answers when the cluster serves, or says what is missing. */
+const creationTimeoutMs = 30_000;
+
 export interface NewCluster {
   readonly name: string;
   readonly nodes: readonly string[];
@@ -93,10 +99,20 @@ export class ControllerClient {
     return this.#ask<ClusterStatus>('GET', `${this.#cluster}/status`);
   }
 
-  /** Events with an id above `after`, oldest first. */
+  /** Events with an id above `after`, oldest first; at most `eventsPerAnswer` of them. */
   async events(after: number, limit: number): Promise<readonly ClusterEvent[]> {
     const path = `${this.#cluster}/events?after=${after}&limit=${limit}`;
     return (await this.#ask<{ events: ClusterEvent[] }>('GET', path)).events;
+  }
+
+  /** All events with an id above `after` that the controller keeps, oldest first. */
+  async allEvents(after: number): Promise<readonly ClusterEvent[]> {
+    const all: ClusterEvent[] = [];
+    for (let from = after; ; from = all.at(-1)?.id ?? from) {
+      const some = await this.events(from, eventsPerAnswer);
+      all.push(...some);
+      if (some.length < eventsPerAnswer) return all;
+    }
   }
 
   switchover(shard: number, preferred: string | undefined): Promise<{ new_master_id: string; duration_ms: number }> {
@@ -112,7 +128,7 @@ export class ControllerClient {
   }
 
   async createCluster(cluster: NewCluster): Promise<void> {
-    await this.#ask('POST', this.#base, cluster);
+    await this.#ask('POST', this.#base, cluster, creationTimeoutMs);
   }
 
   /** Names of the clusters of the namespace; undefined when there is no such namespace. */
@@ -136,8 +152,13 @@ export class ControllerClient {
     return `${this.#base}/${encodeURIComponent(this.#options.cluster)}`;
   }
 
-  async #ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
-    const { api, timeoutMs } = this.#options;
+  async #ask<T>(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+    timeoutMs: number = this.#options.timeoutMs,
+  ): Promise<T> {
+    const { api } = this.#options;
     let response: Response;
     let text: string;
     try {

@@ -36,7 +36,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const options = command()
     .parse([...args], { from: 'user' })
     .opts<LbOptions>();
-  const logger = jsonLogger({ level: options.logLevel, name: 'lb', destination: process.stdout });
+  const logger = jsonLogger({ level: options.logLevel, name: 'lb', destination: 'stdout' });
   const ended = untilSignal();
   const balancer = await startBalancer({
     directory: options.dir,

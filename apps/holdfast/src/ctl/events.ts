@@ -5,8 +5,6 @@ import type { ClusterEvent } from '../controller-client.ts';
 import { jsonVersion, type CtlContext } from './context.ts';
 
 const followEveryMs = 500;
-/** The controller keeps fewer than this. */
-const allEvents = 10_000;
 
 export interface EventsOptions {
   readonly after: number;
@@ -21,7 +19,7 @@ export async function showEvents(context: CtlContext, { after, limit, follow }: 
     for (const event of events)
       write(output === 'json' ? JSON.stringify({ version: jsonVersion, ...event }) : formatEvent(event));
   };
-  const first = (await client.events(after, allEvents)).slice(-limit);
+  const first = (await client.allEvents(after)).slice(-limit);
   show(first);
   if (first.length === 0) note('no events');
   let last = first.at(-1)?.id ?? after;
@@ -29,7 +27,7 @@ export async function showEvents(context: CtlContext, { after, limit, follow }: 
   while (follow) {
     await pause(followEveryMs);
     try {
-      const events = await client.events(last, allEvents);
+      const events = await client.allEvents(last);
       if (!isReachable) note('the controller answers again');
       isReachable = true;
       show(events);
