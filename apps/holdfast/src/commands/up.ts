@@ -7,6 +7,8 @@ import { exitStatus } from '../command-module.ts';
 import type { ClusterStatus } from '../controller-client.ts';
 import { fenceList, port, wholeNumber } from '../option-values.ts';
 
+const defaultApi = `http://127.0.0.1:${defaultSettings.apiPort}`;
+
 type UpOptions = Partial<LayoutSettings> & { readonly dir: string };
 
 /** Defaults are written into the descriptions: a flag that was not given must not contradict up.json. */
@@ -76,30 +78,30 @@ function interruption(say: (line: string) => void): Interruption {
 function describe(status: ClusterStatus, { layout, directory, api }: LocalCluster, took: string): string {
   const table = new Table({
     head: ['shard', 'role', 'LB address', 'internal address', 'slots'],
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
   });
   for (const shard of status.shards) {
     for (const node of shard.nodes) {
       const isMaster = node.role === 'master';
       const lb = (isMaster ? shard.lb_address : shard.replica_lb_address) ?? '-';
-      table.push([
-        shard.index,
-        isMaster ? 'master' : 'replica',
-        lb,
-        node.addr,
-        isMaster ? shard.slot_ranges.join(' ') : '',
-      ]);
+      const slots = isMaster ? shard.slot_ranges.join(' ') : '';
+      table.push([shard.index, isMaster ? 'master' : 'replica', lb, node.addr, slots]);
     }
   }
+  const below = relative('', directory);
   const [node] = layout.nodes;
-  const ctl = `holdfast ctl${api === 'http://127.0.0.1:9379' ? '' : ` --api ${api}`}`;
+  const ctl = `bin/holdfast ctl${api === defaultApi ? '' : ` --api ${api}`}`;
+  const next: readonly (readonly [string, string])[] = [
+    [`redis-cli -c -p ${layout.port} set greeting hello`, 'write through the LB addresses'],
+    [`redis-cli -p ${String(node?.port)} clusterx nodes`, 'what operators see: both kinds of address'],
+    [`${ctl} status`, 'shards, leases, bindings'],
+    [`${ctl} switchover 0`, 'planned change of master'],
+  ];
+  const width = Math.max(...next.map(([command]) => command.length));
   return [
-    `ready in ${took} s; data and logs in ${relative('', directory) || '.'}`,
+    `ready in ${took} s; data and logs in ${below.startsWith('..') ? directory : below || '.'}`,
     table.toString(),
-    `  redis-cli -c -p ${layout.port} set greeting hello     write through the LB addresses`,
-    `  redis-cli -p ${String(node?.port)} clusterx nodes             what operators see: both kinds of address`,
-    `  ${ctl} status                       shards, leases, bindings`,
-    `  ${ctl} switchover 0                 planned change of master`,
+    ...next.map(([command, meaning]) => `  ${command.padEnd(width)}   ${meaning}`),
     'Ctrl-C stops the cluster; starting it again continues with the same data.',
   ].join('\n');
 }

@@ -21,5 +21,5 @@ export async function changeMaster(
   const address = addresses.find(({ id }) => id === done.new_master_id)?.addr ?? done.new_master_id;
   const tookMs = 'duration_ms' in done ? Number(done.duration_ms) : performance.now() - startedAtMs;
   write(`shard ${shard}: ${kind} done in ${Math.round(tookMs)} ms, ${address} is master`);
-  note('next: holdfast ctl events');
+  note('next: bin/holdfast ctl events');
 }

@@ -219,14 +219,16 @@ test('events show the newest, one line each, and follow what comes', async (t) =
   assert.equal(stdout.match(/event 3/g)?.length, 1);
 });
 
-test('an event says when, where, what and how long', () => {
-  const event = { id: 1, at: '2026-01-01T00:00:00.000Z', cause: null, message: 'm' };
+test('an event says when, where and what; the last one of a change how long', () => {
+  const event = { id: 1, at: '2026-01-01T00:00:00.000Z', shard: 2, epoch: 5, cause: null, message: 'shard 2: m' };
+  const timings = { lease_ended_ms: 790, promoted_ms: 1210 };
   assert.equal(
-    formatEvent({ ...event, kind: 'failover-done', shard: 2, epoch: 5, timings: { detected: 790.4, total: 1210 } }),
-    '2026-01-01T00:00:00.000Z  shard 2 epoch 5   failover-done       m  [detected 790 ms, total 1210 ms]',
+    formatEvent({ ...event, kind: 'failover-done', timings }),
+    '2026-01-01T00:00:00.000Z  shard 2 epoch 5   failover-done       m  [lease ended 790 ms, promoted 1210 ms]',
   );
+  assert.match(formatEvent({ ...event, kind: 'promoted', timings }), /promoted {12}m$/);
   assert.match(
-    formatEvent({ ...event, kind: 'cluster-created', shard: null, epoch: null }),
-    /Z {2,}cluster-created {4,}m$/,
+    formatEvent({ ...event, kind: 'node-down', shard: null, epoch: null }),
+    /Z {20}node-down {11}shard 2: m$/,
   );
 });

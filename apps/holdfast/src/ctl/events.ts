@@ -40,10 +40,17 @@ export async function showEvents(context: CtlContext, { after, limit, follow }: 
   }
 }
 
-/** `<time>  shard <n> epoch <e>  <kind>  <message>  [timings]` */
+/**
+ * `<time>  shard <n> epoch <e>  <kind>  <message>  [timings]`. Timings accumulate over the events of one change; its
+ * last event has them all.
+ */
 export function formatEvent({ at, shard, epoch, kind, message, timings }: ClusterEvent): string {
   const where = [shard === null ? '' : `shard ${shard}`, epoch === null ? '' : `epoch ${epoch}`].join(' ').trim();
-  const times = Object.entries(timings ?? {}).map(([name, ms]) => `${name} ${Math.round(ms)} ms`);
-  const line = `${at}  ${where.padEnd(16)}  ${kind.padEnd(18)}  ${message}`;
+  const said = shard === null ? message : message.replace(`shard ${shard}: `, '');
+  const line = `${at}  ${where.padEnd(16)}  ${kind.padEnd(18)}  ${said}`;
+  if (!kind.endsWith('-done') || timings === undefined) return line;
+  const times = Object.entries(timings).map(
+    ([name, ms]) => `${name.replace(/_ms$/, '').replaceAll('_', ' ')} ${ms} ms`,
+  );
   return times.length === 0 ? line : `${line}  [${times.join(', ')}]`;
 }

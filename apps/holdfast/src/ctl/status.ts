@@ -11,7 +11,7 @@ export async function showStatus({ client, output, write, note }: CtlContext): P
     return;
   }
   write(formatStatus(status));
-  note('next: holdfast ctl nodes, holdfast ctl events');
+  note('next: bin/holdfast ctl nodes, bin/holdfast ctl events');
 }
 
 export async function showNodes({ client, output, write }: CtlContext): Promise<void> {
