@@ -86,7 +86,7 @@ export class Follower {
   #acceptedBytes = 0;
   #markers: Marker[] = [];
   #handedOverSequence: number;
-  #ackedSequence = 0;
+  #ackedSequence: number;
   #acks = false;
   #lastWriteMs: number;
   /** Since when something is unsent and nothing moved; undefined while all is sent. */
@@ -101,6 +101,7 @@ export class Follower {
     this.#acks = identity.acksPromptly;
     this.#nextSequence = nextSequence;
     this.#handedOverSequence = nextSequence - 1;
+    this.#ackedSequence = nextSequence - 1; // asking for the next one says that all before it are there
     this.#lastWriteMs = env.clock.leaseMs();
     this.#decoder = new RequestDecoder({
       ...defaultRequestLimits(),
@@ -128,7 +129,7 @@ export class Follower {
     return this.#mode.kind === 'live';
   }
 
-  /** Largest sequence the replica acknowledged; 0 when it never did. */
+  /** Largest sequence the replica acknowledged, by its PSYNC or by an ack. */
   get ackedSequence(): number {
     return this.#ackedSequence;
   }

@@ -17,12 +17,5 @@ export { promptAckCapability, stepLink, stoppedLink, type LinkSettings, type Log
 export { decidePsync, IdHistory, psyncRefusals, readLogFacts, type PsyncRequest } from './psync.ts';
 export { ReplicaLink, type LinkEnvironment, type LinkFacts } from './replica-link.ts';
 export type { LogDatabase, ReplicatedLog } from './replicated-log.ts';
-export {
-  drawReplicationId,
-  propagateFamily,
-  pubsubFamily,
-  replicationIdKey,
-  storedReplicationId,
-  streamFamily,
-} from './replication-id.ts';
-export { BatchReader, readBatchHeader, replicationIdLength, summarizeBatch, type BatchSummary } from './write-batch.ts';
+export { drawReplicationId, replicationIdKey, storedReplicationId } from './replication-id.ts';
+export { readBatchHeader, replicationIdLength, summarizeBatch, type BatchSummary } from './write-batch.ts';

@@ -14,8 +14,9 @@
  * than Kvrocks, which skips the check when its WAL does not hold the entry.
  */
 import { InvariantError } from '@holdfast/base';
-import { batchHeaderBytes, BatchReader, readBatchHeader, summarizeBatch } from './write-batch.ts';
-import { propagateFamily, replicationIdKey } from './replication-id.ts';
+import { BatchReader, family } from '@holdfast/engine';
+import { batchHeaderBytes, readBatchHeader, summarizeBatch } from './write-batch.ts';
+import { replicationIdKey } from './replication-id.ts';
 import type { ReplicatedLog } from './replicated-log.ts';
 
 export interface PsyncRequest {
@@ -133,8 +134,8 @@ function readBatchAt(log: ReplicatedLog, sequence: number): LogFacts['batchAtNex
 function storesId(bytes: Buffer, end: number): boolean {
   const reader = new BatchReader(bytes, 4, end);
   while (reader.next()) {
-    const isPut = reader.kind === 'put' && reader.family === propagateFamily;
-    if (isPut && bytes.latin1Slice(reader.keyStart, reader.keyEnd) === replicationIdKey) return true;
+    const isPut = reader.kind === 'put' && reader.family === family.propagate;
+    if (isPut && bytes.latin1Slice(reader.key.start, reader.key.end) === replicationIdKey) return true;
   }
   return false;
 }

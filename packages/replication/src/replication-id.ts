@@ -4,6 +4,7 @@
  * it; replicas inherit it with the batches. Kvrocks `src/storage/storage.cc` (ShiftReplId).
  */
 import { randomText, type Random } from '@holdfast/base';
+import { family } from '@holdfast/engine';
 import type { LogDatabase } from './replicated-log.ts';
 import { replicationIdLength } from './write-batch.ts';
 
@@ -11,10 +12,6 @@ const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
 /** Key in the propagate family whose value is the id. */
 export const replicationIdKey = 'replication_id_';
-/** Families in the order Kvrocks creates them: default, metadata, zset_score, pubsub, propagate, stream, search. */
-export const pubsubFamily = 3;
-export const propagateFamily = 4;
-export const streamFamily = 5;
 
 export function drawReplicationId(random: Random): string {
   return randomText(random, replicationIdLength, alphabet);
@@ -23,6 +20,6 @@ export function drawReplicationId(random: Random): string {
 /** The id a database holds; undefined when none was ever stored. */
 export function storedReplicationId(database: LogDatabase): string | undefined {
   const value = Buffer.alloc(replicationIdLength);
-  const length = database.get(propagateFamily, Buffer.from(replicationIdKey), value);
+  const length = database.get(family.propagate, Buffer.from(replicationIdKey), value);
   return length === replicationIdLength ? value.latin1Slice(0, length) : undefined;
 }

@@ -2,10 +2,10 @@
  * A replicated log in memory, kept in MemoryFiles as a database directory is: one file of batches and a CURRENT. It
  * numbers and checks as RocksDB does, so that a batch that does not follow is noticed at once.
  */
-import type { Commit } from '@holdfast/engine';
+import { BatchReader, type Commit } from '@holdfast/engine';
 import type { WalBlock, WalTail } from '@holdfast/rocksdb';
 import type { LogDatabase, ReplicatedLog } from '../replicated-log.ts';
-import { BatchReader, readBatchHeader } from '../write-batch.ts';
+import { readBatchHeader } from '../write-batch.ts';
 import { batch, type Part } from './batches.ts';
 import type { MemoryFiles } from './memory-files.ts';
 
@@ -94,8 +94,8 @@ export class MemoryLog implements ReplicatedLog {
       const reader = new BatchReader(bytes);
       while (reader.next()) {
         if (reader.family !== family || reader.kind === 'log-data') continue;
-        if (bytes.latin1Slice(reader.keyStart, reader.keyEnd) !== key) continue;
-        found = reader.kind === 'put' ? bytes.latin1Slice(reader.valueStart, reader.valueEnd) : undefined;
+        if (bytes.latin1Slice(reader.key.start, reader.key.end) !== key) continue;
+        found = reader.kind === 'put' ? bytes.latin1Slice(reader.value.start, reader.value.end) : undefined;
       }
     }
     return found;
