@@ -340,7 +340,7 @@ export class ShardDriver {
       case 'finish':
         return this.#start('finish', () => this.#finish());
       case 'elect-again':
-        return this.#electAgain(step.lostId, step.reason);
+        return this.#electAgain(step.excluded, step.reason);
       default:
         step satisfies never;
     }
@@ -354,8 +354,8 @@ export class ShardDriver {
     this.#host.timers.soon(() => this.drive());
   }
 
-  #electAgain(lostId: string, reason: string): void {
-    const decision = electFor(this.#failoverFacts(), { kind: 'failover', cause: reason, excluded: [lostId] });
+  #electAgain(excluded: readonly string[], reason: string): void {
+    const decision = electFor(this.#failoverFacts(), { kind: 'failover', cause: reason, excluded });
     if (decision.kind === 'take-epoch') return this.#takeEpoch(decision);
     const why = decision.kind === 'none' ? '' : decision.reason;
     this.#tell('failover-waits', reason, `${reason}, and ${why}`);

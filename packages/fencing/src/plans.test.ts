@@ -145,6 +145,16 @@ test('a candidate that is lost at any point is replaced in the epoch after', () 
   for (const change of lost) assert.equal(said(planTransition(facts(change))), 'elect-again');
 });
 
+test('a candidate that was restarted may be chosen again, one that refused may not', () => {
+  const restarted = { views: [suspected, viewOf('b', { processId: processIdOf('b', 2) })] };
+  const again = { kind: 'elect-again', excluded: [], reason: 'the candidate was restarted' };
+  assert.deepEqual(planTransition(facts(restarted)), { kind: 'steps', steps: [again] });
+  const refused = planTransition(facts({ isRefused: true }));
+  assert.deepEqual(refused.kind === 'steps' && refused.steps[0]?.kind === 'elect-again' && refused.steps[0].excluded, [
+    nodeIdOf('b'),
+  ]);
+});
+
 test('without leases nothing is waited for', () => {
   const plain = { isLeased: false, promisesEndMs: undefined };
   assert.equal(said(planTransition(facts(plain))), 'announce');

@@ -49,8 +49,11 @@ export type TransitionStep =
   | { readonly kind: 'promote'; readonly nodeId: string }
   | { readonly kind: 'move-balancer' }
   | { readonly kind: 'release'; readonly nodeId: string; readonly epoch: number }
-  /** The candidate is lost: elect again, into the epoch after this one. */
-  | { readonly kind: 'elect-again'; readonly lostId: string; readonly reason: string }
+  /**
+   * The candidate of this epoch is lost: elect again, into the epoch after this one. Only a node that refused is out of
+   * the question; one that was restarted, or whose log was replaced, is judged anew as what it is now.
+   */
+  | { readonly kind: 'elect-again'; readonly excluded: readonly string[]; readonly reason: string }
   /** Commit: no transition. */
   | { readonly kind: 'finish' };
 
@@ -65,7 +68,10 @@ export function planTransition(facts: TransitionFacts): TransitionPlan {
   const { record } = facts;
   if (record.transition === null) return { kind: 'done' };
   const lost = lostReason(facts);
-  if (lost !== undefined) return steps({ kind: 'elect-again', lostId: record.masterId, reason: lost });
+  if (lost !== undefined) {
+    const excluded = lost === refusedReason ? [record.masterId] : [];
+    return steps({ kind: 'elect-again', excluded, reason: lost });
+  }
   return isPromoted(facts) ? planAfter(facts) : planBefore(facts);
 }
 
@@ -80,14 +86,19 @@ export function isPromoted({ record, views, isLeased, version }: TransitionFacts
   return reply.processId === record.processId && reply.epoch === record.epoch && reply.role === 'master';
 }
 
+const refusedReason = 'the candidate refused the shard record';
+
 function lostReason({ record, views, isLeased, isRefused }: TransitionFacts): string | undefined {
   const view = views.find(({ nodeId }) => nodeId === record.masterId);
   if (view === undefined || view.isSuspect) return 'the candidate does not answer';
-  if (isRefused) return 'the candidate refused the shard record';
   const { reply } = view;
-  if (reply === undefined) return undefined;
-  if (!canAct(view)) return `the candidate is not well: ${reply.health}`;
-  if (isLeased && reply.processId !== record.processId) return 'the candidate was restarted';
+  if (isLeased && reply !== undefined) {
+    if (reply.processId !== record.processId) return 'the candidate was restarted';
+    const logId = record.isr.find(({ nodeId }) => nodeId === record.masterId)?.logId;
+    if (logId !== undefined && reply.logId !== logId) return "the candidate's log was replaced";
+  }
+  if (isRefused) return refusedReason;
+  if (reply !== undefined && !canAct(view)) return `the candidate is not well: ${reply.health}`;
   return undefined;
 }
 

@@ -46,8 +46,8 @@ export interface WorldOptions {
 }
 
 export class World {
-  readonly time = new VirtualTime();
-  readonly balancer = new FakeBalancer();
+  readonly time: VirtualTime = new VirtualTime();
+  readonly balancer: FakeBalancer = new FakeBalancer();
   readonly nodes: readonly FakeNode[];
   readonly #content = emptyMemory();
   readonly #settings: ControllerSettings;

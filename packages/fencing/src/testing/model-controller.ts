@@ -241,7 +241,7 @@ export class ModelController {
       case 'promote':
         return this.#promote();
       case 'elect-again': {
-        const request = { kind: 'failover', cause: step.reason, excluded: [step.lostId] } as const;
+        const request = { kind: 'failover', cause: step.reason, excluded: step.excluded } as const;
         return this.#take(electFor(this.#failoverFacts(), request));
       }
       case 'finish':
