@@ -97,7 +97,7 @@ export class ClientConnection implements Session, TickOutput {
   #peerEnded = false;
   #executing = false;
   #moveNext = false;
-  /** Requests wait until the peer has read its replies. */
+  /** Nothing is read or executed until the peer has read its replies. */
   #stalled = false;
   #unreleased = 0;
   #unreleasedBytes = 0;
@@ -204,7 +204,7 @@ export class ClientConnection implements Session, TickOutput {
 
   /** Something that has arrived is still to be executed or answered. */
   #hasMore(): boolean {
-    return this.#waiting !== undefined || this.held || this.#stalled;
+    return this.#waiting !== undefined || this.held || (this.#stalled && this.#decoder.bufferedBytes > 0);
   }
 
   readonly #onDrain = (): void => this.pump();
@@ -224,7 +224,6 @@ export class ClientConnection implements Session, TickOutput {
     } finally {
       this.#pumping = false;
     }
-    this.#stalled = this.outputBytes >= softOutputBytes && this.#decoder.bufferedBytes > 0;
     if (this.#decoder.bufferedBytes === 0 && !this.held && this.#waiting === undefined) this.#decoder.release();
     this.#applyBackPressure();
   }
@@ -317,8 +316,8 @@ export class ClientConnection implements Session, TickOutput {
   }
 
   #applyBackPressure(): void {
-    const full =
-      this.#waiting !== undefined || this.held || this.outputBytes >= softOutputBytes || this.#closeAfterReply;
+    this.#stalled = this.outputBytes >= softOutputBytes;
+    const full = this.#stalled || this.#waiting !== undefined || this.held || this.#closeAfterReply;
     if (full && this.#state === 'open') this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
@@ -364,7 +363,7 @@ export class ClientConnection implements Session, TickOutput {
     }
     if (this.#state === 'detached' || this.#unreleased > 0) return;
     if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
-    // 'drain' comes only when the socket had to keep some of it.
+    // 'drain' comes only when the socket kept some of it.
     else if (this.#stalled && this.outputBytes < softOutputBytes) this.#host.timers.soon(() => this.pump());
   }
 
