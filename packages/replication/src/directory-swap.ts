@@ -81,6 +81,7 @@ export async function openRepaired<T>(
   // From here on the database is ours alone, and what else lies about is of no use.
   await discardDirectory(files, paths, paths.former);
   await files.remove(paths.checkpoint);
+  await files.remove(`${paths.checkpoint}.tmp`); // where RocksDB builds one
   await files.remove(paths.received);
   return opened;
 }

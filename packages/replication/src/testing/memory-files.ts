@@ -9,9 +9,9 @@ export class MemoryFiles implements ReplicationFiles {
   readonly content: Map<string, Buffer> = new Map();
   readonly directories: Set<string> = new Set();
   /** Changes done so far. */
-  changes = 0;
+  changes: number = 0;
   /** The change with this number, and all after it, do not happen. */
-  crashAt = Infinity;
+  crashAt: number = Infinity;
 
   #change(): void {
     if (this.changes >= this.crashAt) throw new Crash(`crashed at change ${this.changes}`);

@@ -2,10 +2,10 @@
 import type { Transport, TransportEvents } from '@holdfast/base';
 
 export class Socket implements Transport {
-  readonly peer = '10.0.0.9:5555';
-  closed = false;
+  readonly peer: string = '10.0.0.9:5555';
+  closed: boolean = false;
   /** Bytes the operating system still takes. */
-  room = Infinity;
+  room: number = Infinity;
   events: TransportEvents | undefined;
   #sent: Uint8Array[] = [];
   #pending: Uint8Array[] = [];
