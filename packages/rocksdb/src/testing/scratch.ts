@@ -59,9 +59,12 @@ export const kvrocksFamilies: readonly ColumnFamilyOptions[] = [
   { name: 'search', filter: 'none' },
 ];
 
-/** Unpacks a recorded Kvrocks data directory (tests/fixtures/kvrocks-2.10) and returns the path of its database. */
+/**
+ * Unpacks a recorded Kvrocks data directory (tests/fixtures/kvrocks-2.10) and returns the path of its database. Files get
+ * the time of now (-m): RocksDB deletes archived logs that are older than WAL_ttl_seconds, whatever recorded them.
+ */
 export function unpackFixture(test: TestScope, archive: string): string {
   const dir = scratchDirectory(test);
-  execFileSync('tar', ['-xzf', archive, '-C', dir, '--no-same-owner']);
+  execFileSync('tar', ['-xzmf', archive, '-C', dir, '--no-same-owner']);
   return join(dir, 'db');
 }
