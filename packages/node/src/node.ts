@@ -1,6 +1,5 @@
 /**
- * The data node: puts the parts together and owns their life. What it does is decided in the parts; here is only who
- * knows whom, the order of the start and the order of the end.
+ * The data node: who knows whom, the order of the start and of the end. What it does is decided in its parts.
  */
 import {
   FatalError,
@@ -195,6 +194,7 @@ export class Node {
     this.shared.publishSequence(this.engine.latestSequence());
     this.conditions.refresh();
     this.info.sample();
+    this.listener.closeIdle(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
   }
 
   /** CONFIG RESETSTAT. */

@@ -240,6 +240,7 @@ export class Dispatcher {
     const mark = reply.mark();
     const call = this.#call;
     call.nowMs = clock.wallMs();
+    connection.lastCommandAtMs = call.nowMs;
     call.namespace = connection.namespace;
     call.session = connection;
     engine.beginCommand();

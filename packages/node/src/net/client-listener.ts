@@ -12,6 +12,8 @@ import { ClientMemory } from './client-memory.ts';
 
 /** Connections closed in one turn of the event loop. */
 const closesPerTurn = 256;
+/** Idle clients are looked for this often. */
+const idleSweepMs = 1000;
 /** A flood of connections must not flood the log. */
 const acceptFailuresPerLine = 1000;
 
@@ -35,6 +37,7 @@ export class ClientListener {
   readonly #memory: ClientMemory;
   #lastId = 0;
   #acceptFailures = 0;
+  #sweptAtMs = 0;
   accepted = 0;
   rejected = 0;
 
@@ -111,6 +114,15 @@ export class ClientListener {
       if (at < open.length) this.#env.timers.soon(turn);
     };
     turn();
+  }
+
+  /** Closes clients without a command for `idleMs` (the directive `timeout`; 0: never). Waiting ones are not idle. */
+  closeIdle(nowMs: number, idleMs: number): void {
+    if (idleMs === 0 || Math.abs(nowMs - this.#sweptAtMs) < idleSweepMs) return;
+    this.#sweptAtMs = nowMs;
+    for (const connection of this.#connections.values()) {
+      if (!connection.blocked && !connection.held && nowMs - connection.lastCommandAtMs > idleMs) connection.destroy();
+    }
   }
 
   /** Asks every connection whose request was held to try again. */

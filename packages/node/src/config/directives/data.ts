@@ -91,7 +91,7 @@ export const data = {
     max: 1099511627776,
     default: 67108864,
     when: 'run',
-    effect: 'used',
+    effect: 'accepted',
     unit: 'bytes',
     doc: 'Memory for values held above RocksDB.',
   },
