@@ -114,8 +114,11 @@ export class BindingReconciler {
   async #look(): Promise<void> {
     const { driver, records, timers, logger } = this.#options;
     try {
+      const before = records.bindings.revision;
       await this.#options.refresh();
-      if (driver !== undefined && records.bindings.revision > 0) await this.#putRight();
+      const { revision } = records.bindings;
+      const isNew = revision !== before;
+      if (driver !== undefined && revision > 0) await (isNew ? this.#applyIfAllowed() : this.#putRight());
       this.#lastError = '';
     } catch (error) {
       const reason = messageOf(error);
@@ -125,13 +128,17 @@ export class BindingReconciler {
     if (!this.#isStopped) this.#timer = timers.after(observeEveryMs, () => void this.#look());
   }
 
+  async #applyIfAllowed(): Promise<void> {
+    if (this.#options.mayApply()) await this.apply();
+  }
+
   async #putRight(): Promise<void> {
+    const { records, logger } = this.#options;
     const observed = await this.observe();
-    if (observed === undefined || !this.#options.mayApply()) return;
-    const { revision } = this.#options.records.bindings;
-    const isSame = observed.revision === revision && this.#desired().every((wanted) => isServed(wanted, observed));
-    if (isSame) return;
-    this.#options.logger.warn('bindings differ from the store and are put right', {
+    const { revision } = records.bindings;
+    if (observed === undefined || this.#inFlight !== undefined || !this.#options.mayApply()) return;
+    if (observed.revision === revision && this.#desired().every((wanted) => isServed(wanted, observed))) return;
+    logger.warn('the balancer differs from the store and is put right', {
       observedRevision: observed.revision,
       revision,
     });

@@ -52,7 +52,14 @@ export class ClusterRuntime implements ShardHost {
     this.timers = timers;
     this.logger = options.logger.child({ cluster: key });
     this.bindings = bindings;
-    this.events = new EventLog({ records, key, clock, logger: this.logger });
+    this.events = new EventLog({
+      records,
+      key,
+      clock,
+      timers,
+      logger: this.logger,
+      isBusy: () => this.mirror().shards.some(({ value }) => value.transition !== null),
+    });
     const cluster = this.mirror().cluster.value;
     this.times = fenceTimes({ leaseMs: cluster.leaseMs, ...(repeatAfterMs === undefined ? {} : { repeatAfterMs }) });
     this.isLeased = cluster.fences.includes('lease');

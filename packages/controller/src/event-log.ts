@@ -1,16 +1,21 @@
 /**
  * Every decision as an event, for people and for `ctl events`.
  *
- * Events are kept in memory at once and written to the store in the background, several at a time: a failover must not
- * wait for the disk to hear what it did. What a killed controller had not written yet is lost with it; the decisions
- * themselves are in the shard records. The log is bounded; ids go on rising.
+ * Events are kept in memory at once and written to the store later, several at a time and never while a shard changes
+ * its master: writes to the store go one after another, and a failover must not wait for its own chronicle. What a
+ * killed controller had not written yet is lost with it; the decisions themselves are in the shard records. The log is
+ * bounded; ids go on rising.
  */
-import { messageOf, type Clock, type Logger } from '@holdfast/base';
+import { messageOf, type Clock, type Logger, type Timers } from '@holdfast/base';
 import type { EventRecord } from './records.ts';
 import type { RecordStore } from './record-store.ts';
 
 /** Kept per cluster: some hundred bytes each, so a full log stays far below the store's limit for one value. */
 const eventsMax = 500;
+/** Events that come together are written together. */
+const writeAfterMs = 250;
+/** A change of master that never ends does not keep events from the store longer than this. */
+const writeAfterMaxMs = 10_000;
 
 export interface EventInput {
   readonly kind: string;
@@ -22,21 +27,36 @@ export interface EventInput {
   readonly timings?: Readonly<Record<string, number>>;
 }
 
+export interface EventLogOptions {
+  readonly records: RecordStore;
+  /** `<ns>/<name>` of the cluster. */
+  readonly key: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** True while the store is needed for something that clients wait for. */
+  isBusy(): boolean;
+}
+
 export class EventLog {
   readonly #records: RecordStore;
   readonly #key: string;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #logger: Logger;
+  readonly #isBusy: () => boolean;
   #events: EventRecord[];
   #nextId: number;
-  #isWriting = false;
-  #isDirty = false;
+  /** Lease clock of the first event that is not on its way to the store; undefined: all are. */
+  #dirtySinceMs: number | undefined;
 
-  constructor(options: { records: RecordStore; key: string; clock: Clock; logger: Logger }) {
+  constructor(options: EventLogOptions) {
     this.#records = options.records;
     this.#key = options.key;
     this.#clock = options.clock;
+    this.#timers = options.timers;
     this.#logger = options.logger;
+    this.#isBusy = options.isBusy;
     this.#events = [...(options.records.cluster(options.key)?.events.value.events ?? [])];
     this.#nextId = (this.#events.at(-1)?.id ?? 0) + 1;
   }
@@ -49,8 +69,9 @@ export class EventLog {
     this.#events.push({ id: this.#nextId++, at, kind, shard, epoch, cause, message, timings });
     if (this.#events.length > eventsMax) this.#events.splice(0, this.#events.length - eventsMax);
     this.#logger.info(message, { event: kind, shard, epoch, cause, ...timings });
-    this.#isDirty = true;
-    void this.#write();
+    if (this.#dirtySinceMs !== undefined) return;
+    this.#dirtySinceMs = this.#clock.leaseMs();
+    this.#writeLater();
   }
 
   /** Events with an id above `after`, oldest first, the last `limit` of them. */
@@ -58,19 +79,15 @@ export class EventLog {
     return this.#events.filter(({ id }) => id > after).slice(-limit);
   }
 
-  async #write(): Promise<void> {
-    if (this.#isWriting) return;
-    this.#isWriting = true;
-    try {
-      while (this.#isDirty) {
-        this.#isDirty = false;
-        await this.#records.commit(this.#key, () => ({ events: { events: [...this.#events] } }));
-      }
-    } catch (error) {
-      // The next event tries again; a store that failed for good ends the process at the next decision.
-      this.#logger.warn('events were not written to the store', { error: messageOf(error) });
-    } finally {
-      this.#isWriting = false;
-    }
+  #writeLater(): void {
+    this.#timers.after(writeAfterMs, () => {
+      const waitedMs = this.#clock.leaseMs() - (this.#dirtySinceMs ?? 0);
+      if (this.#isBusy() && waitedMs < writeAfterMaxMs) return this.#writeLater();
+      this.#dirtySinceMs = undefined;
+      this.#records
+        .commit(this.#key, () => ({ events: { events: [...this.#events] } }))
+        // The next event tries again; a store that failed for good ends the process at the next decision.
+        .catch((error: unknown) => this.#logger.warn('events were not written', { error: messageOf(error) }));
+    });
   }
 }

@@ -110,9 +110,9 @@ test('a failover withholds, waits, announces just before the promises end, and o
   const announced = announce(taken);
   const rows: readonly (readonly [string, Partial<TransitionFacts>])[] = [
     ['withhold', { promisesEndMs: undefined }],
-    ['wait 1900', {}],
-    ['wait 1900', { nowMs: 1899 }],
-    ['announce', { nowMs: 1900 }],
+    ['wait 1850', {}],
+    ['wait 1850', { nowMs: 1849 }],
+    ['announce', { nowMs: 1850 }],
     ['announce', { nowMs: 2500 }],
     ['wait 2000', { record: announced, nowMs: 1999.9 }],
     ['promote', { record: announced, nowMs: 2000 }],

@@ -40,7 +40,7 @@ export function fenceTimes(settings: TimeSettings): FenceTimes {
     suspectMs: leaseMs - 2 * heartbeatMs,
     stallLimitMs: settings.stallLimitMs ?? Math.max(5000, 5 * leaseMs),
     marginMs: leaseMs / 100,
-    announceLeadMs: heartbeatMs,
+    announceLeadMs: 1.5 * heartbeatMs,
     repeatAfterMs: settings.repeatAfterMs ?? 10_000,
   };
 }
