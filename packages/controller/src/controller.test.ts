@@ -233,6 +233,29 @@ test('a restarted master gets a new epoch before it serves again', async () => {
   assert.ok((await eventsOf(world)).some(({ kind }) => kind === 'process-changed'));
 });
 
+test('a master whose lease does not run although it is granted gets a new epoch', async () => {
+  const world = await clusterAtWork();
+  await world.run(3000);
+  const master = node(world, 0);
+  master.loseLease();
+  await world.until('it is believed again', 4500, () => master.isBelieved);
+  assert.equal((await statusOf(world)).shards[0]?.epoch, 2);
+  const started = (await eventsOf(world)).find(({ kind }) => kind === 'failover-started');
+  assert.equal(started?.cause, 'lease-not-taken');
+});
+
+test('no heartbeat names a node as master before it is armed', async () => {
+  const world = new World({ nodes: 2 });
+  await world.startController();
+  await world.call({ operation: 'create-namespace', namespace: 'holdfast' });
+  await world.call(creation(world, 2));
+  await world.run(300);
+  for (const { heartbeats } of world.nodes) {
+    const first = heartbeats.findIndex(({ masterId }) => masterId !== '-');
+    assert.ok(first > 0 && heartbeats.slice(first).every(({ wasArmed }) => wasArmed));
+  }
+});
+
 test('when both nodes of a shard die, the one with the data comes back as master', async () => {
   const world = await clusterAtWork();
   for (const each of world.nodes) each.kill();

@@ -58,6 +58,8 @@ export class NodeWatch {
   #suspectTimer: Timer | undefined;
   #lastError = '';
   #attachedMs: number | undefined;
+  /** Arrival of the first of the latest replies that said: master, without a lease. */
+  #lapsedSinceMs: number | undefined;
 
   constructor(options: NodeWatchOptions) {
     const { env, node, password, times } = options;
@@ -109,6 +111,7 @@ export class NodeWatch {
       isSuspect: this.#detector.isSuspect,
       reply: this.#reply,
       wasAttached: this.#attachedMs !== undefined && this.#attachedMs >= sinceMs,
+      lapsedForMs: this.#lapsedSinceMs === undefined ? 0 : (this.#repliedMs ?? 0) - this.#lapsedSinceMs,
     };
   }
 
@@ -174,6 +177,8 @@ export class NodeWatch {
     this.#lastError = '';
     this.#reply = reply;
     this.#repliedMs = arrivedMs;
+    if (reply.role !== 'master' || reply.leaseRemainingMs > 0) this.#lapsedSinceMs = undefined;
+    else this.#lapsedSinceMs ??= arrivedMs;
     if (reply.role === 'master' || reply.masterLinkStatus === 'up') this.#attachedMs = arrivedMs;
     this.#step('reply', arrivedMs);
     this.#armSuspicion();

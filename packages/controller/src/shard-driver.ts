@@ -94,7 +94,9 @@ export class ShardDriver {
     const token = watch.reply?.leaseToken ?? '';
     const silent: Heartbeat = { masterId, leaseMs, epoch, token: '', controllerId: '' };
     if (!this.#host.isLeased) return { ...silent, token };
-    if (watch.node.id !== masterId || watch.reply?.processId !== processId) return silent;
+    // A node that is not armed would take its own name for a grant, counted from arrival as upstream does.
+    if (watch.reply?.armed !== true) return { ...silent, masterId: '-' };
+    if (watch.node.id !== masterId || watch.reply.processId !== processId) return silent;
     if (transition !== null && !this.#progress.isGranting && !isPromoted(this.#transitionFacts())) return silent;
     const granted = grant(this.#grantor, { epoch, token, leaseMs });
     if (granted.kind === 'not-granted') return silent;

@@ -20,6 +20,8 @@ export interface NodeView {
    * Link state after the master's death says nothing (everybody's link is down), so the caller keeps the one before.
    */
   readonly wasAttached: boolean;
+  /** For how long it has answered as master and said that its lease does not run, ms. */
+  readonly lapsedForMs: number;
 }
 
 /** A node that could act now. */

@@ -4,7 +4,7 @@
  *
  * Reasons to act, in this order: there is no master; the master does not answer; it answers as another process (its
  * lease died with the old one); it says it cannot write, or its main loop stands still; its epoch was withheld, so it
- * will never get a lease again.
+ * will never get a lease again; it does not act, or its lease does not run, although nothing is in its way.
  */
 import { assert } from '@holdfast/base';
 import { elect, nextIsr, type Election, type NodeView } from './candidate.ts';
@@ -69,15 +69,21 @@ function troubleOf(facts: FailoverFacts): Trouble | undefined {
   if (master === undefined || master.isSuspect) return { cause: 'no-reply', isUnreachable: true, excluded: [masterId] };
   const { reply } = master;
   if (reply === undefined) return undefined;
+  const sick = (cause: string): Trouble => ({ cause, isUnreachable: false, excluded: [masterId] });
   if (isLeased && reply.processId !== record.processId)
     return { cause: 'process-changed', isUnreachable: true, excluded: [] };
-  const sick = (cause: string): Trouble => ({ cause, isUnreachable: false, excluded: [masterId] });
   if (reply.health === 'write-failed' || reply.health === 'disk-stalled') return sick(reply.health);
   if (reply.loopStalledMs > times.stallLimitMs) return sick('loop-stalled');
-  if (isLeased && record.epoch <= facts.withheldThrough)
-    return { cause: 'epoch-withheld', isUnreachable: true, excluded: [] };
-  if (isLeased && reply.epoch === record.epoch && reply.role !== 'master')
+  return isLeased ? leaseTrouble(facts, master) : undefined;
+}
+
+/** A master that answers and is well, but does not or will never hold the lease of its epoch. */
+function leaseTrouble({ record, withheldThrough }: FailoverFacts, master: NodeView): Trouble | undefined {
+  if (record.epoch <= withheldThrough) return { cause: 'epoch-withheld', isUnreachable: true, excluded: [] };
+  if (master.reply?.epoch === record.epoch && master.reply.role !== 'master')
     return { cause: 'not-acting', isUnreachable: false, excluded: [] };
+  // It is granted leases, yet none runs: whatever is wrong is bound to this epoch of this process.
+  if (master.lapsedForMs > 2 * record.leaseMs) return { cause: 'lease-not-taken', isUnreachable: true, excluded: [] };
   return undefined;
 }
 

@@ -37,6 +37,7 @@ test('each trouble of the master takes the next epoch with its cause', () => {
     ['disk-stalled', 'b', { views: [viewOf('a', { role: 'master', epoch: 3, health: 'disk-stalled' }), replica] }],
     ['loop-stalled', 'b', { views: [viewOf('a', { role: 'master', epoch: 3, loopStalledMs: 5001 }), replica] }],
     ['epoch-withheld', 'a', { withheldThrough: 3 }],
+    ['lease-not-taken', 'a', { views: [{ ...master, lapsedForMs: 2001 }, replica] }],
     ['not-acting', 'a', { views: [viewOf('a', { epoch: 3 }), replica] }],
     ['no-master', 'a', { record: { ...stable, masterId: '-', processId: '-', isr: [] } }],
   ];

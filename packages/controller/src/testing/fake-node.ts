@@ -42,6 +42,8 @@ export class FakeNode {
   linkStatus: 'up' | 'down' = 'up';
   /** What the node was told, oldest first, without heartbeats. */
   readonly told: string[] = [];
+  /** Whom each heartbeat called master, and whether this node was armed then. */
+  readonly heartbeats: { readonly masterId: string; readonly wasArmed: boolean }[] = [];
   #word = closedWord;
   #lease: LeaseState = noLease;
 
@@ -100,6 +102,11 @@ export class FakeNode {
     this.#run += 1;
   }
 
+  /** The process loses its mastership in a way that no renewal mends. */
+  loseLease(): void {
+    this.#word = closedWord;
+  }
+
   /** True when it would answer a client as master at this instant. */
   get isBelieved(): boolean {
     const { record } = this;
@@ -148,6 +155,7 @@ export class FakeNode {
   #heartbeat(args: readonly string[], writer: ReplyWriter): void {
     const parsed = parseHeartbeatArguments(args);
     if (parsed.kind === 'refused') return writer.error(parsed.error);
+    this.heartbeats.push({ masterId: parsed.heartbeat.masterId, wasArmed: this.record.armed });
     const own = { nodeId: this.nodeId, processId: this.processId };
     const nowMs = this.#clock.leaseMs();
     const renewal = renew(this.#lease, parsed.heartbeat, {
@@ -176,7 +184,7 @@ export class FakeNode {
       mode,
       health: this.health,
       loopStalledMs: 0,
-      leaseRemainingMs: unpackWord(this.#word).deadlineMs - nowMs,
+      leaseRemainingMs: Math.max(0, unpackWord(this.#word).deadlineMs - nowMs),
       masterLinkStatus: this.linkStatus,
       isrRequest: '',
       leaseToken: formatToken({ processId: this.processId, clockMs: nowMs }),

@@ -139,6 +139,7 @@ export class ModelController {
       isSuspect: detector.isSuspect,
       reply,
       wasAttached: true,
+      lapsedForMs: 0,
     }));
   }
 

@@ -40,6 +40,7 @@ export function viewOf(name: string, reply: Partial<HeartbeatReply> = {}, view: 
     nodeId: nodeIdOf(name),
     isSuspect: false,
     wasAttached: true,
+    lapsedForMs: 0,
     reply: {
       role: 'slave',
       sequence: 100,
