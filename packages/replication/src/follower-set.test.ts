@@ -6,6 +6,7 @@ import { encodeCommand } from '@holdfast/resp';
 import { FollowerSet } from './follower-set.ts';
 import { StreamDecoder, type StreamItem } from './framing.ts';
 import { catchUpUnsentBytesMax, liveUnsentBytesMax } from './limits.ts';
+import { IdHistory, openPlace } from './psync.ts';
 import { put } from './testing/batches.ts';
 import { MemoryFiles } from './testing/memory-files.ts';
 import { MemoryLog } from './testing/memory-log.ts';
@@ -50,7 +51,7 @@ describe('a follower', () => {
     const { log, set } = world();
     log.write(put('a', '1'));
     const socket = new Socket();
-    set.attach(socket, replica, 2);
+    set.attach(socket, replica, { nextSequence: 2, opened: undefined });
     assert.equal(socket.take().toString(), '+OK\r\n');
     log.walFrom = 100;
     set.feed(log.write(put('b', '1'), put('c', '1')));
@@ -63,7 +64,7 @@ describe('a follower', () => {
     const { time, log, set } = world();
     for (let i = 0; i < 5; i++) log.write(put(`k${i}`, 'x'.repeat(300_000)));
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     set.feed(log.write(put('during', '1')));
     time.advance(0);
     assert.equal(set.facts()[0]?.state, 'live');
@@ -71,12 +72,24 @@ describe('a follower', () => {
     assert.deepEqual(read(socket), [1, 2, 3, 4, 5, 6, 7]);
   });
 
+  it('goes on with the WAL that PSYNC has opened', () => {
+    const { time, log, set } = world();
+    for (let i = 0; i < 3; i++) log.write(put(`k${i}`, '1'));
+    const place = openPlace(log, new IdHistory(3, undefined), { nextSequence: 2, replicationId: undefined });
+    assert.ok(typeof place !== 'string');
+    log.walFrom = 100;
+    const socket = new Socket();
+    set.attach(socket, replica, place);
+    time.advance(0);
+    assert.deepEqual(read(socket), [2, 3]);
+  });
+
   it('that catches up is read for only as fast as it takes', () => {
     const { time, log, set } = world();
     for (let i = 0; i < 30; i++) log.write(put(`k${i}`, 'x'.repeat(200_000)));
     const socket = new Socket();
     socket.room = 0;
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     time.advance(10);
     assert.ok(set.unsentBytes() <= catchUpUnsentBytesMax + 600_000, `${set.unsentBytes()} bytes are unsent`);
     for (let i = 0; i < 20; i++) {
@@ -92,7 +105,7 @@ describe('a follower', () => {
   it('whose socket is full falls back to the WAL and comes back, at a bounded cost', () => {
     const { time, log, set } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     socket.room = 0;
     const value = 'x'.repeat(8 * 1024 * 1024);
     for (let i = 0; i < 14; i++) set.feed(log.write(put(`k${i}`, value)));
@@ -113,7 +126,7 @@ describe('a follower', () => {
     for (let i = 0; i < 5; i++) log.write(put(`k${i}`, 'x'));
     log.walFrom = 4;
     const socket = new Socket();
-    set.attach(socket, replica, 2);
+    set.attach(socket, replica, { nextSequence: 2, opened: undefined });
     time.advance(0);
     assert.equal(socket.closed, true);
     assert.equal(set.size, 0);
@@ -122,7 +135,7 @@ describe('a follower', () => {
   it('is pinged after 2 s without data, and only then', () => {
     const { time, log, set } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     time.advance(1500);
     set.feed(log.write(put('a', '1')));
     time.advance(1900);
@@ -136,7 +149,7 @@ describe('a follower', () => {
   it('that takes nothing for the send timeout is cut', () => {
     const { time, log, set } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     socket.room = 0;
     set.feed(log.write(put('a', '1')));
     time.advance(29_000);
@@ -155,7 +168,7 @@ describe('acks', () => {
   it('raise what is counted, also cut into pieces, and never lower it', () => {
     const { log, set, counts } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     for (let i = 0; i < 3; i++) set.feed(log.write(put('a', '1')));
     assert.equal(set.countAcked(1), 0);
     for (const byte of Buffer.concat([ack(2), ack(1)])) socket.events?.onData(Buffer.of(byte));
@@ -166,7 +179,7 @@ describe('acks', () => {
   it('for more than was sent cut the link: the replica holds another history', () => {
     const { log, set } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     set.feed(log.write(put('a', '1')));
     socket.events?.onData(ack(2));
     assert.deepEqual([socket.closed, set.countAcked(1)], [true, 0]);
@@ -175,8 +188,8 @@ describe('acks', () => {
   it('that are none are ignored; bytes that are no commands cut the link', () => {
     const { set } = world();
     const [first, second] = [new Socket(), new Socket()];
-    set.attach(first, replica, 1);
-    set.attach(second, replica, 1);
+    set.attach(first, replica, { nextSequence: 1, opened: undefined });
+    set.attach(second, replica, { nextSequence: 1, opened: undefined });
     first.events?.onData(encodeCommand(['replconf', 'ack', 'x']));
     first.events?.onData(encodeCommand(['PING']));
     assert.equal(first.closed, false);
@@ -187,8 +200,8 @@ describe('acks', () => {
   it('are asked for only from replicas known to answer', () => {
     const { log, set } = world();
     const [stock, ours] = [new Socket(), new Socket()];
-    set.attach(stock, replica, 1);
-    set.attach(ours, { ...replica, acksPromptly: true }, 1);
+    set.attach(stock, replica, { nextSequence: 1, opened: undefined });
+    set.attach(ours, { ...replica, acksPromptly: true }, { nextSequence: 1, opened: undefined });
     set.feed(log.write(put('a', '1')));
     set.askAcks(1);
     assert.deepEqual([read(stock), read(ours)], [[1], [1, 'getack']]);
@@ -203,7 +216,7 @@ describe('handing over', () => {
   it('waits until the operating system has the bytes, and says when', () => {
     const { time, log, set, counts } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     const first = log.write(put('a', '1'));
     set.feed(first);
     assert.equal(set.handedOver(1), true);
@@ -219,7 +232,7 @@ describe('handing over', () => {
   it('waits no longer than 100 ms for a replica that takes nothing, and says so', () => {
     const { time, log, set, counts } = world();
     const socket = new Socket();
-    set.attach(socket, replica, 1);
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
     socket.room = 0;
     set.feed(log.write(put('a', '1')));
     time.advance(99);
@@ -229,13 +242,30 @@ describe('handing over', () => {
     assert.ok(counts.progress > 0);
   });
 
+  it('waits for a commit of any size, but not long for a replica that takes little at a time', () => {
+    const { time, log, set, counts } = world();
+    const socket = new Socket();
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
+    socket.room = 1000;
+    set.feed(log.write(put('a', 'x'.repeat(8 * 1024 * 1024))));
+    for (let ms = 0; ms < 280; ms += 20) {
+      socket.accept(1000);
+      time.advance(20);
+      assert.equal(set.handedOver(1), false);
+    }
+    const before = counts.progress;
+    time.advance(40);
+    assert.equal(set.handedOver(1), true);
+    assert.ok(counts.progress > before);
+  });
+
   it('does not wait for replicas that catch up, are closed, or are not there', () => {
     const { log, set, counts } = world();
     const [behind, gone] = [new Socket(), new Socket()];
     log.write(put('a', '1'));
     assert.equal(set.handedOver(1), true);
-    set.attach(behind, replica, 1);
-    set.attach(gone, replica, 2);
+    set.attach(behind, replica, { nextSequence: 1, opened: undefined });
+    set.attach(gone, replica, { nextSequence: 2, opened: undefined });
     gone.room = 0;
     set.feed(log.write(put('b', '1')));
     assert.equal(set.handedOver(2), false);

@@ -4,6 +4,7 @@ import type { Commit } from '@holdfast/engine';
 import { Follower, type FollowerFacts, type FollowerIdentity } from './follower.ts';
 import { frameBatches } from './framing.ts';
 import { housekeepingMs } from './limits.ts';
+import type { LogPlace } from './psync.ts';
 import type { ReplicatedLog } from './replicated-log.ts';
 
 export interface FollowerSetEnvironment {
@@ -31,8 +32,8 @@ export class FollowerSet {
     return this.#followers.size;
   }
 
-  /** Takes over the connection of a replica that was granted PSYNC from `nextSequence`. */
-  attach(transport: Transport, identity: FollowerIdentity, nextSequence: number): Follower {
+  /** Takes over the connection of a replica that was granted PSYNC at `place` (see `openPlace`). */
+  attach(transport: Transport, identity: FollowerIdentity, place: LogPlace): Follower {
     const { log, clock, timers, logger, sendTimeoutMs } = this.#env;
     const follower = new Follower(
       {
@@ -47,13 +48,13 @@ export class FollowerSet {
       },
       transport,
       identity,
-      nextSequence,
+      place,
     );
     logger.info('a replica is attached', {
       replica: transport.peer,
       host: identity.host,
       port: identity.port,
-      nextSequence,
+      nextSequence: place.nextSequence,
     });
     if (!follower.closed) this.#followers.add(follower);
     this.#housekeeping ??= timers.every(housekeepingMs, () => this.#housekeep());

@@ -15,19 +15,20 @@
 import { messageOf, type Clock, type Logger, type Timers, type Transport } from '@holdfast/base';
 import type { Commit } from '@holdfast/engine';
 import { defaultRequestLimits, RequestDecoder } from '@holdfast/resp';
-import type { WalTail } from '@holdfast/rocksdb';
+import type { WalBlock, WalTail } from '@holdfast/rocksdb';
 import { frameWalBlock, getAckFrame, pingFrame } from './framing.ts';
 import {
   ackBytesMax,
   catchUpPieceBytes,
   catchUpUnsentBytesMax,
-  delayingUnsentBytesMax,
+  handOverMsMax,
   housekeepingMs,
   liveUnsentBytesMax,
   pingIdleMs,
   progressPollMs,
   stalledFollowerMs,
 } from './limits.ts';
+import type { LogPlace } from './psync.ts';
 import type { ReplicatedLog } from './replicated-log.ts';
 import { readBatchHeader } from './write-batch.ts';
 
@@ -73,6 +74,7 @@ type Mode =
 interface Marker {
   readonly offset: number;
   readonly sequence: number;
+  readonly writtenMs: number;
 }
 
 export class Follower {
@@ -93,8 +95,9 @@ export class Follower {
   #unsentSinceMs: number | undefined;
   #polling = false;
 
-  /** Takes the transport over, accepts the replica (`+OK`) and begins to send at `nextSequence`. */
-  constructor(env: FollowerEnvironment, transport: Transport, identity: FollowerIdentity, nextSequence: number) {
+  /** Takes the transport over, accepts the replica (`+OK`) and begins to send at `place`, whose tail is given up. */
+  constructor(env: FollowerEnvironment, transport: Transport, identity: FollowerIdentity, place: LogPlace) {
+    const { nextSequence, opened } = place;
     this.#env = env;
     this.#transport = transport;
     this.identity = identity;
@@ -118,7 +121,10 @@ export class Follower {
       onClose: (error) => this.close(error === undefined ? 'the link was closed' : messageOf(error)),
     });
     this.#write(Buffer.from('+OK\r\n'), nextSequence - 1);
-    if (nextSequence <= env.log.latestSequence()) this.#catchUp();
+    if (opened !== undefined) {
+      this.#catchUp(opened.tail);
+      this.#sendBlock(opened.first);
+    } else if (nextSequence <= env.log.latestSequence()) this.#catchUp();
   }
 
   get closed(): boolean {
@@ -182,8 +188,10 @@ export class Follower {
   }
 
   #isMoving(): boolean {
-    if (this.unsentBytes() > delayingUnsentBytesMax) return false;
-    return this.#unsentSinceMs === undefined || this.#env.clock.leaseMs() - this.#unsentSinceMs < stalledFollowerMs;
+    const oldest = this.#markers[0];
+    if (oldest === undefined || this.#unsentSinceMs === undefined) return true;
+    const nowMs = this.#env.clock.leaseMs();
+    return nowMs - this.#unsentSinceMs < stalledFollowerMs && nowMs - oldest.writtenMs < handOverMsMax;
   }
 
   /** Asks for an ack at once, if the replica is known to answer. */
@@ -228,7 +236,7 @@ export class Follower {
       this.#unsentSinceMs = undefined;
       return;
     }
-    this.#markers.push({ offset: this.#writtenBytes, sequence });
+    this.#markers.push({ offset: this.#writtenBytes, sequence, writtenMs: nowMs });
     this.#unsentSinceMs ??= nowMs;
     this.#poll(progressPollMs);
   }
@@ -263,8 +271,8 @@ export class Follower {
     if (!allSent) this.#poll(moving ? progressPollMs : housekeepingMs);
   }
 
-  #catchUp(): void {
-    this.#mode = { kind: 'catching-up', tail: undefined, scheduled: false, missedBytes: 0 };
+  #catchUp(tail?: WalTail): void {
+    this.#mode = { kind: 'catching-up', tail, scheduled: false, missedBytes: 0 };
     this.#schedulePiece();
   }
 
@@ -293,13 +301,17 @@ export class Follower {
         this.close(`the WAL holds nothing at ${this.#nextSequence} although more was committed`);
         return;
       }
-      this.#nextSequence = endOfBlock(block.bytes, block.count, this.#nextSequence);
-      this.#write(frameWalBlock(block.bytes, block.count), this.#nextSequence - 1);
+      this.#sendBlock(block);
     } catch (error) {
       this.close(`the WAL cannot be followed from ${this.#nextSequence}: ${messageOf(error)}`);
       return;
     }
     this.#schedulePiece();
+  }
+
+  #sendBlock({ bytes, count }: WalBlock): void {
+    this.#nextSequence = endOfBlock(bytes, count, this.#nextSequence);
+    this.#write(frameWalBlock(bytes, count), this.#nextSequence - 1);
   }
 
   #onData(chunk: Buffer): void {

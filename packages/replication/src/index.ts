@@ -14,7 +14,7 @@ export { Follower, type FollowerFacts, type FollowerIdentity } from './follower.
 export { frameBatches, StreamDecoder, type StreamItem } from './framing.ts';
 export { runFullSync, type FullSyncEnvironment } from './full-sync.ts';
 export { promptAckCapability, stepLink, stoppedLink, type LinkSettings, type LogPosition } from './link-state.ts';
-export { decidePsync, IdHistory, psyncRefusals, readLogFacts, type PsyncRequest } from './psync.ts';
+export { decidePsync, IdHistory, openPlace, psyncRefusals, type LogPlace, type PsyncRequest } from './psync.ts';
 export { ReplicaLink, type LinkEnvironment, type LinkFacts } from './replica-link.ts';
 export type { LogDatabase, ReplicatedLog } from './replicated-log.ts';
 export { drawReplicationId, replicationIdKey, storedReplicationId } from './replication-id.ts';

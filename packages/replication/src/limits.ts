@@ -15,8 +15,8 @@ export const catchUpUnsentBytesMax: number = 1024 * 1024;
 export const liveUnsentBytesMax: number = 64 * 1024 * 1024;
 /** Replies wait for a follower's socket (`handedOver`) only while it takes something at least this often ... */
 export const stalledFollowerMs: number = 100;
-/** ... and while no more than this is unsent: a slow follower delays nobody. */
-export const delayingUnsentBytesMax: number = 1024 * 1024;
+/** ... and while nothing it was sent has waited for longer than this: a slow follower delays nobody for long. */
+export const handOverMsMax: number = 300;
 /** What is unsent is looked at again after this: the operating system does not always say that it took the rest. */
 export const progressPollMs: number = 1;
 /** `ping` on a link that carried nothing for this long. */

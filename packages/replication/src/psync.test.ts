@@ -1,6 +1,6 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { decidePsync, IdHistory, psyncRefusals, readLogFacts } from './psync.ts';
+import { IdHistory, openPlace, psyncRefusals } from './psync.ts';
 import { note, put, storeId } from './testing/batches.ts';
 import { MemoryFiles } from './testing/memory-files.ts';
 import { MemoryLog } from './testing/memory-log.ts';
@@ -20,9 +20,12 @@ function logOfTwoMasters(): MemoryLog {
 }
 
 function decide(log: MemoryLog, ids: IdHistory, nextSequence: number, replicationId?: string): string {
-  const refusal = decidePsync({ nextSequence, replicationId }, readLogFacts(log, ids, nextSequence));
-  if (refusal === undefined) return 'granted';
-  return refusal === psyncRefusals.otherHistory ? 'other history' : 'out of range';
+  const place = openPlace(log, ids, { nextSequence, replicationId });
+  if (typeof place !== 'string') {
+    assert.equal(place.opened !== undefined, nextSequence <= log.latestSequence());
+    return 'granted';
+  }
+  return place === psyncRefusals.otherHistory ? 'other history' : 'out of range';
 }
 
 describe('PSYNC', () => {

@@ -15,7 +15,8 @@
  */
 import { InvariantError } from '@holdfast/base';
 import { BatchReader, family } from '@holdfast/engine';
-import { batchHeaderBytes, readBatchHeader, summarizeBatch } from './write-batch.ts';
+import { summarizeBatch } from './write-batch.ts';
+import type { WalBlock, WalTail } from '@holdfast/rocksdb';
 import { replicationIdKey } from './replication-id.ts';
 import type { ReplicatedLog } from './replicated-log.ts';
 
@@ -103,32 +104,55 @@ function isOtherHistory(replicationId: string, { entryBefore, batchAtNext }: Log
   return batchAtNext.startsNewId || batchAtNext.id !== replicationId;
 }
 
-/** Reads from the log what `decidePsync` needs. Opens the WAL at `nextSequence`, if that lies in the log. */
-export function readLogFacts(log: ReplicatedLog, ids: IdHistory, nextSequence: number): LogFacts {
-  const latestSequence = log.latestSequence();
-  const entryBefore = ids.at(nextSequence - 1);
-  const inside = nextSequence >= 1 && nextSequence <= latestSequence;
-  return { latestSequence, entryBefore, batchAtNext: inside ? readBatchAt(log, nextSequence) : undefined };
+/** Where a follower begins. The WAL is opened once for both the decision and the stream: it costs up to 0.3 s. */
+export interface LogPlace {
+  readonly nextSequence: number;
+  /** The WAL at `nextSequence` and what was read of it so far; undefined when nothing is written there yet. */
+  readonly opened: { readonly tail: WalTail; readonly first: WalBlock } | undefined;
 }
 
-function readBatchAt(log: ReplicatedLog, sequence: number): LogFacts['batchAtNext'] {
-  let block;
+/**
+ * Decides on a request, reading from the log what that takes.
+ * @returns the place to stream from, whose tail belongs to the caller now; or the error line.
+ */
+export function openPlace(log: ReplicatedLog, ids: IdHistory, request: PsyncRequest): LogPlace | string {
+  const { nextSequence } = request;
+  const latestSequence = log.latestSequence();
+  const opened = nextSequence >= 1 && nextSequence <= latestSequence ? openAt(log, nextSequence) : undefined;
+  const facts = {
+    latestSequence,
+    entryBefore: ids.at(nextSequence - 1),
+    batchAtNext: opened?.batchAtNext,
+  };
+  const refusal = decidePsync(request, facts);
+  if (refusal === undefined) return { nextSequence, opened };
+  opened?.tail.close();
+  return refusal;
+}
+
+interface OpenedLog {
+  readonly tail: WalTail;
+  readonly first: WalBlock;
+  readonly batchAtNext: LogFacts['batchAtNext'];
+}
+
+function openAt(log: ReplicatedLog, sequence: number): OpenedLog | undefined {
+  let tail: WalTail | undefined;
   try {
-    const tail = log.database.walTail(sequence);
-    try {
-      block = tail.next(1);
-    } finally {
-      tail.close();
-    }
+    tail = log.database.walTail(sequence);
+    const first = tail.next(1);
+    if (first.count > 0) return { tail, first, batchAtNext: describeFirst(first) };
+    tail.close();
   } catch (error) {
+    tail?.close();
     if (error instanceof InvariantError) throw error;
-    return undefined; // the log no longer holds it, or no batch begins there: both mean a full copy
   }
-  if (block.count === 0) return undefined;
-  const end = 4 + block.bytes.readUInt32LE(0);
-  if (end - 4 < batchHeaderBytes || readBatchHeader(block.bytes, 4, end).sequence !== sequence) return undefined;
-  const { replicationId } = summarizeBatch(block.bytes, 4, end);
-  return { id: replicationId, startsNewId: storesId(block.bytes, end) };
+  return undefined; // the log no longer holds it, or no batch begins there: both mean a full copy
+}
+
+function describeFirst({ bytes }: WalBlock): LogFacts['batchAtNext'] {
+  const end = 4 + bytes.readUInt32LE(0);
+  return { id: summarizeBatch(bytes, 4, end).replicationId, startsNewId: storesId(bytes, end) };
 }
 
 function storesId(bytes: Buffer, end: number): boolean {

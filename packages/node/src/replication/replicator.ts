@@ -16,12 +16,11 @@ import type { Commit } from '@holdfast/engine';
 import {
   AcknowledgementWaits,
   CheckpointSource,
-  decidePsync,
   drawReplicationId,
   FollowerSet,
   IdHistory,
   promptAckCapability,
-  readLogFacts,
+  openPlace,
   ReplicaLink,
   replicationIdKey,
   runFullSync,
@@ -259,7 +258,7 @@ export class Replicator implements ReplicationPort {
 
   /**
    * Whether replies that depend on `sequence` may leave: the operating system has accepted it for every replica that is
-   * live and takes what it is sent. A slow or stopped replica delays nobody for longer than 100 ms.
+   * live and takes what it is sent. A stopped replica delays nobody for longer than 100 ms, a slow one 300 ms.
    */
   handedOver(sequence: number): boolean {
     return this.#followers.handedOver(sequence);
@@ -363,16 +362,16 @@ export class Replicator implements ReplicationPort {
     request: { readonly nextSequence: number; readonly replicationId: string | undefined },
   ): string | undefined {
     const { engine, logger } = this.#env;
-    const refusal = decidePsync(request, readLogFacts(engine, this.#ids, request.nextSequence));
-    if (refusal !== undefined) {
+    const place = openPlace(engine, this.#ids, request);
+    if (typeof place === 'string') {
       this.stats.syncPartialErr++;
       logger.info('a partial sync is refused', {
         replica: session.peer,
         nextSequence: request.nextSequence,
         ownSequence: engine.latestSequence(),
-        reason: refusal,
+        reason: place,
       });
-      return refusal;
+      return place;
     }
     this.stats.syncPartialOk++;
     const said = this.#announcements.get(session);
@@ -381,7 +380,7 @@ export class Replicator implements ReplicationPort {
       port: said?.listeningPort ?? 0,
       acksPromptly: said?.capability === promptAckCapability,
     };
-    this.#followers.attach(session.detach(), identity, request.nextSequence);
+    this.#followers.attach(session.detach(), identity, place);
     return undefined;
   }
 
