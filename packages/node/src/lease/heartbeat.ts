@@ -132,7 +132,10 @@ export class HeartbeatResponder {
     this.#unarmed = renewal.lease;
     // Unarmed words carry no epoch: only their deadline counts.
     const next = packWord({ epoch: 0, deadlineMs: renewal.lease.deadlineMs });
-    while (!shared.swap(shared.load(), next));
+    for (let found = shared.load(); unpackWord(found).epoch === 0; found = shared.load()) {
+      if (shared.swap(found, next)) return undefined;
+    }
+    // The main loop has taken a mastership meanwhile, and its report is on the way: the word is that epoch's.
     return undefined;
   }
 

@@ -254,3 +254,14 @@ test('a torn fence.conf refuses the start with file and line', async () => {
   const torn = (before.file ?? '').slice(0, 60);
   assert.throws(() => new World(torn), /fence\.conf: line \d+/);
 });
+
+test('a heartbeat judged by the report of an unarmed node leaves the word of an epoch alone', async () => {
+  const world = new World();
+  world.keeper.setTopologyRole(nodeId, 'master');
+  const before = world.report();
+  await world.shard(1);
+  world.responder.update(before);
+  world.responder.answerArguments([nodeId, '1000', '0'], new ReplyWriter());
+  world.heartbeat(1, world.heartbeat(1, ''));
+  assert.equal(world.keeper.holdsLease(), true);
+});
