@@ -78,10 +78,11 @@ class Writers {
   /** Acknowledged writes that `client` does not read. */
   async lost(client: Client): Promise<string[]> {
     const lost: string[] = [];
-    for (const [key, value] of this.acknowledged) {
-      const found = await client.get(key);
-      if (found !== value) lost.push(`${key}: ${found ?? '(absent)'} instead of ${value}`);
-    }
+    const wanted = [...this.acknowledged];
+    const found = await Promise.all(wanted.map(([key]) => client.get(key)));
+    wanted.forEach(([key, value], i) => {
+      if (found[i] !== value) lost.push(`${key}: ${found[i] ?? '(absent)'} instead of ${value}`);
+    });
     return lost;
   }
 
@@ -110,28 +111,31 @@ describe('client libraries against bin/holdfast up', { timeout: 180_000 }, () =>
   after(() => cluster?.stop());
 
   for (const [name, open] of clients) {
-    test(`${name}: writes and reads through the LB addresses, and learns no other address`, async () => {
+    test(`${name}: writes and reads through the LB addresses, and learns no other address`, async (t) => {
       const client = await open(cluster.lbAddresses);
+      t.after(() => client.close());
       for (let i = 0; i < 100; i++) await client.set(`${name}:plain:${i}`, String(i));
       for (let i = 0; i < 100; i++) assert.equal(await client.get(`${name}:plain:${i}`), String(i));
-      await client.close();
     });
 
-    test(`${name}: a switchover under load loses no write and shows no error`, async () => {
+    test(`${name}: a switchover under load loses no write and shows no error`, async (t) => {
       const client = await open(cluster.lbAddresses);
+      t.after(() => client.close());
       const writers = new Writers(client, `${name}:switchover`);
+      t.after(() => writers.stop());
       await writers.acknowledge(20);
       await cluster.switchOver(0);
       await writers.acknowledge(50);
       await writers.stop();
       assert.deepEqual(writers.errors, []);
       assert.deepEqual(await writers.lost(client), []);
-      await client.close();
     });
 
-    test(`${name}: a hung master loses no acknowledged write, and the same client object writes again`, async () => {
+    test(`${name}: a hung master loses no acknowledged write, and the same client object writes again`, async (t) => {
       const client = await open(cluster.lbAddresses);
+      t.after(() => client.close());
       const writers = new Writers(client, `${name}:hang`);
+      t.after(() => writers.stop());
       await writers.acknowledge(20);
       const shard = await cluster.shard(1);
       const master = shard.nodes.find((node) => node.role === 'master');
@@ -148,7 +152,6 @@ describe('client libraries against bin/holdfast up', { timeout: 180_000 }, () =>
       await cluster.whole();
       await writers.stop();
       assert.deepEqual(await writers.lost(client), []);
-      await client.close();
     });
   }
 });

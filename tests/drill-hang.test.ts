@@ -94,8 +94,11 @@ describe('drill hang', { timeout: 180_000 }, () => {
   });
 
   test('Ctrl-C under load: exit 3, and neither processes nor directories stay', async () => {
+    let interrupted = false;
     const { status, stderr } = await drill(['--seconds', '60'], (text, end) => {
-      if (/^[0-9.]+ s: /m.test(text)) end();
+      if (interrupted || !/^[0-9.]+ s: /m.test(text)) return;
+      interrupted = true; // A second one would end the drill without its clearing up.
+      end();
     });
     assert.equal(status, 3, stderr);
     assert.match(stderr, /SIGINT/);
@@ -106,6 +109,6 @@ describe('drill hang', { timeout: 180_000 }, () => {
   test('wrong arguments: exit 2', async () => {
     const { status, stderr } = await drill(['--fences', 'moat']);
     assert.equal(status, 2);
-    assert.match(stderr, /lb,lease/);
+    assert.match(stderr, /moat/);
   });
 });

@@ -96,7 +96,8 @@ export class UpCluster {
 
   /** Asks the controller for a planned change of master. */
   async switchOver(shard: number): Promise<void> {
-    const answer = await fetch(`${this.#clusterUrl}/shards/${shard}/switchover`, { method: 'POST', body: '{}' });
+    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' };
+    const answer = await fetch(`${this.#clusterUrl}/shards/${shard}/switchover`, request);
     if (!answer.ok) throw new Error(`switchover: ${answer.status} ${await answer.text()}\n${this.#log()}`);
   }
 

@@ -52,13 +52,18 @@ async function drillHang(options: HangOptions, launch: Launch): Promise<number> 
     const { world, run } = await Promise.race([play(cluster, options, seed, progress), interrupted]);
     if (history !== undefined) writeHistory(history, world, run);
     const report = judgeHang(run, options.fences);
-    process.stdout.write(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
+    await print(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
     if (report.violations.length > 0) return drillStatus.violated;
     return report.unjudgedKeys.length > 0 ? drillStatus.couldNotRun : drillStatus.clean;
   } finally {
     const launched = await launching.catch(() => undefined);
     await launched?.close();
   }
+}
+
+/** Resolves when the text has left this process: a report of violations can be longer than a pipe holds. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
 }
 
 /** Rejects at the first SIGINT or SIGTERM; a second one ends the process as usual. */
