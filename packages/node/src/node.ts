@@ -37,7 +37,7 @@ import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
 import { Replicator } from './replication/replicator.ts';
-import { minFreeBytes, replicationSettings, rocksdbSettings } from './settings.ts';
+import { minFreeBytes, replicationSettings, rocksdbSettings, writeSettings } from './settings.ts';
 
 export interface NodeEnvironment {
   readonly config: Config;
@@ -165,7 +165,7 @@ export class Node {
       clock,
       random,
       rocksdb: rocksdbSettings(config),
-      syncWal: config.get('rocksdb.write_options.sync'),
+      ...writeSettings(config),
     });
   }
 

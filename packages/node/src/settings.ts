@@ -5,6 +5,14 @@ import type { ReplicationSettings } from './replication/environment.ts';
 
 const mib = 1024 * 1024;
 
+/** How the engine writes: `rocksdb.write_options.*`. */
+export function writeSettings(config: Config): { readonly syncWal: boolean; readonly noSlowdown: boolean } {
+  return {
+    syncWal: config.get('rocksdb.write_options.sync'),
+    noSlowdown: config.get('rocksdb.write_options.no_slowdown'),
+  };
+}
+
 /** The `rocksdb.*` directives as the engine takes them. */
 export function rocksdbSettings(config: Config): RocksdbSettings {
   const blockCacheMib =

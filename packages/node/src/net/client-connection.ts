@@ -14,7 +14,7 @@ import { ProtocolError, assert, messageOf, type Clock, type Timers, type Transpo
 import { socketTransport } from '@holdfast/base/real';
 import type { Deferred, Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
-import { ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
+import { repliesBytesMax, ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
 import type { TickLoop, TickOutput } from '../execution/tick-loop.ts';
 import type { ClientMemory } from './client-memory.ts';
 
@@ -62,7 +62,7 @@ export class ClientConnection implements Session, TickOutput {
   readonly peer: string;
   readonly local: string;
   readonly createdAtMs: number;
-  readonly reply: ReplyWriter = new ReplyWriter();
+  readonly reply: ReplyWriter;
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -108,6 +108,7 @@ export class ClientConnection implements Session, TickOutput {
     this.id = identity.id;
     this.namespace = identity.namespace;
     this.#memory = identity.memory;
+    this.reply = new ReplyWriter(undefined, Math.min(repliesBytesMax, identity.memory.replyBytesMax ?? Infinity));
     this.peer = address(socket.remoteAddress, socket.remotePort);
     this.local = address(socket.localAddress, socket.localPort);
     this.createdAtMs = host.clock.wallMs();

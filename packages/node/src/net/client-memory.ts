@@ -35,6 +35,11 @@ export class ClientMemory {
     this.#logger = logger;
   }
 
+  /** No reply may be larger than what all clients may hold; undefined without a budget. */
+  get replyBytesMax(): number | undefined {
+    return this.#limitBytes() || undefined;
+  }
+
   /** Some client's buffers took `bytes`. May cut any client, the caller included. */
   grew(bytes: number): void {
     this.#grownBytes += bytes;

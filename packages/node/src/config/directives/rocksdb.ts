@@ -425,8 +425,8 @@ export const rocksdb = {
     type: 'yes-no',
     default: false,
     when: 'start',
-    effect: 'accepted',
-    doc: 'Writes fail instead of waiting in a write stall; here commits always do.',
+    effect: 'used',
+    doc: 'Writes fail instead of waiting in a write stall: the clients of that tick are cut and the node reports that it cannot write.',
   },
   'rocksdb.write_options.low_pri': {
     type: 'yes-no',
