@@ -35,7 +35,8 @@ export interface ReplicationSettings {
   readonly emptyDatabaseFirst: boolean;
 }
 
-export type ReplicatorEngine = ReplicatedLog & Pick<Engine, 'replicationId' | 'putPropagate' | 'visibleSequence'>;
+export type ReplicatorEngine = ReplicatedLog &
+  Pick<Engine, 'replicationId' | 'putPropagate' | 'visibleSequence' | 'dropTick'>;
 
 export interface ReplicatorEnvironment {
   readonly engine: ReplicatorEngine;

@@ -263,6 +263,15 @@ describe('promotion', { timeout: 60_000 }, () => {
     assert.equal(replica.engine.latestSequence(), master.engine.latestSequence() + 1);
   });
 
+  it('that is taken back before its id was committed leaves nothing in the log', async () => {
+    await using master = await masterWith(10);
+    await using replica = await ReplicaNode.start();
+    replica.replicator.beginHistory();
+    replica.replicator.follow(master.endpoint, fromTopology);
+    await converged(master, replica);
+    assert.deepEqual([master.replicator.stats.syncFull, replica.engine.replicationId], [0, undefined]);
+  });
+
   it('writes its id again when the tick with it was dropped', async () => {
     await using node = await masterWith(0);
     await using replica = await ReplicaNode.start();

@@ -134,7 +134,10 @@ export class Replicator implements ReplicationPort {
       this.#startWhenFree(role.link);
       return;
     }
-    assert(engine.visibleSequence() === engine.latestSequence(), 'a node with an open tick cannot become a replica');
+    const openRecords = engine.visibleSequence() - engine.latestSequence();
+    // A master of a moment (at start, before `slaveof` is read) has written nothing but its id: that is taken back.
+    if (this.#idPending && openRecords === 1) engine.dropTick();
+    else assert(openRecords === 0, 'a node with an open tick cannot become a replica');
     this.#endLink();
     this.#followers.closeAll('the node follows another master now');
     engine.replicationId = undefined;
