@@ -72,7 +72,9 @@ function transactionPort(node: Node): TransactionPort {
   return {
     watch: (session, key) => {
       const prefix = Buffer.from(session.namespace.prefix).toString('latin1');
-      node.watched.watch(connection(session), prefix + key.toString('latin1'));
+      const userKey = { namespace: session.namespace, buffer: key, start: 0, end: key.length };
+      const expireMs = node.data.keyspace.expireMs(userKey, node.env.clock.wallMs()) ?? 0;
+      node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs);
     },
     unwatch: (session) => node.watched.unwatch(connection(session)),
     execute: (session, reply) => node.dispatcher.executeQueued(connection(session), reply),

@@ -281,10 +281,10 @@ export class Dispatcher {
    * topology and the role may have changed; its error is its own reply, as in Redis.
    */
   executeQueued(connection: ClientConnection, reply: ReplyWriter): void {
-    const { engine, watched, loop } = this.#env;
+    const { engine, watched, loop, clock } = this.#env;
     const queued = connection.queued ?? [];
     const refused = connection.queueRefused;
-    const conflict = watched.isSpoilt(connection);
+    const conflict = watched.isSpoilt(connection, clock.wallMs());
     connection.queued = undefined;
     connection.queueRefused = false;
     watched.unwatch(connection);

@@ -15,13 +15,19 @@ export class WatchedKeys<W extends Watcher> {
   readonly #watchers = new Map<string, Set<W>>();
   readonly #keys = new Map<W, Set<string>>();
   readonly #spoilt = new Set<W>();
+  /** When the first key that a watcher saw alive expires. */
+  readonly #expireMs = new Map<W, number>();
 
   get empty(): boolean {
     return this.#watchers.size === 0;
   }
 
-  /** @param key namespace prefix and user key, one character per byte. */
-  watch(watcher: W, key: string): void {
+  /**
+   * @param key namespace prefix and user key, one character per byte.
+   * @param expireMs when the key dies by itself; 0 when it does not or is not there. A later change of it is a write.
+   */
+  watch(watcher: W, key: string, expireMs: number): void {
+    if (expireMs !== 0) this.#expireMs.set(watcher, Math.min(expireMs, this.#expireMs.get(watcher) ?? Infinity));
     const keys = this.#keys.get(watcher) ?? new Set();
     if (!keys.has(key)) watcher.watchedBytes += key.length + keyOverheadBytes;
     keys.add(key);
@@ -33,6 +39,7 @@ export class WatchedKeys<W extends Watcher> {
 
   unwatch(watcher: W): void {
     this.#spoilt.delete(watcher);
+    this.#expireMs.delete(watcher);
     watcher.watchedBytes = 0;
     const keys = this.#keys.get(watcher);
     if (keys === undefined) return;
@@ -55,12 +62,8 @@ export class WatchedKeys<W extends Watcher> {
     for (const watcher of this.#keys.keys()) this.#spoilt.add(watcher);
   }
 
-  isSpoilt(watcher: W): boolean {
-    return this.#spoilt.has(watcher);
-  }
-
-  /** Whether the watcher watches `key`; for expiry between WATCH and EXEC. */
-  keysOf(watcher: W): Iterable<string> {
-    return this.#keys.get(watcher) ?? [];
+  /** Whether a watched key was written, or has expired, since it is watched. */
+  isSpoilt(watcher: W, nowMs: number): boolean {
+    return this.#spoilt.has(watcher) || (this.#expireMs.get(watcher) ?? Infinity) <= nowMs;
   }
 }

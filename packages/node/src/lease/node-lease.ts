@@ -67,8 +67,8 @@ export class NodeLease implements LeaseHost, LeasePort {
   }
 
   roleChanged(role: ActingRole): void {
-    this.#world.roleChanged(role);
     this.#followRole();
+    this.#world.roleChanged(role);
   }
 
   resumeHeld(): void {

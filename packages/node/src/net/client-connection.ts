@@ -97,6 +97,8 @@ export class ClientConnection implements Session, TickOutput {
   #peerEnded = false;
   #executing = false;
   #moveNext = false;
+  /** Requests answered while moving. */
+  #moves = 0;
   /** Nothing is read or executed until the peer has read its replies. */
   #stalled = false;
   #unreleased = 0;
@@ -288,8 +290,22 @@ export class ClientConnection implements Session, TickOutput {
 
   #move(request: Request): boolean {
     this.#host.redirect(this, request);
-    if (this.#decoder.bufferedBytes === 0) this.#finishMoving();
-    return (this.#state as State) === 'moving';
+    this.#finishWhenQuiet();
+    return this.#state === 'moving';
+  }
+
+  /**
+   * What the peer has sent already is answered too: the end comes once a whole poll phase brought nothing more. What is
+   * sent after that meets the end of the connection, which came with the answer.
+   */
+  #finishWhenQuiet(): void {
+    const moves = ++this.#moves;
+    const { timers } = this.#host;
+    timers.soon(() =>
+      timers.soon(() => {
+        if (this.#moves === moves) this.endMoving();
+      }),
+    );
   }
 
   #decode(): boolean {
@@ -409,6 +425,7 @@ export class ClientConnection implements Session, TickOutput {
       return;
     }
     this.#state = 'moving';
+    this.#host.timers.after(lingerMs, () => this.endMoving());
     const request = this.#held;
     this.#held = undefined;
     if (request === undefined || this.#move(request)) this.pump();
@@ -427,8 +444,9 @@ export class ClientConnection implements Session, TickOutput {
 
   /** Ends a client at a role change: after what may still be sent, without executing anything more. */
   closeGracefully(): void {
-    if (this.#state === 'moving') this.#finishMoving();
-    else if (this.#waiting !== undefined || this.#unreleased > 0) this.destroy();
+    // A moving one ends by itself, after its answers.
+    if (this.#state === 'moving') return;
+    if (this.#waiting !== undefined || this.#unreleased > 0) this.destroy();
     else this.#linger();
   }
 
