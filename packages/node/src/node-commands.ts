@@ -73,8 +73,9 @@ function transactionPort(node: Node): TransactionPort {
     watch: (session, key) => {
       const prefix = Buffer.from(session.namespace.prefix).toString('latin1');
       const userKey = { namespace: session.namespace, buffer: key, start: 0, end: key.length };
-      const expireMs = node.data.keyspace.expireMs(userKey, node.env.clock.wallMs()) ?? 0;
-      node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs);
+      // A replaced database spoils every watch, so that nothing need be known of the one that goes.
+      const expireMs = node.condition.loading ? 0 : node.data.keyspace.expireMs(userKey, node.env.clock.wallMs());
+      node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs ?? 0);
     },
     unwatch: (session) => node.watched.unwatch(connection(session)),
     execute: (session, reply) => node.dispatcher.executeQueued(connection(session), reply),
