@@ -74,7 +74,9 @@ function transactionPort(node: Node): TransactionPort {
       const prefix = Buffer.from(session.namespace.prefix).toString('latin1');
       const userKey = { namespace: session.namespace, buffer: key, start: 0, end: key.length };
       // A replaced database spoils every watch, so that nothing need be known of the one that goes.
-      const expireMs = node.condition.loading ? 0 : node.data.keyspace.expireMs(userKey, node.env.clock.wallMs());
+      const expireMs = node.conditions.condition.loading
+        ? 0
+        : node.data.keyspace.expireMs(userKey, node.env.clock.wallMs());
       node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs ?? 0);
     },
     unwatch: (session) => node.watched.unwatch(connection(session)),

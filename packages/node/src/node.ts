@@ -30,7 +30,8 @@ import { KeyCounts } from './info/key-counts.ts';
 import { LeaseKeeper } from './lease/lease-keeper.ts';
 import { NodeLease } from './lease/node-lease.ts';
 import { SharedLease } from './lease/shared-lease.ts';
-import type { ClientConnection, ConnectionHost } from './net/client-connection.ts';
+import type { ClientConnection } from './net/client-connection.ts';
+import type { ConnectionHost } from './net/connection-host.ts';
 import { ClientListener } from './net/client-listener.ts';
 import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
@@ -55,19 +56,14 @@ export interface NodeEnvironment {
   exit(status: number, reason: string): void;
 }
 
-/** Counters of the network, for INFO. */
-export interface NetworkStats {
-  inputBytes: number;
-  outputBytes: number;
-}
-
 export class Node {
   readonly env: NodeEnvironment;
   readonly startedAtMs: number;
   readonly processId: string;
   readonly conditions: ConditionKeeper;
   readonly controlPort: ControlPort = new ControlPort();
-  readonly network: NetworkStats = { inputBytes: 0, outputBytes: 0 };
+  /** Counters for INFO. */
+  readonly network: { inputBytes: number; outputBytes: number } = { inputBytes: 0, outputBytes: 0 };
   readonly watched: WatchedKeys<ClientConnection> = new WatchedKeys();
   readonly lease: NodeLease = new NodeLease();
   readonly shared: SharedLease = new SharedLease();

@@ -10,40 +10,14 @@
  * `lingering` has sent FIN and throws away what still arrives, so that the peer reads our last reply instead of a reset.
  */
 import type { Socket } from 'node:net';
-import { ProtocolError, assert, messageOf, type Clock, type Timers, type Transport } from '@holdfast/base';
+import { ProtocolError, assert, messageOf, type Transport } from '@holdfast/base';
 import { socketTransport } from '@holdfast/base/real';
 import type { Deferred, Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
 import { repliesBytesMax, ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
-import type { TickLoop, TickOutput } from '../execution/tick-loop.ts';
+import type { TickOutput } from '../execution/tick-loop.ts';
 import type { ClientMemory } from './client-memory.ts';
-
-/** What a connection asks of the node for each request. */
-export interface ConnectionHost {
-  readonly loop: TickLoop;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  /** Limits of a new connection's requests; the connection owns its copy. */
-  requestLimits(): RequestLimits;
-  /**
-   * Executes one request into the open tick; replies go to `connection.reply`.
-   * @returns false when it may not run now: it is kept and asked again after `resume`.
-   */
-  execute(connection: ClientConnection, request: Request): boolean;
-  /** Answers one request of a client that has to move: MOVED, or nothing when it has no key (then it is closed). */
-  redirect(connection: ClientConnection, request: Request): void;
-  countInput(bytes: number): void;
-  countOutput(bytes: number): void;
-  closed(connection: ClientConnection): void;
-}
-
-/** What a new connection is given. */
-export interface ConnectionIdentity {
-  readonly id: number;
-  readonly namespace: Namespace;
-  /** Told about what is held for this client; may cut it. */
-  readonly memory: ClientMemory;
-}
+import type { ConnectionHost, ConnectionIdentity } from './connection-host.ts';
 
 type State = 'open' | 'moving' | 'lingering' | 'detached' | 'closed';
 

@@ -7,7 +7,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { FatalError, messageOf, type Logger, type Timers } from '@holdfast/base';
 import type { Namespace } from '@holdfast/engine';
-import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { ClientMemory } from './client-memory.ts';
 
 /** Connections closed in one turn of the event loop. */

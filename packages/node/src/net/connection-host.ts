@@ -1,0 +1,34 @@
+/** The port by which client connections reach the rest of the node. */
+import type { Clock, Timers } from '@holdfast/base';
+import type { Namespace } from '@holdfast/engine';
+import type { Request, RequestLimits } from '@holdfast/resp';
+import type { TickLoop } from '../execution/tick-loop.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { ClientMemory } from './client-memory.ts';
+
+/** What a connection asks of the node for each request. */
+export interface ConnectionHost {
+  readonly loop: TickLoop;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Limits of a new connection's requests; the connection owns its copy. */
+  requestLimits(): RequestLimits;
+  /**
+   * Executes one request into the open tick; replies go to `connection.reply`.
+   * @returns false when it may not run now: it is kept and asked again after `resume`.
+   */
+  execute(connection: ClientConnection, request: Request): boolean;
+  /** Answers one request of a client that has to move: MOVED, or nothing when it has no key (then it is closed). */
+  redirect(connection: ClientConnection, request: Request): void;
+  countInput(bytes: number): void;
+  countOutput(bytes: number): void;
+  closed(connection: ClientConnection): void;
+}
+
+/** What a new connection is given. */
+export interface ConnectionIdentity {
+  readonly id: number;
+  readonly namespace: Namespace;
+  /** Told about what is held for this client; may cut it. */
+  readonly memory: ClientMemory;
+}
