@@ -24,6 +24,7 @@ export interface StatusShard {
   readonly epoch: number;
   readonly slot_ranges: readonly string[];
   readonly lb_address: string;
+  readonly replica_lb_address: string | null;
   readonly nodes: readonly StatusNode[];
 }
 
@@ -76,6 +77,11 @@ export class UpCluster {
   /** LB addresses of the masters, by shard. */
   get lbAddresses(): string[] {
     return this.#status.shards.map((shard) => shard.lb_address);
+  }
+
+  /** LB addresses of the replicas, by shard. */
+  get replicaLbAddresses(): string[] {
+    return this.#status.shards.flatMap(({ replica_lb_address: address }) => (address === null ? [] : [address]));
   }
 
   async shard(index: number): Promise<StatusShard> {
