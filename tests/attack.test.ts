@@ -182,6 +182,7 @@ test('short requests that ask for gigabytes get an error or little by little', a
   const client = await node.client();
   await client.command('SET', 'big', Buffer.alloc(1024 * 1024, 'x'));
   await client.command('HSET', 'hash', 'field', Buffer.alloc(1024 * 1024, 'x'));
+  for (let i = 0; i < 200; i++) await client.command('HSET', 'large', `field ${i}`, Buffer.alloc(1024 * 1024, 'x'));
   await withinBounds(t, node, async () => {
     const requests: CommandArgument[][] = [
       ['MGET', ...Array.from({ length: 20_000 }, () => 'big')],
@@ -192,8 +193,14 @@ test('short requests that ask for gigabytes get an error or little by little', a
       ['SETRANGE', 'far', '9223372036854775807', 'x'],
       ['SCAN', '0', 'COUNT', '9223372036854775807'],
       ['LCS', 'big', 'big'],
+      ['HGETALL', 'large'],
+      ['HVALS', 'large'],
+      ['HRANGEBYLEX', 'large', '-', '+'],
+      ['HRANDFIELD', 'large', '200', 'WITHVALUES'],
     ];
     for (const request of requests) await refusedOrCut(node, request);
+    const step = itemsOf(await client.command('HSCAN', 'large', '0', 'COUNT', '10000'));
+    assert.ok((itemsOf(step?.[1] ?? null) ?? []).length < 100, 'a step of HSCAN ends early');
     await assertServes(node);
   });
   client.close();

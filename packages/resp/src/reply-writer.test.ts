@@ -117,6 +117,22 @@ test('replies beyond the limit are refused without being allocated; the error th
   assert.equal(reply.take().length, 908, 'what was taken counts no more');
 });
 
+test('a body has the protocol and what is left of the limit', () => {
+  const reply = new ReplyWriter(4, 1000);
+  reply.protocol = 3;
+  reply.bulk(Buffer.alloc(400));
+  const body = reply.body();
+  body.nil();
+  body.bulk(Buffer.alloc(500));
+  const mark = body.mark();
+  assert.throws(() => body.bulk(Buffer.alloc(200)), { code: 'RESP_REPLY_TOO_BIG' });
+  body.truncate(mark);
+  assert.throws(() => reply.demandRoom(700), { code: 'RESP_REPLY_TOO_BIG' });
+  reply.demandRoom(500);
+  reply.raw(body.take());
+  assert.equal(reply.length, 408 + 3 + 508);
+});
+
 test('a small reply does not keep the room of a large one that was cut off', () => {
   const reply = new ReplyWriter();
   reply.bulk(Buffer.alloc(1 << 20));

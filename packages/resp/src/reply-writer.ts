@@ -38,6 +38,24 @@ export class ReplyWriter {
     this.#length = mark;
   }
 
+  /**
+   * An empty writer for what has to be announced before it is known, such as an array whose length is found by walking:
+   * same protocol, and what is left of the limit. Its bytes then go into this one with `raw`.
+   */
+  body(): ReplyWriter {
+    const body = new ReplyWriter(512, this.#bytesMax - this.#length);
+    body.protocol = this.protocol;
+    return body;
+  }
+
+  /**
+   * Asks for room before something large is gathered for a reply.
+   * @throws OperationError RESP_REPLY_TOO_BIG when `bytes` more would not fit.
+   */
+  demandRoom(bytes: number): void {
+    if (this.#length + bytes > this.#bytesMax) this.#refuse();
+  }
+
   /** The bytes written since the last `take`, given up to the caller. */
   take(): Buffer {
     const isSparse = this.#buffer.length > spareBytesMax && this.#length < this.#buffer.length / 2;
@@ -53,13 +71,15 @@ export class ReplyWriter {
   #reserve(bytes: number, limit: number = this.#bytesMax): void {
     const needed = this.#length + bytes;
     if (needed <= this.#buffer.length) return;
-    if (needed > limit) {
-      const message = `the reply would take more than ${this.#bytesMax} bytes: ask for less at once`;
-      throw new OperationError('RESP_REPLY_TOO_BIG', message, { outcome: 'not-applied' });
-    }
+    if (needed > limit) this.#refuse();
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#buffer.length * 2, this.#bytesMax)));
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
+  }
+
+  #refuse(): never {
+    const message = `the reply would take more than ${this.#bytesMax} bytes: ask for less at once`;
+    throw new OperationError('RESP_REPLY_TOO_BIG', message, { outcome: 'not-applied' });
   }
 
   #header(type: number, value: number): void {

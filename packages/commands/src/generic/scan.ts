@@ -1,6 +1,6 @@
 /** Walking over the keys: SCAN, KEYS, RANDOMKEY. Keys come in stored order. */
 import { Glob, type DataTypes } from '@holdfast/engine';
-import { ReplyWriter, type Request } from '@holdfast/resp';
+import type { Request } from '@holdfast/resp';
 import { define, noKeys, type CommandDefinition } from '../command.ts';
 import { itself } from '../data/arguments.ts';
 import { parseScanOptions, type ScanOptions } from '../data/scan-options.ts';
@@ -40,7 +40,7 @@ function keys({ scan: keyScan }: DataTypes): CommandDefinition {
     parse: (request) => new Glob(Buffer.from(request.bytes(1))),
     run(call, match, reply) {
       // How many there are is known only at the end, but stands at the beginning of the reply.
-      const found = new ReplyWriter();
+      const found = reply.body();
       let count = 0;
       keyScan.forEach(call.namespace, { nowMs: call.nowMs, match }, ({ buffer, start, end }) => {
         found.bulk(buffer, start, end);

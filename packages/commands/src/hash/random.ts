@@ -42,8 +42,9 @@ interface Field {
   readonly value: Buffer;
 }
 
-/** The fields at rising positions of the open hash. */
-function fieldsAt({ hashes }: DataTypes, positions: readonly number[]): Field[] {
+/** The fields at rising positions of the open hash; throws when they are more than a reply may hold. */
+function fieldsAt({ hashes }: DataTypes, positions: readonly number[], reply: ReplyWriter): Field[] {
+  let bytes = 0;
   const found: Field[] = [];
   const entries = hashes.iterate();
   try {
@@ -51,6 +52,8 @@ function fieldsAt({ hashes }: DataTypes, positions: readonly number[]): Field[] 
       const { key, value } = entries;
       let taken: Field | undefined;
       while (positions[found.length] === position) {
+        bytes += key.end - key.start + value.end - value.start;
+        if (taken === undefined) reply.demandRoom(bytes);
         taken ??= {
           field: Buffer.from(key.buffer.subarray(key.start + hashes.fieldOffset, key.end)),
           value: value.copy(),
@@ -64,15 +67,16 @@ function fieldsAt({ hashes }: DataTypes, positions: readonly number[]): Field[] 
   }
 }
 
-function draw(types: DataTypes, count: number): Field[] {
+function draw(types: DataTypes, count: number, reply: ReplyWriter): Field[] {
   const { random } = types.engine;
   const { size } = types.hashes;
-  if (count >= 0) return fieldsAt(types, distinctPositions(random, size, Math.min(count, size)));
+  if (count >= 0) return fieldsAt(types, distinctPositions(random, size, Math.min(count, size)), reply);
   const drawn = Array.from({ length: -count }, () => randomBelow(random, size));
   const order = drawn.map((_, index) => index).sort((a, b) => (drawn[a] as number) - (drawn[b] as number));
   const found = fieldsAt(
     types,
     order.map((index) => drawn[index] as number),
+    reply,
   );
   const fields: Field[] = [];
   found.forEach((field, i) => (fields[order[i] as number] = field));
@@ -93,12 +97,12 @@ function runRandom(types: DataTypes, call: Call, input: RandomInput, reply: Repl
   const opened = openHash(types.hashes, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   if (input.count === undefined) {
-    const [one] = opened === 'found' ? draw(types, 1) : [];
+    const [one] = opened === 'found' ? draw(types, 1, reply) : [];
     if (one === undefined) reply.nil();
     else reply.bulk(one.field);
     return;
   }
-  replyFields(opened === 'found' && input.count !== 0 ? draw(types, input.count) : [], input.withValues, reply);
+  replyFields(opened === 'found' && input.count !== 0 ? draw(types, input.count, reply) : [], input.withValues, reply);
 }
 
 export function hashRandomCommands(types: DataTypes): CommandDefinition[] {

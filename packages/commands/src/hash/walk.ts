@@ -129,7 +129,7 @@ function runLex({ hashes }: DataTypes, call: Call, input: LexInput, reply: Reply
   const opened = openHash(hashes, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   const isEmpty = opened === 'absent' || input.min.sign === 1 || input.max.sign === -1;
-  if (isEmpty || input.offset < 0 || input.count === 0) return reply.map(0);
+  if (isEmpty || input.offset < 0 || input.count === 0) return reply.array(0);
   const from = startOf(input.min);
   const to = endOf(input.max);
   const range = {
@@ -137,20 +137,21 @@ function runLex({ hashes }: DataTypes, call: Call, input: LexInput, reply: Reply
     ...(to === undefined ? {} : { to }),
     reverse: input.reverse,
   };
-  const rows: Buffer[] = [];
+  const rows = reply.body();
+  let count = 0;
   const entries = hashes.iterate(range);
   try {
-    let skipped = 0;
-    while ((input.count < 0 || rows.length < 2 * input.count) && entries.next()) {
-      if (skipped++ < input.offset) continue;
-      const { key, value } = entries;
-      rows.push(Buffer.from(key.buffer.subarray(key.start + hashes.fieldOffset, key.end)), value.copy());
+    for (let at = 0; (input.count < 0 || count < input.count) && entries.next(); at++) {
+      if (at < input.offset) continue;
+      replyEntry(entries, hashes.fieldOffset, 'both', rows);
+      count++;
     }
   } finally {
     entries.close();
   }
-  reply.map(rows.length / 2);
-  for (const bytes of rows) reply.bulk(bytes);
+  // A flat array in RESP3 too, as Kvrocks has it.
+  reply.array(2 * count);
+  reply.raw(rows.take());
 }
 
 function hRangeByLex(types: DataTypes): CommandDefinition {
@@ -168,6 +169,9 @@ function hRangeByLex(types: DataTypes): CommandDefinition {
   });
 }
 
+/** COUNT is a hint: a step ends early when it has gathered this much. */
+const stepBytesMax = 16 * 1024 * 1024;
+
 interface HScanInput {
   readonly request: Request;
   readonly options: ScanOptions;
@@ -184,14 +188,16 @@ function collect(
   rows: Buffer[],
 ): Buffer | undefined {
   let last: Buffer | undefined;
+  let bytes = 0;
   for (let looked = 0; entries.next(); looked++) {
-    if (looked === options.count) return last;
+    if (looked === options.count || bytes >= stepBytesMax) return last;
     const { key, value } = entries;
     const field = { buffer: key.buffer, start: key.start + fieldOffset, end: key.end };
     last = Buffer.from(field.buffer.subarray(field.start, field.end));
     if (options.match !== undefined && !options.match.matches(field)) continue;
     rows.push(last);
     if (!options.noValues) rows.push(value.copy());
+    bytes += last.length + (options.noValues ? 0 : value.end - value.start);
   }
   return undefined;
 }

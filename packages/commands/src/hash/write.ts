@@ -88,22 +88,26 @@ function hSetExpire(types: DataTypes): CommandDefinition {
 function hSetNx({ hashes }: DataTypes): CommandDefinition {
   return define<Request>({
     name: 'hsetnx',
-    arity: 4,
+    arity: -4,
     flags: ['write', 'fast'],
     keys: firstKey,
     group: 'hash',
     since: '2.0.0',
-    complexity: 'O(1)',
-    summary: 'Sets a field of a hash only when the field does not exist.',
-    parse: itself,
+    complexity: 'O(N) where N is the number of fields.',
+    summary: 'Sets those fields of a hash that do not exist, one or, as in Kvrocks, several.',
+    parse: (request) => (request.count % 2 === 0 ? request : wrongArity('hsetnx')),
     run(call, request, reply) {
       const key = keyOf(call, request, 1);
       if (openHashForWrite(hashes, key, call.nowMs, reply) === undefined) return;
-      const field = spanOfArgument(request, 2);
-      if (hashes.get(field)) return reply.integer(0);
-      hashes.put(field, spanOfArgument(request, 3), true);
-      hashes.save(key);
-      reply.integer(1);
+      let added = 0;
+      for (let index = 2; index < request.count; index += 2) {
+        const field = spanOfArgument(request, index);
+        if (hashes.get(field)) continue;
+        hashes.put(field, spanOfArgument(request, index + 1), true);
+        added++;
+      }
+      if (added > 0) hashes.save(key);
+      reply.integer(added);
     },
   });
 }
