@@ -44,7 +44,7 @@ export class Queue {
 
   /**
    * Opens `count` connections that `send` uses from then on. One that cannot be opened is left out.
-   * @param isNode whether the other end is certainly the node under test although it cannot say so (it stands still).
+   * @param isNode whether the other end is taken for the node under test while it cannot say so (it stands still).
    * @returns how many were opened.
    */
   async connect(path: Path, address: string, count: number, isNode = false): Promise<number> {
@@ -55,7 +55,8 @@ export class Queue {
     for (const result of opened) {
       if (result.status === 'rejected') continue;
       const { value: connection } = result;
-      const node = isNode ? (): string => this.#world.node : connection.node;
+      // Its own word counts as soon as it gives one: a busy balancer may have accepted only after the repoint.
+      const node = (): string | null => connection.node() ?? (isNode ? this.#world.node : null);
       const name = `queue-${path}-${this.#connections.length}`;
       this.#connections.push({ path, name, connection: { ...connection, node } });
       good++;
