@@ -238,6 +238,36 @@ test('CONFIG SET holds at once, REWRITE keeps it with comments and order, start-
   later.close();
 });
 
+test('SLAVEOF is kept by CONFIG REWRITE, so that a restart does not make a master of a replica', async (t) => {
+  const master = await startNode(t);
+  const dir = folder(t);
+  const file = join(dir, 'kvrocks.conf');
+  writeFileSync(file, '# a replica soon\n');
+  const { port } = master;
+  const node = await startNode(t, { dir, args: ['-c', file] });
+  const client = await node.client();
+  assert.equal(await ask(client, 'SLAVEOF', '127.0.0.1', String(port)), 'OK');
+  await until(
+    () => ask(client, 'INFO', 'replication'),
+    (info) => /master_link_status:up/.test(info),
+  );
+  assert.equal(await ask(client, 'CONFIG', 'GET', 'slaveof'), `[slaveof 127.0.0.1 ${port}]`);
+  assert.equal(await ask(client, 'CONFIG', 'REWRITE'), 'OK');
+  client.close();
+  node.signal('SIGTERM');
+  assert.equal(await node.exited(), 0);
+  const again = await startNode(t, { dir, args: ['-c', file] });
+  const later = await again.client();
+  await until(
+    () => ask(later, 'INFO', 'replication'),
+    (info) => /role:slave\r\n[^]*master_link_status:up/.test(info),
+  );
+  assert.equal(await ask(later, 'SLAVEOF', 'NO', 'ONE'), 'OK');
+  assert.equal(await ask(later, 'CONFIG', 'REWRITE'), 'OK');
+  assert.doesNotMatch(readFileSync(file, 'utf8'), /^slaveof 127/m);
+  later.close();
+});
+
 test('CONFIG REWRITE without a file says so', async (t) => {
   const { client } = await nodeAndClient(t);
   assert.equal(await ask(client, 'CONFIG', 'REWRITE'), 'ERR the server is running without a config file');

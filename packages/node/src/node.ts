@@ -347,6 +347,7 @@ export class Node {
       settings: () => replicationSettings(config),
       resolveHost: (host) => rim.resolveHost(host),
       isSelf: ({ host, port }) => port === config.get('port') && this.#ownHosts().includes(host),
+      masterChosen: (master) => config.put('slaveof', master),
       betweenTicks: (run) => this.#betweenTicks(run),
       onProgress: () => this.loop.releaseReady(),
       onApplied: (commit) => this.shared.publishSequence(commit.lastSequence),

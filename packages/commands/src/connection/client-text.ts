@@ -1,12 +1,16 @@
 /** CLIENT LIST and CLIENT INFO: one line per connection, Redis' fields with Kvrocks' `namespace`. */
 import type { ClientFacts } from './port.ts';
 
-/** One line without its end. Fields Redis has and this server has no use for are left out; clients read by name. */
+/**
+ * One line without its end. Fields Redis has and this server has no use for are left out, since clients read by name;
+ * `fd` is there for those that look for Kvrocks' line, and `obuf` is Kvrocks' name of `omem`.
+ */
 export function clientLine(client: ClientFacts, nowMs: number): string {
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
     ['addr', client.peer],
     ['laddr', client.local],
+    ['fd', -1],
     ['name', client.name],
     ['age', seconds(nowMs - client.createdAtMs)],
     ['idle', seconds(nowMs - client.lastCommandAtMs)],
@@ -15,6 +19,7 @@ export function clientLine(client: ClientFacts, nowMs: number): string {
     ['db', 0],
     ['multi', client.queued === undefined ? -1 : client.queued.length],
     ['qbuf', client.inputBytes],
+    ['obuf', client.outputBytes],
     ['omem', client.outputBytes],
     ['cmd', client.lastCommand === '' ? 'NULL' : client.lastCommand],
     ['user', 'default'],

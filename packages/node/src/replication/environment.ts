@@ -52,6 +52,8 @@ export interface ReplicatorEnvironment {
   resolveHost(host: string): Promise<string>;
   /** Whether an address is this node's own. */
   isSelf(endpoint: Endpoint): boolean;
+  /** SLAVEOF changed whom the node follows; a CONFIG REWRITE then keeps it, so that a restart does not undo it. */
+  masterChosen(master: Endpoint | undefined): void;
   /**
    * Ends the open tick, runs `run`, and ends the tick that `run` has written to (a new replication id), all in one turn
    * of the event loop: where the role may change. Later, if it cannot be now.

@@ -398,7 +398,12 @@ export class Replicator implements ReplicationPort {
 
   followNamed(host: string, port: number, answer: (refusal: string | undefined) => void): void {
     this.#env.resolveHost(host).then(
-      (address) => this.#env.betweenTicks(() => answer(this.#followResolved({ host: address, port }))),
+      (address) =>
+        this.#env.betweenTicks(() => {
+          const refusal = this.#followResolved({ host: address, port });
+          if (refusal === undefined) this.#env.masterChosen({ host, port });
+          answer(refusal);
+        }),
       (error: unknown) => {
         this.#env.logger.warn('SLAVEOF names an unknown host', { host, error: messageOf(error) });
         answer(`ERR Can not resolve hostname: ${host}`);
@@ -418,7 +423,10 @@ export class Replicator implements ReplicationPort {
     void this.applyAllReceived().then(() =>
       this.#env.betweenTicks(() => {
         // A database that is exchanged again by now: another SLAVEOF came in between, and that one holds.
-        if (!this.#loading) this.stopFollowing({ newReplicationId: this.#env.settings().useReplicationIds });
+        if (!this.#loading) {
+          this.stopFollowing({ newReplicationId: this.#env.settings().useReplicationIds });
+          this.#env.masterChosen(undefined);
+        }
         answer(undefined);
       }),
     );

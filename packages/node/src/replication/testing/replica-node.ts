@@ -52,6 +52,7 @@ export class ReplicaNode {
     this.#server = server;
     this.settings = { ...defaults, announcedPort: this.endpoint.port, ...settings };
     this.replicator = new Replicator({
+      masterChosen: () => undefined,
       engine,
       connector: tcpConnector,
       clock: realClock,
