@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { acknowledgedAfterFence, epochsWithTwoMasters, visibleFencedWrites, type Evidence } from './masterships.ts';
+import type { Operation } from './operation.ts';
 import { read, write } from './testing/script.ts';
 
 /** A is stopped from 100 to 400, fenced at 200; B follows at 210. */
@@ -32,6 +33,17 @@ test('fence: refused and unanswered writes are no acknowledgements', () => {
     write('w', 150, null, { ...a, outcome: 'unknown' }),
   ];
   assert.deepEqual(acknowledgedAfterFence(history, evidence), []);
+});
+
+test('fence: an answer that is late for a write already in effect is told apart', () => {
+  const late = write('v', 90, 405, a);
+  const excused = (...reads: Operation[]): boolean[] =>
+    acknowledgedAfterFence([late, ...reads], evidence).map(({ wasInEffect }) => wasInEffect);
+  assert.deepEqual(excused(), [false]);
+  assert.deepEqual(excused(read('v', 92, 95, b)), [true], 'seen before the fence');
+  assert.deepEqual(excused(read('v', 300, 310, b)), [true], 'seen while the node stood still, so executed before');
+  assert.deepEqual(excused(read('v', 390, 401, b)), [false], 'seen when the node may have executed it after waking up');
+  assert.deepEqual(excused(read('other', 300, 310, b), read('v', 300, 310, { ...b, key: 'other' })), [false]);
 });
 
 test('fence: a node that is master again may acknowledge again', () => {

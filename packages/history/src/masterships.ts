@@ -49,17 +49,46 @@ export interface FencedAcknowledgement {
   readonly write: Acknowledged<Write>;
   /** The mastership that had ended. */
   readonly mastership: Mastership;
+  /**
+   * A read shows that the write was in effect while the mastership still held: only its answer was late. A node can be
+   * stopped between its last look at the lease and the system call that sends the replies, and nothing on the node can
+   * prevent that; such an answer is true as long as the write is in the history that goes on, which `lostWrites` judges.
+   */
+  readonly wasInEffect: boolean;
 }
 
 /** Writes acknowledged by a node after its fence. */
 export function acknowledgedAfterFence(operations: readonly Operation[], evidence: Evidence): FencedAcknowledgement[] {
-  const found: FencedAcknowledgement[] = [];
+  const late: { write: NodeWrite; mastership: Mastership }[] = [];
   for (const write of acknowledgedWritesOfNodes(operations)) {
     const sentMs = sentAtLatest(write, evidence);
     const mastership = mastershipAt(evidence, write.shard, write.node, sentMs);
-    if (mastership && mastership.untilMs !== null && sentMs > mastership.untilMs) found.push({ write, mastership });
+    if (mastership && mastership.untilMs !== null && sentMs > mastership.untilMs) late.push({ write, mastership });
   }
-  return found;
+  if (late.length === 0) return [];
+  const seen = firstSeen(operations);
+  return late.map(({ write, mastership }) => {
+    const seenMs = seen.get(identity(write)) ?? Infinity;
+    // What is seen while the node stands still it had executed before.
+    const effectMs = pauseAt(evidence, write.node, seenMs)?.fromMs ?? seenMs;
+    return { write, mastership, wasInEffect: effectMs <= (mastership.untilMs ?? Infinity) };
+  });
+}
+
+/** When a read first ended that saw a value, by `identity`. */
+function firstSeen(operations: readonly Operation[]): Map<string, number> {
+  const seen = new Map<string, number>();
+  for (const operation of operations) {
+    if (operation.op !== 'read' || !isAcknowledged<Read>(operation)) continue;
+    const id = identity(operation);
+    seen.set(id, Math.min(seen.get(id) ?? Infinity, operation.completedMs));
+  }
+  return seen;
+}
+
+/** A value of a key; values are unique to their key. */
+function identity({ key, value }: Operation): string {
+  return `${key}\n${value}`;
 }
 
 type NodeWrite = Acknowledged<Write> & { readonly node: string };
@@ -111,12 +140,12 @@ export function visibleFencedWrites(operations: readonly Operation[], evidence: 
   const fenced = new Map<string, Write>();
   for (const operation of operations) {
     if (operation.op === 'write' && isExecutedAfterFence(operation, evidence))
-      fenced.set(`${operation.key}\n${operation.value}`, operation);
+      fenced.set(identity(operation), operation);
   }
   const seen = new Map<Write, Acknowledged<Read>>();
   for (const operation of operations) {
     if (operation.op !== 'read' || !isAcknowledged<Read>(operation)) continue;
-    const write = fenced.get(`${operation.key}\n${operation.value}`);
+    const write = fenced.get(identity(operation));
     if (write && !seen.has(write)) seen.set(write, operation);
   }
   return [...seen].map(([write, read]) => ({ write, read }));

@@ -30,6 +30,7 @@ test('verdict: a hang as it should go has no violations', () => {
     violations: [],
     acknowledgedWritesLost: 0,
     staleReads: 0,
+    lateAnswers: 0,
     unjudgedKeys: [],
   });
 });

@@ -24,6 +24,8 @@ export interface Verdict {
   readonly violations: readonly Violation[];
   readonly acknowledgedWritesLost: number;
   readonly staleReads: number;
+  /** Acknowledgements that came after the fence for writes that were in effect before it: no violation. */
+  readonly lateAnswers: number;
   /** Keys whose acknowledged writes could not be looked for, since no later read was answered. */
   readonly unjudgedKeys: readonly string[];
 }
@@ -35,6 +37,7 @@ export interface Verdict {
 export function judge(operations: readonly Operation[], evidence: Evidence): Verdict {
   const { lost, unjudgedKeys } = lostWrites(operations);
   const stale = staleReads(operations);
+  const late = acknowledgedAfterFence(operations, evidence);
   const violations: Violation[] = [
     ...lost.map(({ write, read }) =>
       violation('acknowledged-write-lost', 'an acknowledged write is gone at the end', [write, read]),
@@ -42,13 +45,15 @@ export function judge(operations: readonly Operation[], evidence: Evidence): Ver
     ...stale.map(({ read, newer }) =>
       violation('stale-read', 'a read began when a newer value was in effect', [read, newer]),
     ),
-    ...acknowledgedAfterFence(operations, evidence).map(({ write, mastership }) =>
-      violation(
-        'acknowledged-after-fence',
-        `the master of epoch ${mastership.epoch} acknowledged a write after its fence at ${mastership.untilMs?.toFixed(0)} ms`,
-        [write],
+    ...late
+      .filter(({ wasInEffect }) => !wasInEffect)
+      .map(({ write, mastership }) =>
+        violation(
+          'acknowledged-after-fence',
+          `the master of epoch ${mastership.epoch} acknowledged a write after its fence at ${mastership.untilMs?.toFixed(0)} ms`,
+          [write],
+        ),
       ),
-    ),
     ...epochsWithTwoMasters(operations, evidence).map(({ shard, epoch, writes }) =>
       violation(
         'two-masters-in-one-epoch',
@@ -61,7 +66,13 @@ export function judge(operations: readonly Operation[], evidence: Evidence): Ver
     ),
   ];
   for (const group of byKey(operations).values()) violations.push(...checkRegister(group).map(fromFault));
-  return { violations, acknowledgedWritesLost: lost.length, staleReads: stale.length, unjudgedKeys };
+  return {
+    violations,
+    acknowledgedWritesLost: lost.length,
+    staleReads: stale.length,
+    lateAnswers: late.filter(({ wasInEffect }) => wasInEffect).length,
+    unjudgedKeys,
+  };
 }
 
 function violation(kind: ViolationKind, sentence: string, operations: readonly Operation[]): Violation {

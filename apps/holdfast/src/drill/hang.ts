@@ -9,7 +9,7 @@ import { randomBelow, seededRandom, type Connector, type Timers } from '@holdfas
 import { RespClient, itemsOf, textOf } from '@holdfast/resp';
 import type { Pause } from '@holdfast/history';
 import { masterOf, shardOf, type ClusterView, type DrillCluster, type NodeView, type ShardView } from './cluster.ts';
-import { parseEndpoint, type ConnectionSettings } from './connection.ts';
+import { openConnection, parseEndpoint, type ConnectionSettings } from './connection.ts';
 import { keysOf, type ShardKeys } from './keys.ts';
 import { runLane, type LoadWorld } from './load.ts';
 import { Queue } from './queued-writes.ts';
@@ -232,6 +232,7 @@ class Run {
     queue.send(2);
     await this.#sleepUntil(this.#plan.stopAfterMs);
     queue.send(64);
+    const sentBefore = [...queue.keys];
     await this.#cluster.suspend(oldMaster.id);
     const fromMs = this.#now();
     const untilMs = fromMs + this.#plan.holdMs;
@@ -239,7 +240,9 @@ class Run {
     queue.send(16, this.#someRegisters());
     // The balancer points at the old master until it is suspected, so these reach it; it cannot say so itself.
     await queue.connect('lb', before.lbAddress, 2, true);
+    let looking: Promise<void> | undefined;
     for (let step = 0; this.#now() < untilMs - stepMs; step++) {
+      if (this.#watch.first('lb-moved', fromMs)) looking ??= this.#lookFor(sentBefore);
       if (step % 3 === 0) await queue.connect('direct', oldMaster.address, 1, true);
       queue.send(4, this.#someRegisters());
       await this.#sleep(stepMs);
@@ -248,7 +251,26 @@ class Run {
     await this.#sleepUntil(untilMs);
     const resumedMs = this.#now();
     this.#cluster.resume(oldMaster.id);
+    await looking;
     return { node: oldMaster.id, fromMs, untilMs: resumedMs };
+  }
+
+  /**
+   * Reads keys from the new master while the old one stands still: what is there was executed before the stop, however
+   * late its answer comes.
+   */
+  async #lookFor(keys: readonly string[]): Promise<void> {
+    const { lbAddress: address, index: shard } = this.#start.before;
+    const connection = await openConnection(address, this.#settings).catch(() => undefined);
+    if (connection === undefined) return;
+    const look = (key: string): Promise<unknown> =>
+      this.#recorder.record(
+        { client: 'look', phase: 'load', shard, address, key },
+        () => connection.client.command('GET', key),
+        connection.node,
+      );
+    await Promise.all(keys.map(look));
+    connection.client.close();
   }
 
   #someRegisters(): string[] {

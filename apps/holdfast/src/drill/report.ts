@@ -48,6 +48,7 @@ function figuresTable({ figures, ...report }: HangReport): string {
     ],
     ['master of the shard', `${figures.oldMaster} -> ${figures.newMaster ?? 'none'}`],
     ['promotions', figures.promotions],
+    ['late answers', `${figures.lateAnswers} (to writes that were in effect before the fence)`],
   );
   return table.toString();
 }

@@ -37,6 +37,11 @@ export interface HangFigures {
   readonly promotions: number;
   /** Writes laid into the old master's socket buffers around its stop, and what became of them. */
   readonly queued: Readonly<Record<Path, QueueFigures>>;
+  /**
+   * Answers of the old master after its fence to writes that a read had shown to be in effect: it was stopped while it
+   * sent them. They are true, and no violation.
+   */
+  readonly lateAnswers: number;
   /** What load clients met, by name. */
   readonly clientCounts: Readonly<Record<string, number>>;
   readonly controllerPollsFailed: number;
@@ -75,7 +80,7 @@ export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
     staleReads: verdict.staleReads,
     msWithoutWrites: Math.round(msWithoutWrites(run, evidence)),
     timeline: timelineOf(run, evidence, firstWriteMs),
-    figures: figuresOf(run, evidence),
+    figures: { ...figuresOf(run, evidence), lateAnswers: verdict.lateAnswers },
     unjudgedKeys: verdict.unjudgedKeys,
   };
 }
@@ -153,7 +158,7 @@ function timelineOf(run: HangRun, evidence: Evidence, firstWriteMs: number | nul
   fromController('lb moved', 'lb-moved');
   add('first write', firstWriteMs, 'first acknowledgement by another node');
   add('resumed', pause.untilMs, `${run.oldMaster.address} (SIGCONT)`);
-  const late = acknowledgedAfterFence(run.recorder.operations, evidence);
+  const late = acknowledgedAfterFence(run.recorder.operations, evidence).filter(({ wasInEffect }) => !wasInEffect);
   const firstLateMs = late.reduce((first, { write }) => Math.min(first, write.completedMs), Infinity);
   if (late.length > 0) add('fence broken', firstLateMs, `${late.length} writes acknowledged by the old master`);
   add('old master demoted', run.demotedMs, 'it calls itself a replica');
@@ -161,7 +166,7 @@ function timelineOf(run: HangRun, evidence: Evidence, firstWriteMs: number | nul
   return entries.sort((a, b) => a.atMs - b.atMs);
 }
 
-function figuresOf(run: HangRun, evidence: Evidence): HangFigures {
+function figuresOf(run: HangRun, evidence: Evidence): Omit<HangFigures, 'lateAnswers'> {
   const { operations } = run.recorder;
   const count = (matches: (operation: Operation) => boolean): number => operations.filter(matches).length;
   const newMaster = masterOf(run.watch.latestShard);
