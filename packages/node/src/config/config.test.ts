@@ -77,3 +77,17 @@ test('SLAVEOF changes a start-only directive from inside', () => {
   config.put('slaveof', undefined);
   assert.equal(config.get('slaveof'), undefined);
 });
+
+test('sizes take units of 1024, as in Kvrocks', () => {
+  const config = new Config(parseConfig({}));
+  for (const [text, bytes] of [
+    ['100M', 104857600],
+    ['100mb', 104857600],
+    ['2048k', 2097152],
+    ['1gb', 1073741824],
+    ['2097152', 2097152],
+  ] as const) {
+    assert.equal(config.set('proto-max-bulk-len', text), undefined);
+    assert.equal(config.get('proto-max-bulk-len'), bytes, text);
+  }
+});

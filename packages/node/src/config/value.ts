@@ -19,14 +19,15 @@ interface ValueType<D extends Directive> {
 
 type ValueTypes = { readonly [T in Directive['type']]: ValueType<Extract<Directive, { type: T }>> };
 
+/** Powers of 1024 with and without the `b`, as in Kvrocks (Redis: `k` is 1000). */
 const byteUnits: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
-  k: 1000,
+  k: 1024,
   kb: 1024,
-  m: 1_000_000,
+  m: 1_048_576,
   mb: 1_048_576,
-  g: 1_000_000_000,
+  g: 1_073_741_824,
   gb: 1_073_741_824,
 };
 
