@@ -89,14 +89,19 @@ test('a node replicates from a recorded Kvrocks stream to the same answers', asy
   const stream = readFileSync(join(fixtures, folder, 'psync-1.bin'));
   const kvrocks = createServer((socket) => {
     const decoder = new RequestDecoder();
+    let streaming = false;
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk: Buffer) => {
       decoder.push(chunk);
       while (decoder.next()) {
         const { request } = decoder;
+        // A master answers nothing on the stream; its replica's acks arrive there.
+        if (streaming) continue;
         if (request.is(0, '_db_name')) socket.write('change.me.db\r\n');
-        else if (request.is(0, 'psync')) socket.write(stream);
-        else socket.write('+OK\r\n');
+        else if (request.is(0, 'psync')) {
+          streaming = true;
+          socket.write(stream);
+        } else socket.write('+OK\r\n');
       }
     });
   }).listen(0, '127.0.0.1');
