@@ -461,7 +461,9 @@ export class Node {
       nodeId: () => this.cluster?.topology.selfId ?? '',
       health: () => this.conditions.health,
       useReplicationIds: () => config.get('use-rsid-psync'),
-      needsReplicationId: () => config.get('use-rsid-psync') && this.engine.replicationId === undefined,
+      // Outside cluster mode the start decides, once it is known whether a master is followed.
+      needsReplicationId: () =>
+        this.cluster !== undefined && config.get('use-rsid-psync') && this.engine.replicationId === undefined,
       publish: (report) => this.controlPort.report(report),
       controlProblem: () => this.controlPort.problem,
       roleChanged: () => this.conditions.roleChanged(),
