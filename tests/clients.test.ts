@@ -108,6 +108,9 @@ const libraries: readonly [name: string, open: Open][] = [
 ];
 const clients: readonly [name: string, open: Open][] = [...libraries, ['redis-cli -c', openRedisCli]];
 
+/** Errors above which a run is given up. */
+const errorsMax = 2000;
+
 /** Eight writers on one client object, each with one write open at a time, each write on a key of its own. */
 class Writers {
   readonly acknowledged = new Map<string, string>();
@@ -126,7 +129,12 @@ class Writers {
   /** Resolves when every writer got `count` more writes acknowledged, whose requests began after this call. */
   async acknowledge(count: number): Promise<void> {
     const wanted = this.#counts.map((acknowledged) => acknowledged + count + 1);
-    await eventually(() => Promise.resolve(this.#counts.every((have, i) => have >= (wanted[i] ?? 0)) || undefined));
+    await eventually(() => {
+      // A client that only ever fails again would be waited for until the test's own limit, and say nothing.
+      if (this.errors.length > errorsMax)
+        throw new Error(`${this.errors.length} errors: ${this.errors.slice(-5).join('; ')}`);
+      return Promise.resolve(this.#counts.every((have, i) => have >= (wanted[i] ?? 0)) || undefined);
+    });
   }
 
   async stop(): Promise<void> {

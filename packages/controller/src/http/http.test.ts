@@ -79,6 +79,8 @@ test('what no schema allows is a 400 with the reason and never becomes a call', 
     ['POST', `${base}/n/clusters`, { name: 'c', nodes: 'x' }, /nodes/],
     ['POST', `${base}/n/clusters`, { name: 'c', nodes: [], replicas: 1.5 }, /replicas/],
     ['GET', `${base}/n/clusters/c/shards/x`, undefined, /shard/],
+    ['GET', `${base}/n/clusters/c/shards/`, undefined, /shard/],
+    ['POST', `${base}/n/clusters/c/shards//failover`, {}, /shard/],
     ['GET', `${base}/n/clusters/c/events?limit=0`, undefined, /limit/],
   ];
   for (const [method, url, body, reason] of rows) {

@@ -12,7 +12,13 @@ export type Caller = (call: ApiCall) => Promise<ApiReply>;
 
 const ofNamespace = z.object({ namespace: nameSchema });
 const ofCluster = ofNamespace.extend({ cluster: nameSchema });
-const ofShard = ofCluster.extend({ shard: z.coerce.number().int().min(0).max(16_383) });
+/** Digits only: an empty segment would otherwise read as shard 0. */
+const shardIndex = z
+  .string()
+  .regex(/^[0-9]{1,5}$/)
+  .transform(Number)
+  .pipe(z.number().max(16_383));
+const ofShard = ofCluster.extend({ shard: shardIndex });
 const address = z.string().min(3).max(300);
 const newCluster = z.object({
   name: nameSchema,
