@@ -113,11 +113,6 @@ export class TickLoop {
     return this.#heldBytes;
   }
 
-  /** Whether any tick is open or unreleased. */
-  get busy(): boolean {
-    return this.#open || this.#waiting.length > 0;
-  }
-
   /** Opens a tick unless one is open; it ends at the end of this poll phase. */
   open(): void {
     if (!this.#open) {

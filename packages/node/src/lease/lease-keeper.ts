@@ -12,7 +12,6 @@ import {
   actingRole,
   admit,
   closedWord,
-  fencedRole,
   formatFenceConf,
   heldUntilMs,
   holdsLease,
@@ -344,11 +343,6 @@ export class LeaseKeeper implements TickGate {
   /** Clients of a resigned epoch still wait for their answer. */
   get redirecting(): boolean {
     return this.#facts.resignedAtMs !== undefined;
-  }
-
-  /** Whether the epoch's mastership belongs to this process (resigned or not). */
-  isChosen(): boolean {
-    return fencedRole(this.#record, { nodeId: this.#nodeId, processId: this.#env.processId }) === 'master';
   }
 
   #save(record: FenceRecord): void {
