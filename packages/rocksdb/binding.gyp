@@ -21,6 +21,7 @@
         "native/open.cc",
         "native/options.cc",
         "native/reads.cc",
+        "native/rewind.cc",
         "native/snapshot.cc",
         "native/wal_tail.cc",
         "native/writes.cc"

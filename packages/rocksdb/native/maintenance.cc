@@ -7,17 +7,11 @@
 #include "arguments.h"
 #include "async.h"
 #include "database.h"
+#include "silent_logger.h"
 
 namespace holdfast {
 
 namespace {
-
-// RocksDB writes an info log wherever it opens a database; a checkpoint is to hold nothing but the checkpoint.
-class SilentLogger : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
 
 class CheckpointJob : public Job {
  public:
@@ -39,7 +33,7 @@ class CheckpointJob : public Job {
   // Writes went on meanwhile, so only the copy itself knows its sequence; opening it also proves that it opens.
   uint64_t ReadBack() {
     rocksdb::DBOptions options;
-    options.info_log = std::make_shared<SilentLogger>();
+    options.info_log = std::make_shared<SilentLogger>();  // a checkpoint is to hold nothing but the checkpoint
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
     for (const std::string& name : database_->family_names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions());
     std::vector<rocksdb::ColumnFamilyHandle*> handles;

@@ -4,16 +4,20 @@
 //   2. Listed families it lacks are created one by one in the listed order: a crash in between leaves a prefix, which
 //      the next open completes.
 //   3. Every place must then equal RocksDB's id; a directory where they differ is refused rather than written to.
+//
+// With walStopAt all that comes after a rewind (rewind.h), in the same job.
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "arguments.h"
 #include "async.h"
 #include "database.h"
 #include "options.h"
+#include "rewind.h"
 
 namespace holdfast {
 
@@ -37,6 +41,7 @@ struct OpenRequest {
   StringPairs options;
   uint64_t cache_bytes = 0;
   bool slot_prefixed = false;
+  std::optional<uint64_t> wal_stop_at;
 };
 
 void ReadFilter(Call& call, napi_value value, FamilyRequest* family) {
@@ -102,6 +107,9 @@ OpenRequest ReadRequest(Call& call) {
   request.cache_bytes =
       static_cast<uint64_t>(ReadInteger(call, Property(call, object, "blockCacheBytes"), "blockCacheBytes", 0, 1ull << 50));
   request.slot_prefixed = ReadBoolean(call, Property(call, object, "slotPrefixed"), "slotPrefixed");
+  napi_value stop = Property(call, object, "walStopAt");
+  if (!IsUndefined(call, stop))
+    request.wal_stop_at = static_cast<uint64_t>(ReadInteger(call, stop, "walStopAt", 0, kSafeIntegerMax));
   return request;
 }
 
@@ -149,11 +157,13 @@ class OpenJob : public Job {
       if (Contains(on_disk, request_.families[i].name)) descriptors.emplace_back(request_.families[i].name, family_options_[i]);
     for (const std::string& name : on_disk)
       if (!IsListed(name)) descriptors.emplace_back(name, OptionsOfUnlisted());
+    if (request_.wal_stop_at) Rewind({request_.path, *request_.wal_stop_at, database_options_, descriptors});
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
     Check(rocksdb::DB::Open(database_options_, request_.path, descriptors, &handles, &db), ("open " + request_.path).c_str());
     opened_->Own(db, std::move(handles));
     opened_->path = request_.path;
+    RequireStopped();
     CreateMissing();
     PlaceById();
     ReadyFilters();
@@ -199,6 +209,7 @@ class OpenJob : public Job {
   std::vector<std::string> OnDisk() const {
     const rocksdb::Status exists = rocksdb::Env::Default()->FileExists(request_.path + "/CURRENT");
     if (exists.IsNotFound()) {
+      if (request_.wal_stop_at) throw Failure{"ROCKS_ARGUMENT", "there is no database in " + request_.path + " that walStopAt could rewind"};
       if (!request_.create) throw Failure{"ROCKS_ARGUMENT", "there is no database in " + request_.path + " and createIfMissing is false"};
       return {rocksdb::kDefaultColumnFamilyName};
     }
@@ -206,6 +217,13 @@ class OpenJob : public Job {
     std::vector<std::string> names;
     Check(rocksdb::DB::ListColumnFamilies(database_options_, request_.path, &names), ("open " + request_.path).c_str());
     return names;
+  }
+
+  void RequireStopped() const {
+    const uint64_t latest = opened_->db->GetLatestSequenceNumber();
+    if (!request_.wal_stop_at || latest == *request_.wal_stop_at) return;
+    throw Failure{"ROCKS_WAL_STOP", "the database in " + request_.path + " was to stop at sequence " +
+                                        std::to_string(*request_.wal_stop_at) + " and opened at " + std::to_string(latest)};
   }
 
   rocksdb::ColumnFamilyHandle* Find(const std::string& name) const {

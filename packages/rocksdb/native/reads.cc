@@ -178,11 +178,13 @@ napi_value LiveFiles(Call& call) {
   Must(napi_create_array_with_length(call.env, files.size(), &list));
   for (size_t i = 0; i < files.size(); i++) {
     const rocksdb::LiveFileMetaData& file = files[i];
-    napi_value entry, name;
+    napi_value entry, name, family;
     Must(napi_create_object(call.env, &entry));
     const size_t slash = file.name.rfind('/') + 1;  // npos + 1 is 0
     Must(napi_create_string_utf8(call.env, file.name.data() + slash, file.name.size() - slash, &name));
     Must(napi_set_named_property(call.env, entry, "name", name));
+    Must(napi_create_string_utf8(call.env, file.column_family_name.data(), file.column_family_name.size(), &family));
+    Must(napi_set_named_property(call.env, entry, "columnFamily", family));
     Must(napi_set_named_property(call.env, entry, "level", NumberValue(call.env, file.level)));
     Must(napi_set_named_property(call.env, entry, "sizeBytes", NumberValue(call.env, static_cast<double>(file.size))));
     Must(napi_set_named_property(call.env, entry, "smallestSequence", SequenceValue(call.env, file.smallest_seqno)));

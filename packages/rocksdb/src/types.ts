@@ -19,6 +19,7 @@ export type RocksErrorCode =
   | 'ROCKS_BUSY'
   | 'ROCKS_INCOMPLETE'
   | 'ROCKS_WAL_GONE'
+  | 'ROCKS_WAL_STOP'
   | 'ROCKS_OTHER';
 
 export interface ColumnFamilyOptions {
@@ -46,6 +47,14 @@ export interface OpenOptions {
   readonly blockCacheBytes: number;
   /** Whether stored keys carry the slot id (cluster mode): the compaction filters must find the user key. */
   readonly slotPrefixed: boolean;
+  /**
+   * Rewinds an existing database first: batches after this sequence are dropped, what stays is flushed, and the WAL and its
+   * archive are deleted, so that neither a later open nor a tail meets a dropped batch. `latestSequence()` then is this.
+   * Refused with ROCKS_WAL_STOP, nothing being changed, when something after it is in a file already (also one that
+   * was compacted since), when it lies within a batch, or when the history does not reach it. Durable when it resolves;
+   * after a crash in between the same open is to be repeated before any other.
+   */
+  readonly walStopAt?: number;
 }
 
 export interface WriteOptions {
@@ -114,6 +123,15 @@ export interface WalTail {
   close(): void;
 }
 
+export interface LiveFile {
+  readonly name: string;
+  readonly columnFamily: string;
+  readonly level: number;
+  readonly sizeBytes: number;
+  readonly smallestSequence: number;
+  readonly largestSequence: number;
+}
+
 export interface Database {
   readonly path: string;
   /** Names by id, in the order of the ids. */
@@ -166,16 +184,13 @@ export interface Database {
   compact(family: number, range?: { gte?: Uint8Array; lt?: Uint8Array }): Promise<void>;
   /** A RocksDB property such as `rocksdb.estimate-num-keys`; undefined when RocksDB does not know it. */
   property(family: number, name: string): string | undefined;
-  /** Largest sequence in any live SST file (0 when there is none): what a WAL rewind cannot undo. */
+  /**
+   * Largest sequence that any live SST file admits to (0 when there is none). A rewind below it is impossible; one that is
+   * not below it may be, too: a compaction to the last level writes sequence 0. Only `walStopAt` knows.
+   */
   largestFlushedSequence(): number;
-  /** Numbers of the live SST files and their sizes: what INFO shows. */
-  liveFiles(): readonly {
-    name: string;
-    level: number;
-    sizeBytes: number;
-    smallestSequence: number;
-    largestSequence: number;
-  }[];
+  /** The live SST files; sequences as in `largestFlushedSequence`. */
+  liveFiles(): readonly LiveFile[];
   /** Closes iterators, tails and snapshots, waits for work under way, then the database. Safe to call twice. */
   close(): Promise<void>;
 }
