@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { leaseClockMs, realTimers, tcpConnector } from '@holdfast/base/real';
-import { runHang, type DrillWorld, type HangPlan } from './hang.ts';
+import type { DrillWorld } from './drill-world.ts';
+import { runHang, type HangPlan } from './hang.ts';
 import { formatReport } from './report.ts';
 import { FakeCluster, type Fault } from './testing/fake-cluster.ts';
 import { judgeHang, type HangReport } from './verdict.ts';

@@ -5,16 +5,16 @@
  * The run: load, stop, hold, resume, load on, wait until the cluster is whole, read everything back, judge. Whatever is
  * random comes from the seed.
  */
-import { randomBelow, seededRandom, type Connector, type Timers } from '@holdfast/base';
+import { randomBelow, seededRandom } from '@holdfast/base';
 import { RespClient, itemsOf, textOf } from '@holdfast/resp';
 import type { Pause } from '@holdfast/history';
 import { masterOf, shardOf, type ClusterView, type DrillCluster, type NodeView, type ShardView } from './cluster.ts';
-import { openConnection, parseEndpoint, type ConnectionSettings } from './connection.ts';
-import { keysOf, type ShardKeys } from './keys.ts';
-import { runLane, type LoadWorld } from './load.ts';
+import { openConnection, parseEndpoint } from './connection.ts';
+import type { DrillWorld } from './drill-world.ts';
+import { LoadRun } from './load-run.ts';
 import { Queue } from './queued-writes.ts';
-import { compareReplica, readBack, type Difference } from './read-back.ts';
-import { Recorder, type RunClock } from './recorder.ts';
+import type { Difference } from './read-back.ts';
+import type { Recorder } from './recorder.ts';
 import { Watch } from './watch.ts';
 
 export interface HangPlan {
@@ -30,14 +30,6 @@ export interface HangPlan {
   /** How long the cluster may take to be whole after the load, and the old master to rejoin after the resume. */
   readonly settleMs: number;
   readonly seed: number;
-}
-
-export interface DrillWorld {
-  readonly connector: Connector;
-  readonly timers: Timers;
-  readonly clock: RunClock;
-  /** One line about how the run stands, about every second. */
-  progress(line: string): void;
 }
 
 /** What happened, before it is judged. */
@@ -63,6 +55,7 @@ export interface HangRun {
 }
 
 const registersPerShard = 16;
+const paceMs = 10;
 
 /**
  * Runs the drill. The cluster is whole and idle at the start; it is neither made nor closed here.
@@ -91,27 +84,21 @@ class Run {
   readonly #plan: HangPlan;
   readonly #world: DrillWorld;
   readonly #start: Start;
-  readonly #recorder: Recorder;
   readonly #watch: Watch;
   readonly #queue: Queue;
-  readonly #keys: ReadonlyMap<number, ShardKeys>;
-  readonly #counts = new Map<string, number>();
-  readonly #settings: ConnectionSettings;
+  readonly #load: LoadRun;
 
   constructor(cluster: DrillCluster, plan: HangPlan, world: DrillWorld, start: Start) {
     this.#cluster = cluster;
     this.#plan = plan;
     this.#world = world;
     this.#start = start;
-    this.#recorder = new Recorder(world.clock);
     this.#watch = new Watch(cluster, world.clock, plan.shard, start.first);
-    this.#keys = new Map(start.first.shards.map((shard) => [shard.index, keysOf(shard, registersPerShard)]));
-    const { connector, timers } = world;
-    this.#settings = { connector, timers, connectTimeoutMs: 1000, commandTimeoutMs: 2000 };
+    this.#load = new LoadRun(cluster, { ...plan, registersPerShard, paceMs }, world, start.first, this.#watch);
     this.#queue = new Queue({
-      recorder: this.#recorder,
-      connection: { ...this.#settings, commandTimeoutMs: 10 * plan.loadMs },
-      keys: this.#keysOf(plan.shard),
+      recorder: this.#load.recorder,
+      connection: { ...this.#load.settings, commandTimeoutMs: 10 * plan.loadMs },
+      keys: this.#load.keysOf(plan.shard),
       shard: plan.shard,
       node: start.oldMaster.id,
     });
@@ -119,39 +106,31 @@ class Run {
 
   async play(): Promise<HangRun> {
     const { before, oldMaster, first } = this.#start;
-    const earlier = await this.#cluster.events(0);
-    const lastEvent = earlier.reduce((latest, event) => Math.max(latest, event.id), 0);
+    const load = this.#load;
     const watching = new AbortController();
-    const watched = this.#watch.run(lastEvent, watching.signal, (ms) => this.#sleep(ms));
+    const watched = load.follow(await load.lastEventId(), watching.signal);
     const loading = new AbortController();
-    const lanes = this.#startLoad(loading.signal);
-    const reporting = this.#report(loading.signal);
+    const loaded = load.load(loading.signal);
 
     const pause = await this.#stopAndResume();
     const rejoined = this.#followRejoin(pause.untilMs + this.#plan.settleMs);
     await this.#probeOldMaster();
-    await this.#sleepUntil(this.#plan.loadMs);
+    await load.sleepUntil(this.#plan.loadMs);
     loading.abort();
-    await Promise.all([...lanes, reporting]);
-    const loadEndMs = this.#now();
+    await loaded;
+    const loadEndMs = load.now();
     await this.#queue.close();
     const { demotedMs, convergedMs } = await rejoined;
 
-    const wholeMs = await this.#waitUntilWhole(loadEndMs + this.#plan.settleMs);
-    const deadlineMs = this.#now() + this.#plan.settleMs;
-    await readBack(first, {
-      recorder: this.#recorder,
-      connection: this.#settings,
-      sleep: (ms) => this.#sleep(ms),
-      mayGoOn: () => this.#now() < deadlineMs,
-    });
-    const replicas = await this.#compareReplicas();
+    const wholeMs = await load.whole(loadEndMs + this.#plan.settleMs);
+    await load.readBack();
+    const replicas = await load.compareReplicas();
     watching.abort();
     await watched;
     return {
       plan: this.#plan,
       leaseMs: first.leaseMs,
-      recorder: this.#recorder,
+      recorder: load.recorder,
       watch: this.#watch,
       before,
       oldMaster,
@@ -161,62 +140,9 @@ class Run {
       convergedMs,
       wholeMs,
       queue: this.#queue,
-      counts: this.#counts,
+      counts: load.counts,
       replicas,
     };
-  }
-
-  #now(): number {
-    return this.#world.clock.nowMs();
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#world.timers.after(delayMs, resolve));
-  }
-
-  async #sleepUntil(atMs: number): Promise<void> {
-    for (let left = atMs - this.#now(); left > 0; left = atMs - this.#now()) await this.#sleep(left);
-  }
-
-  #keysOf(shard: number): ShardKeys {
-    const keys = this.#keys.get(shard);
-    if (keys === undefined) throw new RangeError(`no shard ${shard}`);
-    return keys;
-  }
-
-  /** Every client writes to every shard; to the drilled one five times as often. */
-  #startLoad(signal: AbortSignal): Promise<void>[] {
-    const lanes: Promise<void>[] = [];
-    for (let i = 0; i < this.#plan.clients; i++) {
-      for (const { index: shard, lbAddress } of this.#start.first.shards) {
-        const world: LoadWorld = {
-          recorder: this.#recorder,
-          connection: this.#settings,
-          random: seededRandom(this.#plan.seed + 1000 * i + shard),
-          sleep: (ms) => this.#sleep(ms),
-          signal,
-          counts: this.#counts,
-        };
-        const client = `client-${i}-${shard}`;
-        const paceMs = shard === this.#plan.shard ? 10 : 50;
-        lanes.push(runLane({ client, shard, lbAddress, keys: this.#keysOf(shard), paceMs }, world));
-      }
-    }
-    return lanes;
-  }
-
-  async #report(signal: AbortSignal): Promise<void> {
-    for (let second = 1; !signal.aborted; second++) {
-      await this.#sleepUntil(Math.min(second * 1000, this.#plan.loadMs));
-      const { operations } = this.#recorder;
-      const unknown = operations.filter((operation) => operation.outcome === 'unknown').length;
-      const shard = this.#watch.latestShard;
-      this.#world.progress(
-        `${(this.#now() / 1000).toFixed(1)} s: ${operations.length} operations, ${unknown} unknown; ` +
-          `shard ${shard.index} epoch ${shard.epoch} ${shard.phase}`,
-      );
-      if (this.#now() >= this.#plan.loadMs) return;
-    }
   }
 
   /**
@@ -230,26 +156,26 @@ class Run {
     await queue.connect('direct', oldMaster.address, 4);
     await queue.named();
     queue.send(2);
-    await this.#sleepUntil(this.#plan.stopAfterMs);
+    await this.#load.sleepUntil(this.#plan.stopAfterMs);
     queue.send(64);
     const sentBefore = [...queue.keys];
     await this.#cluster.suspend(oldMaster.id);
-    const fromMs = this.#now();
+    const fromMs = this.#load.now();
     const untilMs = fromMs + this.#plan.holdMs;
     const stepMs = Math.max(50, this.#plan.holdMs / 12);
     queue.send(16, this.#someRegisters());
     // The balancer points at the old master until it is suspected, so these reach it; it cannot say so itself.
     await queue.connect('lb', before.lbAddress, 2, true);
     let looking: Promise<void> | undefined;
-    for (let step = 0; this.#now() < untilMs - stepMs; step++) {
+    for (let step = 0; this.#load.now() < untilMs - stepMs; step++) {
       if (this.#watch.first('lb-moved', fromMs)) looking ??= this.#lookFor(sentBefore);
       if (step % 3 === 0) await queue.connect('direct', oldMaster.address, 1, true);
       queue.send(4, this.#someRegisters());
-      await this.#sleep(stepMs);
+      await this.#load.sleep(stepMs);
     }
     queue.send(4, this.#someRegisters());
-    await this.#sleepUntil(untilMs);
-    const resumedMs = this.#now();
+    await this.#load.sleepUntil(untilMs);
+    const resumedMs = this.#load.now();
     this.#cluster.resume(oldMaster.id);
     await looking;
     return { node: oldMaster.id, fromMs, untilMs: resumedMs };
@@ -261,10 +187,10 @@ class Run {
    */
   async #lookFor(keys: readonly string[]): Promise<void> {
     const { lbAddress: address, index: shard } = this.#start.before;
-    const connection = await openConnection(address, this.#settings).catch(() => undefined);
+    const connection = await openConnection(address, this.#load.settings).catch(() => undefined);
     if (connection === undefined) return;
     const look = (key: string): Promise<unknown> =>
-      this.#recorder.record(
+      this.#load.recorder.record(
         { client: 'look', phase: 'load', shard, address, key },
         () => connection.client.command('GET', key),
         connection.node,
@@ -274,7 +200,7 @@ class Run {
   }
 
   #someRegisters(): string[] {
-    const { registers } = this.#keysOf(this.#plan.shard);
+    const { registers } = this.#load.keysOf(this.#plan.shard);
     return registers.slice(0, 4);
   }
 
@@ -283,7 +209,7 @@ class Run {
     for (let i = 0; i < 10; i++) {
       await this.#queue.connect('direct', this.#start.oldMaster.address, 1, true);
       this.#queue.send(2, this.#someRegisters());
-      await this.#sleep(100);
+      await this.#load.sleep(100);
     }
   }
 
@@ -292,11 +218,11 @@ class Run {
     const demotedMs = await this.#pollRole(deadlineMs);
     const target = masterOf(this.#watch.latestShard)?.sequence;
     if (demotedMs === null || target === undefined) return { demotedMs, convergedMs: null };
-    while (this.#now() < deadlineMs) {
+    while (this.#load.now() < deadlineMs) {
       const node = this.#watch.latestShard.nodes.find(({ id }) => id === this.#start.oldMaster.id);
       if (node?.isAlive === true && node.role === 'slave' && node.sequence >= target)
-        return { demotedMs, convergedMs: this.#now() };
-      await this.#sleep(20);
+        return { demotedMs, convergedMs: this.#load.now() };
+      await this.#load.sleep(20);
     }
     return { demotedMs, convergedMs: null };
   }
@@ -305,51 +231,19 @@ class Run {
   async #pollRole(deadlineMs: number): Promise<number | null> {
     const { connector, timers } = this.#world;
     const options = { timers, connectTimeoutMs: 500, commandTimeoutMs: 500 };
-    while (this.#now() < deadlineMs) {
+    while (this.#load.now() < deadlineMs) {
       try {
         const client = await RespClient.connect(connector, parseEndpoint(this.#start.oldMaster.address), options);
         const role = itemsOf(await client.command('ROLE'))?.[0];
         client.close();
-        if (role !== undefined && textOf(role) === 'slave') return this.#now();
+        if (role !== undefined && textOf(role) === 'slave') return this.#load.now();
       } catch {
         // It closes connections while its lease is lapsed and at a role change; it will be asked again.
       }
-      await this.#sleep(20);
+      await this.#load.sleep(20);
     }
     return null;
   }
-
-  /** Waits until every node of every shard is alive and has its master's whole log. */
-  async #waitUntilWhole(deadlineMs: number): Promise<number | null> {
-    while (this.#now() < deadlineMs) {
-      if (this.#watch.latest.shards.every(isWhole)) return this.#now();
-      await this.#sleep(50);
-    }
-    return null;
-  }
-
-  /** What the replicas of the drilled shard answer, against the last read of each key through the LB address. */
-  async #compareReplicas(): Promise<Map<string, readonly Difference[] | string>> {
-    const expected = new Map<string, string | null>();
-    for (const operation of this.#recorder.operations) {
-      const { op, phase, shard, outcome, key } = operation;
-      if (op === 'read' && phase === 'read-back' && shard === this.#plan.shard && outcome === 'ok')
-        expected.set(key, operation.value);
-    }
-    const found = new Map<string, readonly Difference[] | string>();
-    for (const node of this.#watch.latestShard.nodes) {
-      if (node.role === 'master') continue;
-      const result = compareReplica(node.address, expected, this.#settings);
-      found.set(node.address, await result.catch((error: unknown) => String(error)));
-    }
-    return found;
-  }
-}
-
-function isWhole(shard: ShardView): boolean {
-  const master = masterOf(shard);
-  if (master === undefined || shard.phase !== 'stable') return false;
-  return shard.nodes.every((node) => node.isAlive && node.sequence === master.sequence);
 }
 
 /** When the load of `loadMs` is stopped into: a quarter in, moved by up to 200 ms by the seed. */

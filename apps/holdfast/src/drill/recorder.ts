@@ -31,6 +31,8 @@ export type End =
 
 export class Recorder {
   readonly operations: Operation[] = [];
+  /** How many of them have an unknown outcome. */
+  unknownCount = 0;
   readonly #clock: RunClock;
 
   constructor(clock: RunClock) {
@@ -45,6 +47,7 @@ export class Recorder {
   async record(intent: Intent, send: () => Promise<Reply>, node: () => string | null): Promise<End> {
     const invokedMs = this.#clock.nowMs();
     const end = await endOf(send(), intent.value !== undefined);
+    if (end.kind === 'unknown') this.unknownCount++;
     if (end.kind !== 'not-sent') this.operations.push(this.#operation(intent, end, invokedMs, node()));
     return end;
   }

@@ -1,0 +1,175 @@
+/**
+ * What every drill does around its fault: clients that load all shards, a line of progress a second, the wait until the
+ * cluster is whole again, and the comparison of replicas with what was read from their master.
+ */
+import { seededRandom } from '@holdfast/base';
+import { masterOf, type ClusterView, type DrillCluster, type ShardView } from './cluster.ts';
+import type { ConnectionSettings } from './connection.ts';
+import type { DrillWorld } from './drill-world.ts';
+import { keysOf, type ShardKeys } from './keys.ts';
+import { runLane, type LoadWorld } from './load.ts';
+import { compareReplica, readBack, type Difference } from './read-back.ts';
+import { Recorder } from './recorder.ts';
+import type { Watch } from './watch.ts';
+
+export interface LoadPlan {
+  /** The shard the drill is about: it gets five times the load of the others. */
+  readonly shard: number;
+  readonly clients: number;
+  /** How long clients write. */
+  readonly loadMs: number;
+  /** How long the cluster may take to be whole after the load. */
+  readonly settleMs: number;
+  readonly seed: number;
+  /** Keys of each shard that all its clients write. */
+  readonly registersPerShard: number;
+  /** Between two rounds of a client on the drilled shard. */
+  readonly paceMs: number;
+}
+
+export class LoadRun {
+  readonly recorder: Recorder;
+  /** What clients met, by name. */
+  readonly counts: Map<string, number> = new Map();
+  readonly settings: ConnectionSettings;
+  readonly #cluster: DrillCluster;
+  readonly #plan: LoadPlan;
+  readonly #world: DrillWorld;
+  readonly #first: ClusterView;
+  readonly #watch: Watch;
+  readonly #keys: ReadonlyMap<number, ShardKeys>;
+
+  /** @param first the view of the whole and idle cluster. */
+  constructor(cluster: DrillCluster, plan: LoadPlan, world: DrillWorld, first: ClusterView, watch: Watch) {
+    this.#cluster = cluster;
+    this.#plan = plan;
+    this.#world = world;
+    this.#first = first;
+    this.#watch = watch;
+    this.recorder = new Recorder(world.clock);
+    const { connector, timers } = world;
+    this.settings = { connector, timers, connectTimeoutMs: 1000, commandTimeoutMs: 2000 };
+    this.#keys = new Map(first.shards.map((shard) => [shard.index, keysOf(shard, plan.registersPerShard)]));
+  }
+
+  now(): number {
+    return this.#world.clock.nowMs();
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#world.timers.after(delayMs, resolve));
+  }
+
+  async sleepUntil(atMs: number): Promise<void> {
+    for (let left = atMs - this.now(); left > 0; left = atMs - this.now()) await this.sleep(left);
+  }
+
+  keysOf(shard: number): ShardKeys {
+    const keys = this.#keys.get(shard);
+    if (keys === undefined) throw new RangeError(`no shard ${shard}`);
+    return keys;
+  }
+
+  /** The latest event there is before the run. */
+  async lastEventId(): Promise<number> {
+    const earlier = await this.#cluster.events(0);
+    return earlier.reduce((latest, event) => Math.max(latest, event.id), 0);
+  }
+
+  /** Follows the cluster from the controller's side, from after that event, until the signal ends. */
+  follow(afterEventId: number, signal: AbortSignal): Promise<void> {
+    return this.#watch.run(afterEventId, signal, (ms) => this.sleep(ms));
+  }
+
+  /** Every client writes to every shard, and a line a second says how the run stands. Ends with the signal. */
+  async load(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#lanes(signal), this.#report(signal)]);
+  }
+
+  #lanes(signal: AbortSignal): Promise<void>[] {
+    const { clients, seed, shard: drilled, paceMs } = this.#plan;
+    const lanes: Promise<void>[] = [];
+    for (let i = 0; i < clients; i++) {
+      for (const { index: shard, lbAddress } of this.#first.shards) {
+        const world: LoadWorld = {
+          recorder: this.recorder,
+          connection: this.settings,
+          random: seededRandom(seed + 1000 * i + shard),
+          sleep: (ms) => this.sleep(ms),
+          signal,
+          counts: this.counts,
+        };
+        const client = `client-${i}-${shard}`;
+        const lane = {
+          client,
+          shard,
+          lbAddress,
+          keys: this.keysOf(shard),
+          paceMs: shard === drilled ? paceMs : 5 * paceMs,
+        };
+        lanes.push(runLane(lane, world));
+      }
+    }
+    return lanes;
+  }
+
+  async #report(signal: AbortSignal): Promise<void> {
+    const { loadMs } = this.#plan;
+    for (let second = 1; !signal.aborted; second++) {
+      await this.sleepUntil(Math.min(second * 1000, loadMs));
+      const { operations, unknownCount } = this.recorder;
+      const shard = this.#watch.latestShard;
+      this.#world.progress(
+        `${(this.now() / 1000).toFixed(1)} s: ${operations.length} operations, ${unknownCount} unknown; ` +
+          `shard ${shard.index} epoch ${shard.epoch} ${shard.phase}`,
+      );
+      if (this.now() >= loadMs) return;
+    }
+  }
+
+  /**
+   * Waits until every node of every shard is alive and has its master's whole log.
+   * @returns when; null when that was not seen before `deadlineMs`.
+   */
+  async whole(deadlineMs: number): Promise<number | null> {
+    while (this.now() < deadlineMs) {
+      if (this.#watch.latest.shards.every(isWhole)) return this.now();
+      await this.sleep(50);
+    }
+    return null;
+  }
+
+  /** Reads back every key that was written. */
+  async readBack(): Promise<void> {
+    const deadlineMs = this.now() + this.#plan.settleMs;
+    await readBack(this.#first, {
+      recorder: this.recorder,
+      connection: this.settings,
+      sleep: (ms) => this.sleep(ms),
+      mayGoOn: () => this.now() < deadlineMs,
+    });
+  }
+
+  /** What the replicas of the drilled shard answer, against the last read of each key through the LB address. */
+  async compareReplicas(): Promise<Map<string, readonly Difference[] | string>> {
+    const expected = new Map<string, string | null>();
+    for (const operation of this.recorder.operations) {
+      const { op, phase, shard, outcome, key } = operation;
+      if (op === 'read' && phase === 'read-back' && shard === this.#plan.shard && outcome === 'ok')
+        expected.set(key, operation.value);
+    }
+    const found = new Map<string, readonly Difference[] | string>();
+    for (const node of this.#watch.latestShard.nodes) {
+      if (node.role === 'master') continue;
+      const result = compareReplica(node.address, expected, this.settings);
+      found.set(node.address, await result.catch((error: unknown) => String(error)));
+    }
+    return found;
+  }
+}
+
+function isWhole(shard: ShardView): boolean {
+  const master = masterOf(shard);
+  if (master === undefined || shard.phase !== 'stable') return false;
+  return shard.nodes.every((node) => node.isAlive && node.sequence === master.sequence);
+}
