@@ -251,7 +251,9 @@ export class Node {
       isReplica: () => this.replicator.isReplica,
       isAttached: () => this.replicator.attached,
       changed: () => this.lease.reportChanged(),
-      attachedChanged: (attached) => this.lease.keeper.setAttached(attached),
+      attachedChanged: (attached): void => {
+        if (attached) this.lease.keeper.noteAttached();
+      },
     });
   }
 
@@ -288,11 +290,13 @@ export class Node {
           this.shared.publishSequence(commit.lastSequence);
           this.conditions.writeSucceeded();
         },
-        handedOver: (sequence) => this.replicator.handedOver(sequence),
+        probe: () => 0,
+        mayRelease: (sequence) => this.replicator.handedOver(sequence),
       },
       timers: env.timers,
       logger: env.logger,
       onWriteFailure: () => this.conditions.writeFailed(),
+      onRoom: () => this.listener.resumeHeld(),
     });
   }
 
@@ -327,7 +331,8 @@ export class Node {
   /** A client whose shard's master moved in a switchover: MOVED for what has a key, else only the end. */
   #redirect(connection: ClientConnection, request: Request): void {
     const definition = this.commands.lookup(request);
-    const line = definition === undefined ? undefined : this.router?.redirection(definition, request);
+    const line =
+      definition === undefined ? undefined : this.router?.redirection(definition, request, this.lease.newOwner);
     if (line !== undefined) connection.reply.error(line);
     else connection.endMoving();
   }
@@ -405,7 +410,7 @@ export class Node {
         return lease.keeper.role === 'master';
       },
       get servesReplicaReads() {
-        return !lease.keeper.armed || replicator.attached;
+        return !lease.keeper.armed || lease.keeper.hasAttached;
       },
       get formerLb() {
         return cluster.formerLb;

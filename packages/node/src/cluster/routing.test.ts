@@ -199,6 +199,10 @@ test('a client that has to leave is told the new master, or nothing when there i
   const bare = new SlotRouter(facts(a, { actingAsMaster: false }, `${a} h 1 master - 0-16383\n`));
   assert.equal(bare.redirection(get, Request.of('get', 'foo')), undefined);
   assert.equal(bare.redirection(get, Request.of('get', 'foo'), { host: 'b', port: 9 }), 'MOVED 12182 b:9');
+  // What was held is not only the own shard's.
+  const half = `${a} h 1 master - 0-8191 lb 7\n${b} h 2 master - 8192-16383 lb 8\n`;
+  const other = new SlotRouter(facts(a, { actingAsMaster: false }, half));
+  assert.equal(other.redirection(get, Request.of('get', 'foo'), { host: 'b', port: 9 }), 'MOVED 12182 lb:8');
 });
 
 test('routing to here allocates nothing worth mentioning', () => {

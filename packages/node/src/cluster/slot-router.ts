@@ -76,16 +76,18 @@ export class SlotRouter {
 
   /**
    * The answer to a client that has to leave because its shard's master moved (RESIGN, RELEASE): nothing was executed.
-   * @param owner the new master's address as RELEASE named it; by the topology when absent (an LB address belongs to the
-   *   role, so an old topology names the right one).
+   * @param owner where this node's shard is reached, as RELEASE named it; by the topology when absent (an LB address
+   *   belongs to the role, so an old topology names the right one). Of use only while the topology names this node.
    * @returns undefined for a command without keys, with keys in several slots, or when no other node is known for its
    *   slot: close only.
    */
   redirection(definition: CommandDefinition, request: Request, owner?: Endpoint): string | undefined {
     const slot = slotOfRequest(definition, request);
     if (slot === noSlot || slot === severalSlots) return undefined;
-    const target = owner ?? redirectTarget(this.#facts, slot);
-    const { self } = this.#facts.topology;
+    const { topology } = this.#facts;
+    const { self } = topology;
+    const isOwn = self !== undefined && topology.ownerOf(slot as Slot) === self;
+    const target = (isOwn ? owner : undefined) ?? redirectTarget(this.#facts, slot);
     // Without an LB address an old topology names this node itself, which is where the client may not stay.
     if (target === self?.internal) return undefined;
     return target === undefined ? undefined : movedError(slot as Slot, target);

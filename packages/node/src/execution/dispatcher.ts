@@ -135,7 +135,7 @@ export class Dispatcher {
     const { reply } = connection;
     const kind = definition.name === 'exec' ? this.#kindOfQueued(connection) : kindOf(definition, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
-    if (admission === 'hold') return false;
+    if (admission === 'hold' || (kind !== 'control' && this.#env.loop.isFull)) return false;
     if (admission !== 'execute' && admission !== 'execute-and-log' && admission !== 'master-down') {
       this.#turnAway(connection, admission, reply);
       return true;
@@ -148,6 +148,7 @@ export class Dispatcher {
     }
     if ((bits & flagBits.exclusive) !== 0) connection.runAlone();
     this.#env.loop.countCommand(kind !== 'control');
+    if (kind !== 'control') connection.bind();
     this.#run(connection, entry, input, { reply, bits, request });
     return true;
   }

@@ -3,8 +3,12 @@
  *
  * Everything that arrives in one turn of the event loop is executed into the engine's open tick. At the end of the
  * poll phase the tick ends: its batch is committed once, handed to the replicas' sockets, and only then its replies
- * are released, one write per connection, in tick order. Ticks that wait (for a replica's socket, later for the ISR)
- * do not stop later ticks from executing and committing; they only stop later replies from leaving.
+ * are released, one write per connection, in tick order. Ticks that wait (for a replica's socket, or until every in-sync
+ * replica acknowledged what they saw) do not stop later ticks from executing and committing; they only stop later
+ * replies from leaving.
+ *
+ * A connection that has read and written nothing since its last release waits for nobody: what it was answered (PING,
+ * AUTH, REPLCONF, CLUSTERX ...) depends on no write, and a replica that is being waited for must be able to come back.
  *
  * The lease is judged three times, each time with the clock read anew: at admission, at commit and at release. A tick
  * that may not go on is held, not refused: what may have been executed never gets an error reply. It is either
@@ -36,6 +40,8 @@ export interface TickOutput {
   takeReplies(): Buffer;
   /** Ends the connection without bytes: what it asked for has an unknown outcome. */
   abandon(): void;
+  /** Everything it has not been sent yet answers commands that touched neither keys nor topology. */
+  readonly unbound: boolean;
 }
 
 export interface TickEngine {
@@ -49,8 +55,13 @@ export interface TickEngine {
 export interface TickFollowers {
   /** Hands a commit to the sockets of attached replicas. */
   onCommit(commit: Commit): void;
-  /** Whether replies that depend on `sequence` may leave. */
-  handedOver(sequence: number): boolean;
+  /**
+   * A tick that read or wrote has ended: asks those it must wait for, if its replies need more than acknowledgements.
+   * @returns what `mayRelease` is to be asked with; 0 for nothing.
+   */
+  probe(): number;
+  /** Whether replies that depend on `sequence`, and on the answers to `probe`, may leave. */
+  mayRelease(sequence: number, probe: number): boolean;
 }
 
 export interface TickStats {
@@ -61,12 +72,21 @@ export interface TickStats {
 
 interface Waiting {
   readonly sequence: number;
+  readonly probe: number;
   readonly outputs: TickOutput[];
   readonly replies: Buffer[];
   readonly bytes: number;
   /** Whether it executed anything that needs a lease. */
   readonly gated: boolean;
 }
+
+/**
+ * Bytes of replies that may wait for their release; above it no command that reads or writes is admitted. At least what
+ * one tick of many connections asks for, so that a slow replica costs throughput before it costs standstill.
+ */
+const heldBytesMax = 64 * 1024 * 1024;
+/** What keeping one connection's replies takes beside the replies. */
+const heldOverheadBytes = 128;
 
 /** Bytes of writes above which a tick ends early: what one turn of the event loop reads can ask for much more. */
 const earlyEndBytes = 32 * 1024 * 1024;
@@ -79,6 +99,8 @@ export interface TickLoopEnvironment {
   readonly logger: Logger;
   /** A commit failed: the node reports it and refuses writes until it can write again. */
   onWriteFailure(error: unknown): void;
+  /** Replies were held up to the bound and are so no more: what was not admitted may be asked again. */
+  onRoom(): void;
 }
 
 export class TickLoop {
@@ -87,6 +109,8 @@ export class TickLoop {
   #outputs: TickOutput[] = [];
   #waiting: Waiting[] = [];
   #heldBytes = 0;
+  #full = false;
+  #onReleased: (() => void) | undefined;
   #open = false;
   #scheduled = false;
   #number = 1;
@@ -111,6 +135,29 @@ export class TickLoop {
   /** Bytes of replies that wait for their release. */
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** Too much waits for its release: nothing that reads or writes is to be executed now. */
+  get isFull(): boolean {
+    return this.#full;
+  }
+
+  /** Ticks that wait for their release. */
+  get waitingTicks(): number {
+    return this.#waiting.length;
+  }
+
+  /** Calls `run` once nothing waits any more (released or dropped); at once when nothing does. One at a time. */
+  whenReleased(run: () => void): void {
+    this.#onReleased = run;
+    this.#noteReleased();
+  }
+
+  #noteReleased(): void {
+    if (this.#waiting.length > 0 || this.#onReleased === undefined) return;
+    const run = this.#onReleased;
+    this.#onReleased = undefined;
+    run();
   }
 
   /** Opens a tick unless one is open; it ends at the end of this poll phase. */
@@ -179,16 +226,26 @@ export class TickLoop {
   }
 
   #enqueue(outputs: TickOutput[], gated: boolean): void {
-    if (outputs.length === 0) return;
+    const held: TickOutput[] = [];
     const replies: Buffer[] = [];
     let bytes = 0;
     for (const output of outputs) {
+      const isUnbound = output.unbound;
       const taken = output.takeReplies();
-      bytes += taken.length;
+      if (isUnbound) {
+        output.release(taken);
+        continue;
+      }
+      bytes += taken.length + heldOverheadBytes;
+      held.push(output);
       replies.push(taken);
     }
+    if (held.length === 0) return;
     this.#heldBytes += bytes;
-    this.#waiting.push({ sequence: this.#env.engine.latestSequence(), outputs, replies, bytes, gated });
+    this.#full = this.#full || this.#heldBytes > heldBytesMax;
+    const { engine, followers } = this.#env;
+    const probe = gated ? followers.probe() : 0;
+    this.#waiting.push({ sequence: engine.latestSequence(), probe, outputs: held, replies, bytes, gated });
   }
 
   /** Releases, in order, every tick whose condition holds now. Called after a commit and whenever a replica moved on. */
@@ -197,7 +254,7 @@ export class TickLoop {
     let released = 0;
     while (released < waiting.length) {
       const tick = waiting[released] as Waiting;
-      if (!this.#env.followers.handedOver(tick.sequence)) break;
+      if (!this.#env.followers.mayRelease(tick.sequence, tick.probe)) break;
       const verdict = tick.gated ? this.#env.gate.mayRelease() : 'pass';
       if (verdict === 'hold') break;
       if (verdict === 'drop') {
@@ -209,7 +266,17 @@ export class TickLoop {
       for (let i = 0; i < tick.outputs.length; i++) (tick.outputs[i] as TickOutput).release(tick.replies[i] as Buffer);
       released++;
     }
-    if (released > 0) waiting.splice(0, released);
+    if (released === 0) return;
+    waiting.splice(0, released);
+    this.#noteRoom();
+    this.#noteReleased();
+  }
+
+  #noteRoom(): void {
+    if (!this.#full || this.#heldBytes > heldBytesMax / 2) return;
+    this.#full = false;
+    // Not in the middle of a release: what was not admitted runs in a tick of its own.
+    this.#env.timers.soon(() => this.#env.onRoom());
   }
 
   /** Tries to go on after a hold: commit what is open, release what waits. */
@@ -220,23 +287,61 @@ export class TickLoop {
 
   /**
    * Drops the open tick and every unreleased one: their connections are closed without bytes. Batches already
-   * committed stay; they were acknowledged to nobody.
+   * committed stay; they were acknowledged to nobody. Ticks that executed nothing under the lease only waited for their
+   * turn: they are released, save to a connection that is closed for what it asked before or after.
    */
   dropAll(reason: string): void {
+    const unknown = new Set<TickOutput>();
+    if (this.#open && (this.#gated || this.#env.engine.openTickBytes > 0)) {
+      for (const output of this.#outputs) unknown.add(output);
+      this.#outputs = [];
+    }
+    if (this.#open) {
+      this.#env.engine.dropTick();
+      this.#enqueue(this.#outputs, false);
+      this.#number++;
+    }
     const waiting = this.#waiting;
-    const outputs = this.#outputs;
-    if (this.#open) this.#env.engine.dropTick();
     this.#waiting = [];
     this.#outputs = [];
     this.#heldBytes = 0;
     this.#commands = 0;
     this.#gated = false;
-    if (this.#open) this.#number++;
     this.#open = false;
-    const unknown = new Set<TickOutput>(outputs);
-    for (const tick of waiting) for (const output of tick.outputs) unknown.add(output);
+    for (const tick of waiting) if (tick.gated) for (const output of tick.outputs) unknown.add(output);
     if (unknown.size > 0) this.#env.logger.warn('dropped unreleased ticks', { reason, connections: unknown.size });
     for (const output of unknown) output.abandon();
+    for (const tick of waiting) if (!tick.gated) this.#release(tick, unknown);
+  }
+
+  #release({ outputs, replies }: Waiting, closed?: ReadonlySet<TickOutput>): void {
+    for (let i = 0; i < outputs.length; i++) {
+      const output = outputs[i] as TickOutput;
+      if (closed?.has(output) !== true) output.release(replies[i] as Buffer);
+    }
+  }
+
+  /**
+   * Drops what waits for its release, and nothing that was not executed: connections to which nothing was answered yet
+   * go on.
+   */
+  dropWaiting(reason: string): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    this.#heldBytes = 0;
+    const unknown = new Set<TickOutput>();
+    for (const { outputs, replies } of waiting) {
+      for (let i = 0; i < outputs.length; i++) {
+        const [output, bytes] = [outputs[i] as TickOutput, replies[i] as Buffer];
+        if (bytes.length > 0) unknown.add(output);
+        else output.release(bytes);
+      }
+    }
+    this.#env.logger.warn('dropped unreleased ticks', { reason, connections: unknown.size });
+    for (const output of unknown) output.abandon();
+    this.#noteRoom();
+    this.#noteReleased();
   }
 
   #commitFailed(outputs: TickOutput[], error: unknown): void {

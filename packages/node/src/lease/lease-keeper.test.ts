@@ -5,7 +5,7 @@ import { VirtualTime } from '@holdfast/base/testing';
 import { lapseLimitMs } from '@holdfast/fencing';
 import { ReplyWriter } from '@holdfast/resp';
 import { HeartbeatResponder, type NodeReport } from './heartbeat.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
+import { LeaseKeeper, handoverLimitMs } from './lease-keeper.ts';
 import { SharedLease } from './shared-lease.ts';
 
 const nodeId = 'a'.repeat(40);
@@ -56,6 +56,8 @@ class World {
       host: {
         roleChanging: () => void this.seen.push('changing'),
         roleChanged: (role) => void this.seen.push(role),
+        isrChanged: () => void this.seen.push('isr'),
+        workAdmitted: () => undefined,
         resumeHeld: () => void this.seen.push('resume'),
         lapsedTooLong: () => void this.seen.push('lapsed'),
         redirectClients: () => void this.seen.push('redirect'),
@@ -82,11 +84,15 @@ class World {
     };
   }
 
-  shard(epoch: number, master = nodeId, process = processId): Promise<string> {
+  shard(epoch: number, master = nodeId, process = processId): string {
     const args = [String(epoch), '0', '1000', master, process, `${nodeId}:${logId}`];
-    return this.keeper
-      .acceptShard(args, () => Promise.resolve())
-      .then((answer) => (answer.kind === 'ok' ? 'OK' : answer.error));
+    let said = 'nothing yet';
+    this.keeper.acceptShard(
+      args,
+      (done) => done(),
+      (answer) => (said = answer.kind === 'ok' ? 'OK' : answer.error),
+    );
+    return said;
   }
 
   /** A heartbeat with the given token; returns the token of its reply. */
@@ -99,10 +105,10 @@ class World {
   }
 }
 
-async function leasedMaster(): Promise<World> {
+function leasedMaster(): World {
   const world = new World();
   world.keeper.setTopologyRole(nodeId, 'master');
-  assert.equal(await world.shard(1), 'OK');
+  assert.equal(world.shard(1), 'OK');
   world.heartbeat(1, world.heartbeat(1, ''));
   world.seen.length = 0;
   return world;
@@ -117,20 +123,20 @@ test('an unarmed node is what its topology says and needs no lease', () => {
   assert.deepEqual(world.seen, ['changing', 'master', 'changing', 'replica']);
 });
 
-test('the record is on disk before the role is taken, and a master without a lease admits nothing', async () => {
+test('the record is on disk before the role is taken, and a master without a lease admits nothing', () => {
   const world = new World();
   world.keeper.setTopologyRole(nodeId, 'replica');
   world.seen.length = 0;
-  await world.shard(3);
+  world.shard(3);
   assert.deepEqual(world.seen, ['saved', 'changing', 'master']);
   assert.equal(world.keeper.admit('write', true), 'refuse-lapsed');
   assert.equal(world.keeper.admit('control', true), 'execute');
 });
 
-test('a lease counts from the token, not from the arrival of the heartbeat that echoes it', async () => {
+test('a lease counts from the token, not from the arrival of the heartbeat that echoes it', () => {
   const world = new World();
   world.keeper.setTopologyRole(nodeId, 'master');
-  await world.shard(1);
+  world.shard(1);
   const token = world.heartbeat(1, '');
   world.time.advance(900);
   world.heartbeat(1, token);
@@ -140,18 +146,18 @@ test('a lease counts from the token, not from the arrival of the heartbeat that 
   assert.equal(world.keeper.admit('write', false), 'hold');
 });
 
-test('a heartbeat that waited in a stopped process renews nothing', async () => {
+test('a heartbeat that waited in a stopped process renews nothing', () => {
   const world = new World();
   world.keeper.setTopologyRole(nodeId, 'master');
-  await world.shard(1);
+  world.shard(1);
   const token = world.heartbeat(1, '');
   world.time.advance(3000);
   world.heartbeat(1, token);
   assert.equal(world.keeper.holdsLease(), false);
 });
 
-test('a tick admitted before the end of the lease is not committed and not released after it', async () => {
-  const world = await leasedMaster();
+test('a tick admitted before the end of the lease is not committed and not released after it', () => {
+  const world = leasedMaster();
   world.keeper.tickOpened();
   assert.equal(world.keeper.admit('write', false), 'execute');
   world.time.advance(1001);
@@ -162,8 +168,8 @@ test('a tick admitted before the end of the lease is not committed and not relea
   assert.equal(world.keeper.mayRelease(), 'drop');
 });
 
-test('a lapsed lease renewed in the same epoch lets the held go on', async () => {
-  const world = await leasedMaster();
+test('a lapsed lease renewed in the same epoch lets the held go on', () => {
+  const world = leasedMaster();
   world.time.advance(900);
   const token = world.heartbeat(1, '');
   world.time.advance(150);
@@ -174,8 +180,8 @@ test('a lapsed lease renewed in the same epoch lets the held go on', async () =>
   assert.equal(world.keeper.admit('write', false), 'execute');
 });
 
-test('a lapse that lasts closes clients once', async () => {
-  const world = await leasedMaster();
+test('a lapse that lasts closes clients once', () => {
+  const world = leasedMaster();
   world.time.advance(1050);
   world.keeper.tickOpened();
   assert.equal(world.keeper.admit('write', false), 'hold');
@@ -184,26 +190,26 @@ test('a lapse that lasts closes clients once', async () => {
   assert.equal(world.keeper.admit('write', false), 'close');
 });
 
-test('a higher epoch for another master ends the role and voids the lease in one turn', async () => {
-  const world = await leasedMaster();
-  assert.equal(await world.shard(2, otherId, 'q'.repeat(20)), 'OK');
+test('a higher epoch for another master ends the role and voids the lease in one turn', () => {
+  const world = leasedMaster();
+  assert.equal(world.shard(2, otherId, 'q'.repeat(20)), 'OK');
   assert.deepEqual(world.seen, ['saved', 'changing', 'none']);
   assert.equal(world.keeper.holdsLease(), false);
-  assert.match(await world.shard(1), /^ERR stale shard record/);
+  assert.match(world.shard(1), /^ERR stale shard record/);
   world.keeper.setTopologyRole(nodeId, 'replica');
   assert.equal(world.keeper.role, 'replica');
 });
 
-test('SETNODES alone makes nobody master on an armed node', async () => {
-  const world = await leasedMaster();
-  await world.shard(2, otherId, 'q'.repeat(20));
+test('SETNODES alone makes nobody master on an armed node', () => {
+  const world = leasedMaster();
+  world.shard(2, otherId, 'q'.repeat(20));
   world.keeper.setTopologyRole(nodeId, 'master');
   assert.equal(world.keeper.role, 'none');
   assert.equal(world.keeper.admit('read', true), 'refuse-lapsed');
 });
 
-test('a restarted master is closed until a new epoch names its new process', async () => {
-  const before = await leasedMaster();
+test('a restarted master is closed until a new epoch names its new process', () => {
+  const before = leasedMaster();
   const world = new World(before.file);
   const restarted = world.open('r'.repeat(20));
   restarted.setTopologyRole(nodeId, 'master');
@@ -211,8 +217,8 @@ test('a restarted master is closed until a new epoch names its new process', asy
   assert.equal(restarted.admit('write', true), 'refuse-lapsed');
 });
 
-test('RESIGN settles what runs, then holds clients until they are redirected', async () => {
-  const world = await leasedMaster();
+test('RESIGN settles what runs, then holds clients until they are redirected', () => {
+  const world = leasedMaster();
   const answer = world.keeper.resign(1, () => {
     world.seen.push('settled');
     return 42;
@@ -223,19 +229,69 @@ test('RESIGN settles what runs, then holds clients until they are redirected', a
   assert.equal(world.keeper.admit('write', false), 'hold');
   world.heartbeat(1, world.heartbeat(1, ''));
   assert.equal(world.keeper.holdsLease(), false, 'a resigned epoch is never renewed');
-  assert.equal(world.keeper.releaseResigned(), true);
+  assert.equal(world.keeper.releaseResigned(1), true);
   assert.deepEqual(world.seen, ['settled', 'saved', 'redirect', 'changing', 'none']);
 });
 
-test('RESIGN without a RELEASE redirects by itself', async () => {
-  const world = await leasedMaster();
+test('RESIGN without a RELEASE redirects by itself, and holds and redirects those who come back to the address', () => {
+  const world = leasedMaster();
   world.keeper.resign(1, () => 1);
-  world.time.advance(lapseLimitMs + 50);
-  assert.ok(world.seen.includes('redirect'));
+  const redirected = (): number => world.seen.filter((what) => what === 'redirect').length;
+  world.time.advance(lapseLimitMs + 10);
+  assert.equal(redirected(), 1);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', true), 'hold');
+  assert.equal(world.keeper.admit('read', true), 'hold');
+  assert.equal(world.keeper.mayRelease(), 'drop', 'nothing of the resigned epoch is answered');
+  world.time.advance(lapseLimitMs + 10);
+  assert.equal(redirected(), 2);
+  assert.equal(world.keeper.releaseResigned(1), true);
+  assert.equal(redirected(), 3);
+  assert.equal(world.keeper.releaseResigned(1), false);
 });
 
-test('HOLD admits nothing for a while and UNHOLD or its end lets go on', async () => {
-  const world = await leasedMaster();
+test('after RELEASE a client that crossed the repoint is redirected at once, until the node has another role', () => {
+  const world = leasedMaster();
+  world.keeper.resign(1, () => 1);
+  assert.equal(world.keeper.releaseResigned(2), false, 'another epoch is meant');
+  assert.equal(world.keeper.releaseResigned(1), true);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', true), 'redirect');
+  world.shard(2, otherId, 'q'.repeat(20));
+  assert.equal(world.keeper.role, 'none');
+  assert.equal(world.keeper.admit('read', true), 'redirect');
+  world.seen.length = 0;
+  world.keeper.setTopologyRole(nodeId, 'replica');
+  assert.deepEqual(world.seen, ['redirect', 'changing', 'replica']);
+  assert.equal(world.keeper.admit('write', true), 'execute', 'routing answers it');
+  assert.equal(world.keeper.mayRelease(), 'drop', 'a tick of the epoch before');
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.mayRelease(), 'pass');
+});
+
+test('a switchover that never ends does not keep new clients in suspense', () => {
+  const world = leasedMaster();
+  world.keeper.resign(1, () => 1);
+  world.time.advance(handoverLimitMs + lapseLimitMs + 10);
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', true), 'refuse-lapsed');
+  assert.equal(world.keeper.releaseResigned(1), true);
+  assert.equal(world.keeper.admit('write', true), 'redirect');
+});
+
+test('a resigned master that is promoted again serves', () => {
+  const world = leasedMaster();
+  world.keeper.resign(1, () => 1);
+  world.keeper.releaseResigned(1);
+  assert.equal(world.shard(2), 'OK');
+  world.heartbeat(2, world.heartbeat(2, ''));
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('write', true), 'execute');
+  assert.equal(world.keeper.mayRelease(), 'pass');
+});
+
+test('HOLD admits nothing for a while and UNHOLD or its end lets go on', () => {
+  const world = leasedMaster();
   assert.deepEqual(
     world.keeper.hold(1, 200, () => 7),
     { kind: 'ok', sequence: 7 },
@@ -249,17 +305,17 @@ test('HOLD admits nothing for a while and UNHOLD or its end lets go on', async (
   assert.equal(world.keeper.hold(5, 200, () => 7).kind, 'refused');
 });
 
-test('a torn fence.conf refuses the start with file and line', async () => {
-  const before = await leasedMaster();
+test('a torn fence.conf refuses the start with file and line', () => {
+  const before = leasedMaster();
   const torn = (before.file ?? '').slice(0, 60);
   assert.throws(() => new World(torn), /fence\.conf: line \d+/);
 });
 
-test('a heartbeat judged by the report of an unarmed node leaves the word of an epoch alone', async () => {
+test('a heartbeat judged by the report of an unarmed node leaves the word of an epoch alone', () => {
   const world = new World();
   world.keeper.setTopologyRole(nodeId, 'master');
   const before = world.report();
-  await world.shard(1);
+  world.shard(1);
   world.responder.update(before);
   world.responder.answerArguments([nodeId, '1000', '0'], new ReplyWriter());
   world.heartbeat(1, world.heartbeat(1, ''));

@@ -28,6 +28,8 @@ import {
   type FenceRecord,
   type GateFacts,
   type LeaseMode,
+  type OwnIdentity,
+  type ShardMessage,
 } from '@holdfast/fencing';
 import type { GateVerdict, TickGate } from '../execution/tick-loop.ts';
 import type { SharedLease } from './shared-lease.ts';
@@ -44,6 +46,13 @@ export interface LeaseHost {
   roleChanging(reason: string): void;
   /** The role is the new one. */
   roleChanged(role: ActingRole): void;
+  /** The in-sync set of the present epoch is another one than before. */
+  isrChanged(): void;
+  /**
+   * An armed master is about to execute the first read or write of a tick: what must stand before it in the log (the
+   * record that begins the epoch) is put into the tick now.
+   */
+  workAdmitted(): void;
   /** Held connections may be asked again. */
   resumeHeld(): void;
   /** The lapse lasted too long: close clients, paced. */
@@ -79,6 +88,18 @@ type Facts = { -readonly [K in keyof GateFacts]: GateFacts[K] };
 /** How often a held node looks at the lease word again. */
 const recheckMs = 10;
 
+/**
+ * How long after RESIGN new clients are still held and redirected without a RELEASE. A switchover lasts that long only
+ * when its controller is gone; then they are told that there is no master.
+ */
+export const handoverLimitMs = 3000;
+
+/**
+ * What became of the shard's clients after RESIGN, until the node has another role: nothing to say, the balancer may
+ * still lead them here, it leads them elsewhere, or nobody said so in time.
+ */
+type Handover = 'none' | 'awaited' | 'done' | 'overdue';
+
 export class LeaseKeeper implements TickGate {
   readonly #env: LeaseEnvironment;
   readonly #facts: Facts;
@@ -89,8 +110,13 @@ export class LeaseKeeper implements TickGate {
   /** The command kinds admitted in the open tick, so that the clock is read once per tick. */
   #admittedRead = false;
   #admittedWrite = false;
+  /** A higher epoch was seen while this one's master. */
+  #deposed = false;
   #heldByRequest: Timer | undefined;
   #recheck: Timer | undefined;
+  #handover: Handover = 'none';
+  /** Lease clock at which RESIGN was obeyed. */
+  #resignedMs = 0;
 
   private constructor(env: LeaseEnvironment, record: FenceRecord) {
     this.#env = env;
@@ -163,6 +189,7 @@ export class LeaseKeeper implements TickGate {
     if (decision === 'execute') {
       if (kind === 'read') this.#admittedRead = true;
       else this.#admittedWrite = true;
+      if (this.#facts.armed && this.#facts.role === 'master') this.#env.host.workAdmitted();
     } else if (decision === 'hold') this.#watchHold();
     return decision;
   }
@@ -205,13 +232,23 @@ export class LeaseKeeper implements TickGate {
   }
 
   /**
-   * Clients held by a resignation get their answer: from here on each connection carries that itself, and new ones
-   * meet what the node is by then.
+   * Clients held by a resignation get their answer: from here on each connection carries that itself. As long as this
+   * node has no other role, new ones are led here only by a balancer that is late, or by one whose repoint they crossed:
+   * they are redirected too, and as long as nobody said that the address has moved, held first, or clients that come
+   * back to the same address at once would go round in circles until they give up.
    */
   #redirect(): void {
+    const facts = this.#facts;
     this.#env.host.redirectClients();
-    this.#facts.resignedAtMs = undefined;
+    facts.resignedAtMs = undefined;
     this.#applyRole('the resigned epoch is over');
+    const nowMs = this.#env.clock.leaseMs();
+    if (this.#handover === 'awaited' && nowMs >= this.#resignedMs + handoverLimitMs) this.#handover = 'overdue';
+    if (facts.role !== 'none') this.#handover = 'none';
+    if (this.#handover === 'done') facts.resignedAtMs = -Infinity;
+    if (this.#handover !== 'awaited') return;
+    facts.resignedAtMs = nowMs;
+    this.#watchHold();
   }
 
   /** The topology's word on this node; on an armed node the fence record overrules it. */
@@ -227,8 +264,32 @@ export class LeaseKeeper implements TickGate {
     this.#env.host.reportChanged();
   }
 
-  setAttached(attached: boolean): void {
-    this.#facts.isAttached = attached;
+  /** The link to the master flows. It counts until the next role change: a replica cut off later may be read. */
+  noteAttached(): void {
+    this.#facts.isAttached = true;
+  }
+
+  /** Whether a replica has attached since its last role change or start. */
+  get hasAttached(): boolean {
+    return this.#facts.isAttached;
+  }
+
+  /**
+   * Somebody is in a higher epoch than this node: whoever is master of this one is deposed already, so its deadline is
+   * void at once and no token of the epoch renews it. The role itself ends with the record, by SHARD.
+   */
+  sawEpoch(epoch: number): void {
+    if (!this.#record.armed || epoch <= this.#record.epoch || this.#facts.role !== 'master') return;
+    const { shared, clock, logger } = this.#env;
+    for (let found = shared.load(); !shared.swap(found, closedWord); found = shared.load());
+    if (this.#deposed) return;
+    this.#deposed = true;
+    logger.warn('a higher epoch was seen: the lease is void', { epoch: this.#record.epoch, seen: epoch });
+    // The lapse begins now; clients are held for as long as in any other, and then closed.
+    this.#facts.roleSinceMs = clock.leaseMs();
+    this.#admittedRead = false;
+    this.#admittedWrite = false;
+    this.#watchHold();
   }
 
   setUnarmedMode(mode: LeaseMode): void {
@@ -241,8 +302,7 @@ export class LeaseKeeper implements TickGate {
   /** Makes the acting role follow record and topology; a no-op when it does already. */
   #applyRole(reason: string): void {
     const { host, clock, shared } = this.#env;
-    const own = { nodeId: this.#nodeId, processId: this.#env.processId };
-    const next = actingRole(this.#record, own, this.#topologyRole);
+    const next = actingRole(this.#record, this.#own(), this.#topologyRole);
     const facts = this.#facts;
     const sameEpoch = facts.epoch === this.#record.epoch && facts.armed === this.#record.armed;
     if (next === facts.role && sameEpoch) {
@@ -251,6 +311,7 @@ export class LeaseKeeper implements TickGate {
     }
     const word = this.#record.armed && next === 'master' ? masteredWord(this.#record.epoch) : closedWord;
     for (let found = shared.load(); !shared.swap(found, word); found = shared.load());
+    this.#endHandover(next);
     host.roleChanging(reason);
     facts.role = next;
     facts.armed = this.#record.armed;
@@ -259,6 +320,7 @@ export class LeaseKeeper implements TickGate {
     facts.roleSinceMs = clock.leaseMs();
     facts.isAttached = false;
     facts.isHeld = false;
+    this.#deposed = false;
     this.#heldByRequest?.cancel();
     this.#admittedRead = false;
     this.#admittedWrite = false;
@@ -267,24 +329,54 @@ export class LeaseKeeper implements TickGate {
     host.reportChanged();
   }
 
+  /** Another role: what is open and was not redirected yet must not take it for an end without an answer. */
+  #endHandover(next: ActingRole): void {
+    if (this.#handover === 'none' || this.#handover === 'awaited') return;
+    const facts = this.#facts;
+    if (facts.resignedAtMs !== undefined) this.#env.host.redirectClients();
+    if (next === 'none') return;
+    this.#handover = 'none';
+    facts.resignedAtMs = undefined;
+  }
+
   /**
-   * CLUSTERX SHARD.
+   * CLUSTERX SHARD, in two phases: judged, then (for a master-to-be after `beforeMaster`) judged again and obeyed in one
+   * turn.
    * @param args what follows SHARD.
-   * @param beforeMaster called before the master role is taken: resolves when all that was received is applied.
+   * @param beforeMaster called before the master role is taken; calls `done` when all that was received is applied.
+   * @param answer called once, now or after `done`. Nothing is called when fence.conf cannot be written: that throws.
    */
-  async acceptShard(args: readonly string[], beforeMaster: () => Promise<void>): Promise<LeaseAnswer> {
+  acceptShard(
+    args: readonly string[],
+    beforeMaster: (done: () => void) => void,
+    answer: (answer: LeaseAnswer) => void,
+  ): void {
     const parsed = parseShardArguments(args);
-    if (parsed.kind === 'refused') return parsed;
-    const own = { nodeId: this.#nodeId, processId: this.#env.processId };
-    const first = acceptShard(this.#record, parsed.message, own);
-    if (first.kind === 'refused') return first;
-    if (first.effect === 'become-master') await beforeMaster();
-    // The world may have moved on while received batches were applied: judge again, then act in one turn.
-    const accepted = acceptShard(this.#record, parsed.message, own);
+    if (parsed.kind === 'refused') {
+      answer(parsed);
+      return;
+    }
+    const { message } = parsed;
+    const first = acceptShard(this.#record, message, this.#own());
+    if (first.kind === 'refused') answer(first);
+    else if (first.effect !== 'become-master') answer(this.#obeyShard(message));
+    // The world may have moved on while received batches were applied.
+    else beforeMaster(() => answer(this.#obeyShard(message)));
+  }
+
+  #obeyShard(message: ShardMessage): LeaseAnswer {
+    const before = this.#record;
+    const accepted = acceptShard(before, message, this.#own());
     if (accepted.kind === 'refused') return accepted;
-    if (formatFenceConf(accepted.record) !== formatFenceConf(this.#record)) this.#save(accepted.record);
+    if (formatFenceConf(accepted.record) !== formatFenceConf(before)) this.#save(accepted.record);
     this.#applyRole(`epoch ${accepted.record.epoch}`);
+    const { record } = accepted;
+    if (record.epoch === before.epoch && record.isrVersion !== before.isrVersion) this.#env.host.isrChanged();
     return { kind: 'ok' };
+  }
+
+  #own(): OwnIdentity {
+    return { nodeId: this.#nodeId, processId: this.#env.processId };
   }
 
   /**
@@ -300,7 +392,9 @@ export class LeaseKeeper implements TickGate {
     this.#save(judged.record);
     const { shared, clock } = this.#env;
     for (let found = shared.load(); !shared.swap(found, closedWord); found = shared.load());
-    this.#facts.resignedAtMs = clock.leaseMs();
+    this.#resignedMs = clock.leaseMs();
+    this.#facts.resignedAtMs = this.#resignedMs;
+    this.#handover = 'awaited';
     this.#facts.isHeld = false;
     this.#heldByRequest?.cancel();
     this.#watchHold();
@@ -331,16 +425,21 @@ export class LeaseKeeper implements TickGate {
     this.recheckHeld();
   }
 
-  /** CLUSTERX RELEASE: the balancer points elsewhere; clients held by a resignation are redirected now. */
-  releaseResigned(): boolean {
-    if (this.#facts.resignedAtMs === undefined) return false;
+  /**
+   * CLUSTERX RELEASE: the balancer points elsewhere; clients held by a resignation are redirected now.
+   * @returns false when there is nothing to release (the epoch was not resigned, or the node has another role by now).
+   */
+  releaseResigned(epoch: number): boolean {
+    if (epoch !== this.#record.resignedEpoch) return false;
+    if (this.#handover !== 'awaited' && this.#handover !== 'overdue') return false;
+    this.#handover = 'done';
     this.#recheck?.cancel();
     this.#recheck = undefined;
     this.#redirect();
     return true;
   }
 
-  /** Clients of a resigned epoch still wait for their answer. */
+  /** Clients of a resigned epoch are led elsewhere, not closed. */
   get redirecting(): boolean {
     return this.#facts.resignedAtMs !== undefined;
   }

@@ -39,6 +39,7 @@ export class NodeLease implements LeaseHost, LeasePort {
   #env: NodeLeaseEnvironment | undefined;
   #keeper: LeaseKeeper | undefined;
   #topologyRole: TopologyRole = { role: 'none' };
+  #newOwner: Endpoint | undefined;
 
   /** Keeper and host know each other, so they are joined after both exist. */
   attach(env: NodeLeaseEnvironment, keeper: LeaseKeeper): void {
@@ -49,6 +50,11 @@ export class NodeLease implements LeaseHost, LeasePort {
   get #world(): NodeLeaseEnvironment {
     assert(this.#env !== undefined, 'the lease is attached before it is used');
     return this.#env;
+  }
+
+  /** Where the last RELEASE said that this node's shard is reached: of use to clients of a shard without LB address. */
+  get newOwner(): Endpoint | undefined {
+    return this.#newOwner;
   }
 
   get keeper(): LeaseKeeper {
@@ -71,6 +77,14 @@ export class NodeLease implements LeaseHost, LeasePort {
     this.#world.roleChanged(role);
   }
 
+  isrChanged(): void {
+    // Nothing waits for the in-sync set yet.
+  }
+
+  workAdmitted(): void {
+    // Nothing is put before the first command yet.
+  }
+
   resumeHeld(): void {
     this.#world.loop.resume();
     this.#world.listener.resumeHeld();
@@ -83,6 +97,8 @@ export class NodeLease implements LeaseHost, LeasePort {
   }
 
   redirectClients(): void {
+    // Answers that may leave, leave first.
+    this.#world.loop.resume();
     this.#world.listener.forEachPaced((client) => client.startMoving());
   }
 
@@ -143,7 +159,16 @@ export class NodeLease implements LeaseHost, LeasePort {
   shard(args: readonly string[]): PendingLeaseReply {
     const problem = this.#world.controlProblem();
     if (problem !== undefined) return { kind: 'refused', error: `ERR control port ${problem}` };
-    return this.keeper.acceptShard(args, () => this.#world.replicator.applyAllReceived());
+    const { replicator } = this.#world;
+    return new Promise((resolve, reject) => {
+      // A record that cannot be written down is not obeyed, and its outcome is unknown to who sent it.
+      const beforeMaster = (done: () => void): void =>
+        void replicator
+          .applyAllReceived()
+          .then(done)
+          .catch((error: unknown) => reject(error as Error));
+      this.keeper.acceptShard(args, beforeMaster, resolve);
+    });
   }
 
   resign(epoch: number): PendingLeaseReply {
@@ -160,8 +185,9 @@ export class NodeLease implements LeaseHost, LeasePort {
   }
 
   release(epoch: number, owner: Endpoint): LeaseReply {
-    this.#world.logger.info('clients are redirected', { epoch, host: owner.host, port: owner.port });
-    this.keeper.releaseResigned();
+    this.#newOwner = owner;
+    const released = this.keeper.releaseResigned(epoch);
+    this.#world.logger.info('clients are redirected', { epoch, released, host: owner.host, port: owner.port });
     return { kind: 'ok' };
   }
 

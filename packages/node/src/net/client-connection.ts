@@ -62,6 +62,8 @@ export class ClientConnection implements Session, TickOutput {
   #authenticated = false;
   #state: State = 'open';
   #joinedTick = 0;
+  /** It read or wrote since everything was released: what it is answered depends on data. */
+  #bound = false;
   #waiting: Deferred | undefined;
   /** A decoded request that may not run now. */
   #held: Request | undefined;
@@ -71,6 +73,8 @@ export class ClientConnection implements Session, TickOutput {
   #peerEnded = false;
   #executing = false;
   #moveNext = false;
+  /** Asked to move while answers of its are still on their way. */
+  #movesWhenReleased = false;
   /** Requests answered while moving. */
   #moves = 0;
   /** Nothing is read or executed until the peer has read its replies. */
@@ -119,6 +123,15 @@ export class ClientConnection implements Session, TickOutput {
   /** The connection has executed nothing yet. */
   get fresh(): boolean {
     return !this.#executedAny;
+  }
+
+  get unbound(): boolean {
+    return !this.#bound;
+  }
+
+  /** The command about to run reads or writes. */
+  bind(): void {
+    this.#bound = true;
   }
 
   /** A request waits for the lease. */
@@ -244,11 +257,15 @@ export class ClientConnection implements Session, TickOutput {
     return this.#state === 'open';
   }
 
-  /** Admission found that the client has to move: the request was not executed and is answered as any that follows. */
+  /**
+   * Admission found that the client has to move: the request was not executed and is answered as any that follows, after
+   * what it is owed for earlier ones.
+   */
   #moveInstead(request: Request, owesReplies: boolean): boolean {
     this.#moveNext = false;
     if (owesReplies) {
-      this.destroy();
+      this.#held = request;
+      this.#movesWhenReleased = true;
       return false;
     }
     this.#state = 'moving';
@@ -346,6 +363,7 @@ export class ClientConnection implements Session, TickOutput {
 
   release(bytes: Buffer): void {
     this.#unreleased--;
+    if (this.#unreleased === 0) this.#bound = false;
     this.#unreleasedBytes -= bytes.length;
     if (this.#state === 'closed' || this.#state === 'lingering') return;
     if (bytes.length > 0) {
@@ -353,6 +371,10 @@ export class ClientConnection implements Session, TickOutput {
       this.#socket.write(bytes);
     }
     if (this.#state === 'detached' || this.#unreleased > 0) return;
+    if (this.#movesWhenReleased) {
+      this.startMoving();
+      return;
+    }
     if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
     // 'drain' comes only when the socket kept some of it.
     else if (this.#stalled && this.outputBytes < softOutputBytes) this.#host.timers.soon(() => this.pump());
@@ -394,10 +416,13 @@ export class ClientConnection implements Session, TickOutput {
       this.#moveNext = true;
       return;
     }
-    if (this.#waiting !== undefined || this.#unreleased > 0 || this.queued !== undefined) {
+    if (this.#waiting !== undefined || this.queued !== undefined) {
       this.destroy();
       return;
     }
+    // They are released, or they are dropped and the connection with them.
+    this.#movesWhenReleased = this.#unreleased > 0;
+    if (this.#movesWhenReleased) return;
     this.#state = 'moving';
     this.#host.timers.after(lingerMs, () => this.endMoving());
     const request = this.#held;
@@ -427,6 +452,7 @@ export class ClientConnection implements Session, TickOutput {
   defer(): Deferred {
     assert(this.#waiting === undefined, 'a connection waits for one reply at a time');
     let settled = false;
+    const isBound = this.#bound;
     const deferred: Deferred = {
       get settled(): boolean {
         return settled;
@@ -438,6 +464,7 @@ export class ClientConnection implements Session, TickOutput {
         if (this.#state !== 'open') return;
         this.#host.loop.open();
         this.#join();
+        if (isBound) this.#bound = true;
         const mark = this.reply.mark();
         write(this.reply);
         if (this.replyMode !== 'on') this.reply.truncate(mark);
