@@ -32,8 +32,9 @@ export interface GateFacts {
   /** Lease clock when the role was taken; a lapse cannot have begun before it. */
   readonly roleSinceMs: number;
   /**
-   * Lease clock when RESIGN was obeyed, for as long as clients held by it are still waiting for their answer (also when
-   * the next SHARD or SETNODES came first); `undefined` otherwise.
+   * After RESIGN: lease clock since when clients are held for their redirection, RESIGN itself for those of that moment
+   * and later for those who came after they were answered (also when the next SHARD or SETNODES came first); `-Infinity`
+   * once the shard's address is known to lead elsewhere: nobody is held any more; `undefined` otherwise.
    */
   readonly resignedAtMs: number | undefined;
   /** True while a switchover's HOLD is in force: admit nothing, but commit and release what was admitted. */
