@@ -47,6 +47,11 @@ export interface DrillCluster {
   /** Stops the process of a node as SIGSTOP does: from the moment this resolves it executes nothing, its sockets stay. */
   suspend(nodeId: string): Promise<void>;
   resume(nodeId: string): void;
+  /**
+   * Kills the process of a node at once; whoever supervises it starts it again.
+   * @returns false when none was running.
+   */
+  kill(nodeId: string): boolean;
   /** Ends all processes and removes what the cluster kept, unless it was asked to keep it. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDrill, type HangOptions } from './options.ts';
+import { parseDrill, type DrillOptions } from './options.ts';
 
-const defaults: Partial<HangOptions> = {
+const defaults: Partial<DrillOptions> = {
+  drill: 'hang',
   shard: 1,
   clients: 8,
   seconds: 12,
@@ -12,7 +13,7 @@ const defaults: Partial<HangOptions> = {
   keep: false,
 };
 
-function optionsOf(...args: string[]): Partial<HangOptions> {
+function optionsOf(...args: string[]): Partial<DrillOptions> {
   const parsed = parseDrill(args);
   assert.equal(parsed.kind, 'run', JSON.stringify(parsed));
   return parsed.kind === 'run' ? { ...parsed.options } : {};
@@ -22,10 +23,15 @@ test('drill options: hang without options drills shard 1 with all fences', () =>
   assert.deepEqual(optionsOf('hang'), defaults);
 });
 
+test('drill options: kill writes for a minute', () => {
+  assert.deepEqual(optionsOf('kill'), { ...defaults, drill: 'kill', seconds: 60 });
+});
+
 test('drill options: each option is read', () => {
   const args =
     '--shard 0 --clients 2 --seconds 9 --fences lease --lease-ms 500 --seed 7 --history h --output json --keep';
   assert.deepEqual(optionsOf('hang', ...args.split(' ')), {
+    drill: 'hang',
     shard: 0,
     clients: 2,
     seconds: 9,

@@ -1,8 +1,9 @@
-/** The command line of `holdfast drill hang`. */
+/** The command line of `holdfast drill`. */
 import { Command, CommanderError, Option } from 'commander';
 import { fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
 
-export interface HangOptions {
+export interface DrillOptions {
+  readonly drill: 'hang' | 'kill';
   readonly shard: number;
   readonly clients: number;
   readonly seconds: number;
@@ -15,7 +16,7 @@ export interface HangOptions {
 }
 
 export type Parsed =
-  | { readonly kind: 'run'; readonly options: HangOptions }
+  | { readonly kind: 'run'; readonly options: DrillOptions }
   /** Nothing to run: help was asked for (status 0), or the arguments are wrong (status 2). */
   | { readonly kind: 'exit'; readonly status: number; readonly stdout: string; readonly stderr: string };
 
@@ -24,7 +25,7 @@ export const holdMs = 3000;
 
 /** @param args what follows `holdfast drill`. */
 export function parseDrill(args: readonly string[]): Parsed {
-  let parsed: HangOptions | undefined;
+  let parsed: DrillOptions | undefined;
   let stdout = '';
   let stderr = '';
   const output = {
@@ -35,7 +36,11 @@ export function parseDrill(args: readonly string[]): Parsed {
     .description('Fault drills on throw-away clusters of their own: does what must hold still hold?')
     .exitOverride()
     .configureOutput(output);
-  drill.addCommand(hangCommand((options) => (parsed = options)).configureOutput(output));
+  for (const [name, description, seconds] of drills) {
+    const command = drillCommand(name, description, seconds);
+    command.action((options: Omit<DrillOptions, 'drill'>) => void (parsed = { ...options, drill: name }));
+    drill.addCommand(command.configureOutput(output));
+  }
   try {
     drill.parse([...args], { from: 'user' });
   } catch (error) {
@@ -46,12 +51,18 @@ export function parseDrill(args: readonly string[]): Parsed {
   return { kind: 'run', options: parsed };
 }
 
-function hangCommand(found: (options: HangOptions) => void): Command {
-  return new Command('hang')
-    .description('Stops a master under load with requests in its socket buffers, wakes it up 3 s later, and judges.')
-    .option('--shard <index>', 'whose master is stopped, from 0', wholeNumber(0, 2), 1)
+/** Name, what it does, and for how long clients write unless said otherwise. */
+const drills = [
+  ['hang', 'Stops a master under load with requests in its socket buffers, wakes it up 3 s later, and judges.', 12],
+  ['kill', 'Kills nodes of a shard with -9 at random moments under load, master or replica, and judges.', 60],
+] as const;
+
+function drillCommand(name: string, description: string, seconds: number): Command {
+  return new Command(name)
+    .description(description)
+    .option('--shard <index>', 'whose nodes are met, from 0', wholeNumber(0, 2), 1)
     .option('--clients <n>', 'load clients', wholeNumber(1, 200), 8)
-    .option('--seconds <n>', 'how long they write', wholeNumber(8, 600), 12)
+    .option('--seconds <n>', 'how long they write', wholeNumber(8, 3600), seconds)
     .addOption(
       new Option('--fences <list>', 'fences left on: lb,lease or lb or lease or none')
         .argParser(fenceList)
@@ -63,6 +74,5 @@ function hangCommand(found: (options: HangOptions) => void): Command {
     .option('--output <form>', 'text or json', oneOf('text', 'json'), 'text')
     .option('--keep', 'keep the directory of the cluster, with its logs', false)
     .addHelpText('after', '\nExit status: 0 nothing violated, 1 violated, 2 usage, 3 could not run.')
-    .exitOverride()
-    .action((options: HangOptions) => found(options));
+    .exitOverride();
 }

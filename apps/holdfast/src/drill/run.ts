@@ -5,18 +5,23 @@ import { leaseClockMs, realRandom, realTimers, tcpConnector } from '@holdfast/ba
 import { encodeHistory } from '@holdfast/history';
 import type { DrillCluster } from './cluster.ts';
 import type { DrillWorld } from './drill-world.ts';
-import { runHang, stopAfterMs, type HangRun } from './hang.ts';
-import { holdMs, parseDrill, type HangOptions } from './options.ts';
+import { runHang, stopAfterMs } from './hang.ts';
+import { runKill } from './kill.ts';
+import { judgeKill, type KillReport } from './kill-verdict.ts';
+import { holdMs, parseDrill, type DrillOptions } from './options.ts';
+import type { Recorder, RunClock } from './recorder.ts';
 import { formatReport } from './report.ts';
-import { judgeHang } from './verdict.ts';
+import { judgeHang, type HangReport } from './verdict.ts';
 
 /** Exit statuses of a drill. */
 export const drillStatus = { clean: 0, violated: 1, usage: 2, couldNotRun: 3 } as const;
 
 /** Makes the cluster a drill runs against; `say` takes what it does, a line each; `signal` ends a start. */
-export type Launch = (options: HangOptions, say: (line: string) => void, signal: AbortSignal) => Promise<DrillCluster>;
+export type Launch = (options: DrillOptions, say: (line: string) => void, signal: AbortSignal) => Promise<DrillCluster>;
 
+/** A node that was killed often waits up to 5 s for its restart. */
 const settleMs = 15_000;
+const killGapMs = [1000, 6000] as const;
 
 /**
  * Runs `holdfast drill <args>`.
@@ -30,7 +35,7 @@ export async function runDrill(args: readonly string[], launch: Launch): Promise
     return parsed.status;
   }
   try {
-    return await drillHang(parsed.options, launch);
+    return await drill(parsed.options, launch);
   } catch (error) {
     const isForeseen = [OperationError, RangeError, FatalError].some((kind) => error instanceof kind);
     const text = isForeseen || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
@@ -39,7 +44,7 @@ export async function runDrill(args: readonly string[], launch: Launch): Promise
   }
 }
 
-async function drillHang(options: HangOptions, launch: Launch): Promise<number> {
+async function drill(options: DrillOptions, launch: Launch): Promise<number> {
   const history = options.history === undefined ? undefined : openHistory(options.history);
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   // Listened to from before the first process starts, so that no moment leaves processes or directories behind.
@@ -50,9 +55,8 @@ async function drillHang(options: HangOptions, launch: Launch): Promise<number> 
   try {
     const cluster = await Promise.race([launching, interrupted]);
     const seed = options.seed ?? realRandom.u32() >>> 1;
-    const { world, run } = await Promise.race([play(cluster, options, seed, progress), interrupted]);
-    if (history !== undefined) writeHistory(history, world, run);
-    const report = judgeHang(run, options.fences);
+    const { clock, recorder, report } = await Promise.race([play(cluster, options, seed, progress), interrupted]);
+    if (history !== undefined) writeHistory(history, clock, recorder, report);
     await print(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
     if (report.violations.length > 0) return drillStatus.violated;
     return report.unjudgedKeys.length > 0 ? drillStatus.couldNotRun : drillStatus.clean;
@@ -75,24 +79,30 @@ function interruption(): Promise<never> {
   });
 }
 
+interface Played {
+  readonly clock: RunClock;
+  readonly recorder: Recorder;
+  readonly report: HangReport | KillReport;
+}
+
 async function play(
   cluster: DrillCluster,
-  options: HangOptions,
+  options: DrillOptions,
   seed: number,
   progress: (line: string) => void,
-): Promise<{ world: DrillWorld; run: HangRun }> {
-  const { shard, clients } = options;
+): Promise<Played> {
+  const { shard, clients, fences } = options;
   const loadMs = options.seconds * 1000;
   const startedMs = leaseClockMs();
-  const startedWallMs = Date.now();
-  const world: DrillWorld = {
-    connector: tcpConnector,
-    timers: realTimers,
-    clock: { nowMs: () => leaseClockMs() - startedMs, startedWallMs },
-    progress,
-  };
-  const plan = { shard, clients, loadMs, stopAfterMs: stopAfterMs(loadMs, seed), holdMs, settleMs, seed };
-  return { world, run: await runHang(cluster, plan, world) };
+  const clock = { nowMs: () => leaseClockMs() - startedMs, startedWallMs: Date.now() };
+  const world: DrillWorld = { connector: tcpConnector, timers: realTimers, clock, progress };
+  const plan = { shard, clients, loadMs, settleMs, seed };
+  if (options.drill === 'kill') {
+    const run = await runKill(cluster, { ...plan, gapMs: killGapMs }, world);
+    return { clock, recorder: run.recorder, report: judgeKill(run, fences) };
+  }
+  const run = await runHang(cluster, { ...plan, stopAfterMs: stopAfterMs(loadMs, seed), holdMs }, world);
+  return { clock, recorder: run.recorder, report: judgeHang(run, fences) };
 }
 
 /** Opened before the run, so that a path that cannot be written costs nobody a run. */
@@ -105,9 +115,13 @@ function openHistory(path: string): number {
   }
 }
 
-function writeHistory(fd: number, { clock }: DrillWorld, { plan, recorder }: HangRun): void {
+function writeHistory(
+  fd: number,
+  clock: RunClock,
+  { operations }: Recorder,
+  { drill: name, seed }: Played['report'],
+): void {
   const startedAt = new Date(clock.startedWallMs).toISOString();
-  const header = { source: 'drill hang', seed: plan.seed, startedAt };
-  writeFileSync(fd, encodeHistory({ header, operations: recorder.operations }));
+  writeFileSync(fd, encodeHistory({ header: { source: `drill ${name}`, seed, startedAt }, operations }));
   closeSync(fd);
 }

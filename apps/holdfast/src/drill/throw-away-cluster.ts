@@ -80,6 +80,12 @@ class ThrowAwayCluster implements DrillCluster {
     process.kill(this.#pidOf(nodeId), 'SIGCONT');
   }
 
+  kill(nodeId: string): boolean {
+    const pid = this.#runningPid(nodeId);
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    return pid !== undefined;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -93,12 +99,16 @@ class ThrowAwayCluster implements DrillCluster {
   }
 
   #pidOf(nodeId: string): number {
+    const pid = this.#runningPid(nodeId);
+    if (pid !== undefined) return pid;
+    const message = `no process of node ${nodeId} at ${this.#addresses.get(nodeId) ?? 'an unknown address'}`;
+    throw new OperationError('DRILL_NO_PROCESS', message, { outcome: 'not-applied' });
+  }
+
+  #runningPid(nodeId: string): number | undefined {
     const address = this.#addresses.get(nodeId);
     const place = this.#local.layout.nodes.find(({ port }) => `${host}:${port}` === address);
-    const pid = place === undefined ? undefined : this.#local.pids().get(place.name);
-    if (pid !== undefined) return pid;
-    const message = `no process of node ${nodeId} at ${address ?? 'an unknown address'}`;
-    throw new OperationError('DRILL_NO_PROCESS', message, { outcome: 'not-applied' });
+    return place === undefined ? undefined : this.#local.pids().get(place.name);
   }
 }
 

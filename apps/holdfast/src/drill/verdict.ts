@@ -11,7 +11,8 @@ import {
 import { masterOf } from './cluster.ts';
 import type { HangRun } from './hang.ts';
 import type { Path, QueueFigures } from './queued-writes.ts';
-import type { TimelineEntry } from './watch.ts';
+import type { Difference } from './read-back.ts';
+import type { TimelineEntry, Watch } from './watch.ts';
 
 /** What the drill finds beside what the judges of histories find. */
 export type DrillViolationKind = Violation['kind'] | 'writes-not-resumed' | 'replica-differs' | 'not-whole';
@@ -48,9 +49,9 @@ export interface HangFigures {
 }
 
 /** The frozen form of `--output json`; `version` rises when a reader of the former form would misread it. */
-export interface HangReport {
+export interface DrillReport<Name extends string, Figures> {
   readonly version: 1;
-  readonly drill: 'hang';
+  readonly drill: Name;
   readonly fences: readonly string[];
   readonly seed: number;
   readonly violations: readonly DrillViolation[];
@@ -59,10 +60,12 @@ export interface HangReport {
   /** Longest time in which no client of the shard got a write acknowledged by a rightful master. */
   readonly msWithoutWrites: number;
   readonly timeline: readonly TimelineEntry[];
-  readonly figures: HangFigures;
+  readonly figures: Figures;
   /** Keys whose last value could not be read: the run proves nothing about them. */
   readonly unjudgedKeys: readonly string[];
 }
+
+export type HangReport = DrillReport<'hang', HangFigures>;
 
 /** Judges a run. */
 export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
@@ -75,7 +78,12 @@ export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
     drill: 'hang',
     fences,
     seed: run.plan.seed,
-    violations: [...verdict.violations, ...availabilityViolations(run, firstWriteMs), ...replicaViolations(run)],
+    violations: [
+      ...verdict.violations,
+      ...availabilityViolations(run, firstWriteMs),
+      ...wholeViolations(run.wholeMs, run.watch),
+      ...replicaViolations(run.replicas, operations),
+    ],
     acknowledgedWritesLost: verdict.acknowledgedWritesLost,
     staleReads: verdict.staleReads,
     msWithoutWrites: Math.round(msWithoutWrites(run, evidence)),
@@ -109,23 +117,28 @@ function msWithoutWrites(run: HangRun, evidence: Evidence): number {
 }
 
 function availabilityViolations(run: HangRun, firstWriteMs: number | null): DrillViolation[] {
-  const violations: DrillViolation[] = [];
-  const say = (kind: DrillViolationKind, message: string): void =>
-    void violations.push({ kind, message, operations: [] });
-  if (firstWriteMs === null || firstWriteMs > run.pause.untilMs)
-    say('writes-not-resumed', `no client got a write acknowledged by another node while the master stood still`);
-  if (run.wholeMs === null) {
-    const nodes = run.watch.latestShard.nodes.map(
-      (node) => `${node.address} ${node.role}${node.isAlive ? '' : ' (dead)'} at ${node.sequence}`,
-    );
-    say('not-whole', `after the load the nodes did not come to have the same log: ${nodes.join(', ')}`);
-  }
-  return violations;
+  if (firstWriteMs !== null && firstWriteMs <= run.pause.untilMs) return [];
+  const message = 'no client got a write acknowledged by another node while the master stood still';
+  return [{ kind: 'writes-not-resumed', message, operations: [] }];
 }
 
-function replicaViolations(run: HangRun): DrillViolation[] {
+/** Says that the shard's nodes did not come to have one log. */
+export function wholeViolations(wholeMs: number | null, watch: Watch): DrillViolation[] {
+  if (wholeMs !== null) return [];
+  const nodes = watch.latestShard.nodes.map(
+    (node) => `${node.address} ${node.role}${node.isAlive ? '' : ' (dead)'} at ${node.sequence}`,
+  );
+  const message = `after the load the nodes did not come to have the same log: ${nodes.join(', ')}`;
+  return [{ kind: 'not-whole', message, operations: [] }];
+}
+
+/** Says where replicas differ from what was read through the master's address. */
+export function replicaViolations(
+  replicas: ReadonlyMap<string, readonly Difference[] | string>,
+  operations: readonly Operation[],
+): DrillViolation[] {
   const violations: DrillViolation[] = [];
-  for (const [address, found] of run.replicas) {
+  for (const [address, found] of replicas) {
     if (typeof found === 'string') {
       const message = `replica ${address} could not be compared with its master: ${found}`;
       violations.push({ kind: 'replica-differs', message, operations: [] });
@@ -133,8 +146,8 @@ function replicaViolations(run: HangRun): DrillViolation[] {
     }
     for (const { key, onMaster, onReplica } of found) {
       const message = `replica ${address} has ${key} = ${onReplica ?? '(absent)'}, its master ${onMaster ?? '(absent)'}`;
-      const operations = run.recorder.operations.filter((operation) => operation.key === key);
-      violations.push({ kind: 'replica-differs', message, operations: operations.slice(-4) });
+      const ofKey = operations.filter((operation) => operation.key === key);
+      violations.push({ kind: 'replica-differs', message, operations: ofKey.slice(-4) });
     }
   }
   return violations;

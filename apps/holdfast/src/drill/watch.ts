@@ -123,6 +123,11 @@ export class Watch {
     return { masterships, pauses };
   }
 
+  /** Every promotion of the drilled shard, in order. */
+  get promotions(): readonly SeenEvent[] {
+    return this.events.filter(({ kind, shard }) => kind === 'promoted' && shard === this.#shard);
+  }
+
   /** The first event of a kind on the drilled shard at or after `fromMs`. */
   first(kind: string, fromMs: number): SeenEvent | undefined {
     return this.events.find((event) => event.kind === kind && event.shard === this.#shard && event.atMs >= fromMs);

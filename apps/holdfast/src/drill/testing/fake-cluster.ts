@@ -16,7 +16,9 @@ export type Fault =
   /** The old master keeps what it applied although it is a replica now. */
   | 'old-master-diverges'
   /** Nobody takes over. */
-  | 'no-failover';
+  | 'no-failover'
+  /** A killed node comes back without what it wrote last. */
+  | 'kill-loses-writes';
 
 const leaseMs = 150;
 
@@ -161,6 +163,18 @@ export class FakeCluster implements DrillCluster {
     for (const socket of this.#a.sockets) socket.destroy();
     this.#demote();
     this.#a.resume();
+  }
+
+  /** The node is back at once, without its connections. */
+  kill(nodeId: string): boolean {
+    const [killed, other] = nodeId === this.#a.id ? [this.#a, this.#b] : [this.#b, this.#a];
+    for (const socket of killed.sockets) socket.destroy();
+    if (this.#faults.has('kill-loses-writes')) {
+      for (const key of [...killed.store.keys()].slice(-5)) killed.store.delete(key);
+      if (killed === this.#master) other.store.clear();
+      if (killed === this.#master) killed.store.forEach((value, key) => other.store.set(key, value));
+    }
+    return true;
   }
 
   close(): Promise<void> {
