@@ -82,6 +82,16 @@ export function resign(record: FenceRecord, epoch: number): Resigned {
 }
 
 /**
+ * The record of a master that heard of a higher epoch from anybody: its own is over, as if it had resigned it. The
+ * caller voids the deadline at once and fsyncs this before it answers. The new epoch itself is learned by SHARD only.
+ * @returns `undefined` when there is nothing to give up.
+ */
+export function stepDown(record: FenceRecord, seenEpoch: number): FenceRecord | undefined {
+  if (!record.armed || seenEpoch <= record.epoch || record.resignedEpoch >= record.epoch) return undefined;
+  return { ...record, resignedEpoch: record.epoch };
+}
+
+/**
  * Back to the unarmed modes (`ctl` only). The epoch stays: it orders masterships even of unarmed nodes, and a later
  * SHARD must not be older than what this node once obeyed.
  */

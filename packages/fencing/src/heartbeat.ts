@@ -38,6 +38,9 @@ export function parseHeartbeatArguments(
   return { kind: 'ok', heartbeat: { masterId, leaseMs, epoch, token, controllerId } };
 }
 
+/** `sync`: answers wait for the in-sync replicas (F3). */
+export type ReplicationMode = 'sync' | 'async';
+
 export type NodeHealth = 'ok' | 'write-failed' | 'disk-stalled' | 'loading';
 
 const healths: readonly NodeHealth[] = ['ok', 'write-failed', 'disk-stalled', 'loading'];
@@ -47,6 +50,8 @@ export interface HeartbeatReply {
   readonly role: 'master' | 'slave';
   /** Latest sequence of the engine. */
   readonly sequence: number;
+  /** Epoch in which its last entry was written; 0: before the first, or not said. */
+  readonly lastEpoch: number;
   /** Of the fence record; 0 before the first SHARD. */
   readonly epoch: number;
   readonly isrVersion: number;
@@ -58,6 +63,8 @@ export interface HeartbeatReply {
   readonly logId: string;
   readonly armed: boolean;
   readonly mode: LeaseMode;
+  /** What the node does when it is armed; `async` when not said. */
+  readonly replicationMode: ReplicationMode;
   readonly health: NodeHealth;
   readonly loopStalledMs: number;
   /** Negative or 0: there is none. */
@@ -74,6 +81,7 @@ export function formatHeartbeatReply(reply: HeartbeatReply): string {
   const fields: readonly (readonly [string, string | number])[] = [
     ['role', reply.role],
     ['sequence', reply.sequence],
+    ['last_epoch', reply.lastEpoch],
     ['epoch', reply.epoch],
     ['isr_version', reply.isrVersion],
     ['version', reply.version],
@@ -82,6 +90,7 @@ export function formatHeartbeatReply(reply: HeartbeatReply): string {
     ['log_id', reply.logId],
     ['armed', reply.armed ? 1 : 0],
     ['mode', reply.mode],
+    ['replication_mode', reply.replicationMode],
     ['health', reply.health],
     ['loop_stalled_ms', Math.floor(reply.loopStalledMs)],
     ['lease_remaining_ms', Math.floor(reply.leaseRemainingMs)],
@@ -111,6 +120,7 @@ export function parseHeartbeatReply(reply: string): HeartbeatReply | undefined {
   return {
     role,
     sequence,
+    lastEpoch: signed('last_epoch', 0),
     epoch: signed('epoch', 0),
     isrVersion: signed('isr_version', 0),
     version: signed('version', -1),
@@ -119,6 +129,7 @@ export function parseHeartbeatReply(reply: string): HeartbeatReply | undefined {
     logId: text('log_id'),
     armed: text('armed') === '1',
     mode: leaseModes.find((mode) => mode === text('mode')) ?? 'disabled',
+    replicationMode: text('replication_mode') === 'sync' ? 'sync' : 'async',
     health: parseHealth(fields.get('health')),
     loopStalledMs: signed('loop_stalled_ms', 0),
     leaseRemainingMs: signed('lease_remaining_ms', 0),

@@ -1,4 +1,12 @@
-export { acceptShard, disarm, resign, type AcceptedShard, type Resigned, type ShardEffect } from './accept-shard.ts';
+export {
+  acceptShard,
+  disarm,
+  resign,
+  stepDown,
+  type AcceptedShard,
+  type Resigned,
+  type ShardEffect,
+} from './accept-shard.ts';
 export { formatFenceConf, parseFenceConf, type ParsedFenceConf } from './fence-conf.ts';
 export {
   actingRole,
@@ -35,6 +43,7 @@ export {
   type Heartbeat,
   type HeartbeatReply,
   type NodeHealth,
+  type ReplicationMode,
 } from './heartbeat.ts';
 export { isNodeId, isRandomId, leaseMsBounds, makeRandomId, maxEpoch, parseWhole } from './ids.ts';
 export { formatToken, parseToken, type LeaseToken } from './lease-token.ts';
@@ -113,3 +122,62 @@ export {
   type TransitionPlan,
   type TransitionStep,
 } from './transition-plan.ts';
+export {
+  formatAttachArguments,
+  formatAttachReply,
+  judgeAttach,
+  parseAttachArguments,
+  parseAttachReply,
+  type AttachReply,
+  type AttachRequest,
+  type AttachVerdict,
+} from './attach.ts';
+export {
+  beginEpoch,
+  commonPoint,
+  compareLogEnds,
+  epochHistoryKey,
+  epochHistoryMax,
+  formatEpochHistory,
+  logEnd,
+  parseEpochHistory,
+  type EpochHistory,
+  type EpochStart,
+  type LogEnd,
+  type LogOutline,
+} from './epoch-history.ts';
+export {
+  beginInSync,
+  checkInSync,
+  effectiveIsr,
+  isWritable,
+  isrRequestOf,
+  nextLookMs,
+  releasableThrough,
+  stepInSync,
+  type FollowerLink,
+  type InSync,
+  type InSyncEvent,
+  type InSyncFacts,
+  type Joining,
+} from './in-sync.ts';
+export {
+  formatIsrRequest,
+  judgeIsrRequest,
+  parseIsrRequest,
+  type IsrDecision,
+  type IsrRequest,
+} from './isr-request.ts';
+export {
+  composeHeartbeat,
+  countWithheld,
+  noteHeartbeatReply,
+  noteRecord,
+  startSteward,
+  withholdAnswer,
+  type HeartbeatFacts,
+  type ReplyFacts,
+  type Steward,
+  type Withheld,
+} from './lease-steward.ts';
+export { confirmedProbe, noProbes, noteProbeAnswer, startProbe, type ReadProbes } from './read-probe.ts';

@@ -181,6 +181,7 @@ test('heartbeat arguments and replies give back what they were made of', () => {
   const reply: HeartbeatReply = {
     role: 'slave',
     sequence: 42,
+    lastEpoch: 6,
     epoch: 3,
     isrVersion: 1,
     version: 7,
@@ -189,6 +190,7 @@ test('heartbeat arguments and replies give back what they were made of', () => {
     logId: 'databaseloga1',
     armed: true,
     mode: 'strict',
+    replicationMode: 'sync',
     health: 'disk-stalled',
     loopStalledMs: 12,
     leaseRemainingMs: -4,

@@ -152,6 +152,7 @@ export class ModelNode {
     return {
       role: role === 'master' && this.record.armed ? 'master' : 'slave',
       sequence: this.sequence,
+      lastEpoch: 0,
       epoch: this.record.epoch,
       isrVersion: this.record.isrVersion,
       version: this.version,
@@ -160,6 +161,7 @@ export class ModelNode {
       logId: this.record.logId,
       armed: this.record.armed,
       mode: this.record.mode,
+      replicationMode: 'async',
       health: 'ok',
       loopStalledMs: 0,
       leaseRemainingMs: unpackWord(this.#word).deadlineMs - nowMs,

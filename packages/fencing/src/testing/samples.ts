@@ -44,6 +44,7 @@ export function viewOf(name: string, reply: Partial<HeartbeatReply> = {}, view: 
     reply: {
       role: 'slave',
       sequence: 100,
+      lastEpoch: 1,
       epoch: 1,
       isrVersion: 0,
       version: 1,
@@ -52,6 +53,7 @@ export function viewOf(name: string, reply: Partial<HeartbeatReply> = {}, view: 
       logId: logIdOf(name),
       armed: true,
       mode: 'strict',
+      replicationMode: 'async',
       health: 'ok',
       loopStalledMs: 0,
       leaseRemainingMs: 0,
