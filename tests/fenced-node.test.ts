@@ -212,3 +212,54 @@ test('RESIGN answers held commands with MOVED to the LB address, executing none'
   assert.equal(await ask(after, 'GET', 'key'), 'old');
   assert.match(readFileSync(join(a.node.dir, 'fence.conf'), 'utf8'), /^resigned 1$/m);
 });
+
+test('after RESIGN whoever still comes to the old master is sent on and never refused, however late the balancer', async (t) => {
+  const { a, b } = await pair(t);
+  t.after(keepLeased(a, 1));
+  await until(
+    () => report(a, 1),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  const moved = /^MOVED \d+ 127\.0\.0\.1:7900$/;
+  const old = await a.node.client();
+  assert.equal(await ask(old, 'SET', 'key', 'old'), 'OK');
+  const sequence = await ask(a.control, 'CLUSTERX', 'RESIGN', '1');
+  assert.match(await ask(old, 'SET', 'key', 'held'), moved, 'no RELEASE came: its hold ended by itself');
+
+  // The address still leads here: the client comes back by it.
+  for (let turn = 0; turn < 3; turn++) {
+    const back = await a.node.client();
+    assert.match(await ask(back, 'SET', 'key', `back ${turn}`), moved);
+  }
+  const held = await a.node.client();
+  const answered = Promise.all([ask(held, 'PING'), ask(held, 'SET', 'key', 'behind a reply')]);
+  const idle = await a.node.client();
+  assert.equal(await ask(idle, 'PING'), 'PONG');
+  assert.equal(await ask(a.control, 'CLUSTERX', 'RELEASE', '1', '127.0.0.1:7900'), 'OK');
+  const [pong, sentOn] = await answered;
+  assert.equal(pong, 'PONG');
+  assert.match(sentOn, moved);
+  assert.match(await ask(idle, 'SET', 'key', 'idle'), moved, 'not closed before it was told');
+
+  // A connection that crossed the repoint arrives after the RELEASE, and is asked for the first time as a replica.
+  const crossed = await a.node.client();
+  const pipelined = await a.node.client();
+  const replies = await Promise.all([ask(pipelined, 'PING'), ask(pipelined, 'GET', 'key')]);
+  assert.equal(replies[0], 'PONG');
+  assert.match(replies[1], moved);
+  assert.equal(await shard(b, 2, b), 'OK');
+  await topology([b], b, a, 2);
+  assert.equal(await shard(a, 2, b), 'OK');
+  const between = await a.node.client();
+  assert.match(await ask(between, 'GET', 'key'), moved);
+  await topology([a], b, a, 2);
+  assert.match(await ask(crossed, 'SET', 'key', 'crossed'), moved);
+  assert.equal(await ask(a.control, 'CLUSTERX', 'RELEASE', '1', '127.0.0.1:7900'), 'OK', 'said twice');
+  t.after(keepLeased(b, 2));
+  await until(
+    () => report(b, 2),
+    (facts) => Number(facts.get('lease_remaining_ms')) > 0,
+  );
+  assert.ok(Number(sequence) > 0);
+  assert.equal(await ask(await b.node.client(), 'GET', 'key'), 'old', 'nothing that was sent on was executed');
+});

@@ -159,6 +159,21 @@ test('above the bound of held replies the loop is full, and says when there is r
   assert.deepEqual([world.loop.isFull, world.rooms, a.sent.length], [false, 1, 5]);
 });
 
+test('a loop that was full has room again when everything was dropped', () => {
+  const world = new World();
+  const a = new Output();
+  let released = 0;
+  world.handedOver = false;
+  for (let i = 0; i < 5; i++) {
+    world.run(a, 'x'.repeat(16 * 1024 * 1024));
+    world.time.advance(0);
+  }
+  world.loop.whenReleased(() => released++);
+  world.loop.dropAll('the role changes');
+  world.time.advance(0);
+  assert.deepEqual([world.loop.isFull, world.rooms, released, a.abandoned], [false, 1, 1, 1]);
+});
+
 test('dropping what waits closes those that were answered and leaves those that were not', () => {
   const world = new World();
   const [answered, held] = [new Output(), new Output()];

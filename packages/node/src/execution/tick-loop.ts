@@ -263,7 +263,7 @@ export class TickLoop {
         return;
       }
       this.#heldBytes -= tick.bytes;
-      for (let i = 0; i < tick.outputs.length; i++) (tick.outputs[i] as TickOutput).release(tick.replies[i] as Buffer);
+      this.#release(tick);
       released++;
     }
     if (released === 0) return;
@@ -312,6 +312,8 @@ export class TickLoop {
     if (unknown.size > 0) this.#env.logger.warn('dropped unreleased ticks', { reason, connections: unknown.size });
     for (const output of unknown) output.abandon();
     for (const tick of waiting) if (!tick.gated) this.#release(tick, unknown);
+    this.#noteRoom();
+    this.#noteReleased();
   }
 
   #release({ outputs, replies }: Waiting, closed?: ReadonlySet<TickOutput>): void {
