@@ -112,12 +112,22 @@ StringPairs ReadStringPairs(Call& call, napi_value value, const char* name) {
   return pairs;
 }
 
+napi_value NumberValue(napi_env env, double number) {
+  napi_value value;
+  Must(napi_create_double(env, number, &value));
+  return value;
+}
+
+napi_value StringValue(napi_env env, const char* text, size_t size) {
+  napi_value value;
+  Must(napi_create_string_utf8(env, text, size, &value));
+  return value;
+}
+
 napi_value SequenceValue(napi_env env, uint64_t sequence) {
   if (sequence > static_cast<uint64_t>(kSafeIntegerMax))
     throw Failure{"ROCKS_OTHER", "sequence " + std::to_string(sequence) + " is not a safe integer"};
-  napi_value value;
-  Must(napi_create_double(env, static_cast<double>(sequence), &value));
-  return value;
+  return NumberValue(env, static_cast<double>(sequence));
 }
 
 napi_value BufferValue(napi_env env, const char* data, size_t size) {

@@ -40,6 +40,8 @@ napi_value Property(Call& call, napi_value object, const char* name);
 // An object of strings, e.g. RocksDB options; undefined reads as empty.
 StringPairs ReadStringPairs(Call& call, napi_value value, const char* name);
 
+napi_value NumberValue(napi_env env, double number);
+napi_value StringValue(napi_env env, const char* text, size_t size);
 napi_value SequenceValue(napi_env env, uint64_t sequence);
 napi_value BufferValue(napi_env env, const char* data, size_t size);
 

@@ -134,8 +134,11 @@ napi_value IteratorClose(Call& call);           // iterator.cc
 napi_value TakeSnapshot(Call& call);            // snapshot.cc
 napi_value ReleaseSnapshot(Call& call);         // snapshot.cc
 napi_value NewWalTail(Call& call);              // wal_tail.cc
+napi_value NewWalTailAsync(Call& call);         // wal_tail.cc
 napi_value WalTailNext(Call& call);             // wal_tail.cc
+napi_value WalTailNextAsync(Call& call);        // wal_tail.cc
 napi_value WalTailClose(Call& call);            // wal_tail.cc
+napi_value WalFiles(Call& call);                // maintenance.cc
 napi_value CheckpointTo(Call& call);            // maintenance.cc
 napi_value Flush(Call& call);                   // maintenance.cc
 napi_value Compact(Call& call);                 // maintenance.cc

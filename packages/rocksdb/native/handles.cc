@@ -19,7 +19,7 @@ ClassSpec SpecOf(Kind kind) {
     case Kind::kIterator:
       return {"BlockIterator", {{"next", Sync<IteratorNext>}, {"seek", Sync<IteratorSeek>}, {"close", Sync<IteratorClose>}}};
     case Kind::kTail:
-      return {"WalTail", {{"next", Sync<WalTailNext>}, {"close", Sync<WalTailClose>}}};
+      return {"WalTail", {{"next", Sync<WalTailNext>}, {"nextAsync", Async<WalTailNextAsync>}, {"close", Sync<WalTailClose>}}};
     case Kind::kSnapshot:
       return {"Snapshot", {{"release", Sync<ReleaseSnapshot>}}};
     case Kind::kDatabase:
@@ -36,6 +36,8 @@ ClassSpec SpecOf(Kind kind) {
            {"iterate", Sync<Iterate>},
            {"snapshot", Sync<TakeSnapshot>},
            {"walTail", Sync<NewWalTail>},
+           {"walTailAsync", Async<NewWalTailAsync>},
+           {"walFiles", Async<WalFiles>},
            {"syncWal", Sync<SyncWal>},
            {"syncWalAsync", Async<SyncWalAsync>},
            {"checkpoint", Async<CheckpointTo>},

@@ -1,4 +1,4 @@
-// The slow operations, on worker threads: checkpoint, flush, compact, close, destroy.
+// The slow operations, on worker threads: list of WAL files, checkpoint, flush, compact, close, destroy.
 #include <rocksdb/convenience.h>
 #include <rocksdb/utilities/checkpoint.h>
 
@@ -47,6 +47,38 @@ class CheckpointJob : public Job {
 
   const std::string path_;
   uint64_t sequence_ = 0;
+};
+
+// Reads the first record of files it has not met before, hence a job.
+class WalFilesJob : public Job {
+ public:
+  explicit WalFilesJob(std::shared_ptr<Database> database) : Job("walFiles", std::move(database)) {}
+
+ protected:
+  void Run() override { Check(database_->db->GetSortedWalFiles(files_), "walFiles"); }
+
+  napi_value Value(Call& call) override {
+    napi_value list;
+    Must(napi_create_array_with_length(call.env, files_.size(), &list));
+    for (size_t i = 0; i < files_.size(); i++) {
+      rocksdb::LogFile& file = *files_[i];
+      const std::string path = file.PathName();
+      const size_t slash = path.rfind('/') + 1;  // npos + 1 is 0
+      napi_value entry, archived;
+      Must(napi_create_object(call.env, &entry));
+      Must(napi_get_boolean(call.env, file.Type() == rocksdb::kArchivedLogFile, &archived));
+      Must(napi_set_named_property(call.env, entry, "name", StringValue(call.env, path.data() + slash, path.size() - slash)));
+      Must(napi_set_named_property(call.env, entry, "archived", archived));
+      Must(napi_set_named_property(call.env, entry, "startSequence", SequenceValue(call.env, file.StartSequence())));
+      Must(napi_set_named_property(call.env, entry, "sizeBytes",
+                                   NumberValue(call.env, static_cast<double>(file.SizeFileBytes()))));
+      Must(napi_set_element(call.env, list, static_cast<uint32_t>(i), entry));
+    }
+    return list;
+  }
+
+ private:
+  rocksdb::VectorLogPtr files_;
 };
 
 class FlushJob : public Job {
@@ -114,6 +146,8 @@ std::optional<std::string> OptionalBytes(Call& call, napi_value value, const cha
 }
 
 }  // namespace
+
+napi_value WalFiles(Call& call) { return Job::Start(call, std::make_unique<WalFilesJob>(SharedSelf(call))); }
 
 napi_value CheckpointTo(Call& call) {
   const std::shared_ptr<Database> database = SharedSelf(call);

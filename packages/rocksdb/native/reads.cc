@@ -12,12 +12,6 @@ namespace {
 constexpr int32_t kAbsent = -1;
 constexpr int32_t kNotInMemory = -2;
 
-napi_value NumberValue(napi_env env, double number) {
-  napi_value value;
-  Must(napi_create_double(env, number, &value));
-  return value;
-}
-
 napi_value Lookup(Call& call, const rocksdb::ReadOptions& options, Database& database) {
   rocksdb::ColumnFamilyHandle* family = ReadFamily(call, call.argv[0], database);
   const Bytes key = ReadBytes(call, call.argv[1], "key");
@@ -178,13 +172,13 @@ napi_value LiveFiles(Call& call) {
   Must(napi_create_array_with_length(call.env, files.size(), &list));
   for (size_t i = 0; i < files.size(); i++) {
     const rocksdb::LiveFileMetaData& file = files[i];
-    napi_value entry, name, family;
-    Must(napi_create_object(call.env, &entry));
+    const std::string& family = file.column_family_name;
     const size_t slash = file.name.rfind('/') + 1;  // npos + 1 is 0
-    Must(napi_create_string_utf8(call.env, file.name.data() + slash, file.name.size() - slash, &name));
-    Must(napi_set_named_property(call.env, entry, "name", name));
-    Must(napi_create_string_utf8(call.env, file.column_family_name.data(), file.column_family_name.size(), &family));
-    Must(napi_set_named_property(call.env, entry, "columnFamily", family));
+    napi_value entry;
+    Must(napi_create_object(call.env, &entry));
+    Must(napi_set_named_property(call.env, entry, "name",
+                                 StringValue(call.env, file.name.data() + slash, file.name.size() - slash)));
+    Must(napi_set_named_property(call.env, entry, "columnFamily", StringValue(call.env, family.data(), family.size())));
     Must(napi_set_named_property(call.env, entry, "level", NumberValue(call.env, file.level)));
     Must(napi_set_named_property(call.env, entry, "sizeBytes", NumberValue(call.env, static_cast<double>(file.size))));
     Must(napi_set_named_property(call.env, entry, "smallestSequence", SequenceValue(call.env, file.smallest_seqno)));

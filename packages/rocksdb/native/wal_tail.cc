@@ -7,6 +7,7 @@
 #include <rocksdb/transaction_log.h>
 
 #include "arguments.h"
+#include "async.h"
 #include "batch.h"
 #include "database.h"
 
@@ -14,11 +15,12 @@ namespace holdfast {
 
 namespace {
 
-class TailHandle : public Child {
+// The reading itself. Used by one thread at a time: the JavaScript thread, or a job while `busy` is set.
+class TailReader {
  public:
-  TailHandle(Addon* addon, std::shared_ptr<Database> owner, uint64_t from)
-      : Child(Kind::kTail, addon, std::move(owner)), next_(from) {
-    const uint64_t latest = database->db->GetLatestSequenceNumber();
+  // Whoever holds a reader holds the database, too.
+  TailReader(Database& database, uint64_t from) : database_(database), next_(from) {
+    const uint64_t latest = database_.db->GetLatestSequenceNumber();
     if (from == latest + 1) return;
     if (from == 0 || from > latest) {
       throw Failure{"ROCKS_WAL_GONE", "no batch starts at sequence " + std::to_string(from) + ", the latest is " +
@@ -28,16 +30,10 @@ class TailHandle : public Child {
     if (!pending_) Gone("it holds nothing from there");
   }
 
-  ~TailHandle() override { Release(); }
-
-  void Release() override {
-    pending_.reset();
-    iterator_.reset();
-    Detach();
-  }
+  // A job reads. Looked at on the JavaScript thread only.
+  bool busy = false;
 
   uint32_t Fill(size_t bytes_max, std::string* block) {
-    if (!database) throw Failure{"ROCKS_CLOSED", "the tail, or its database, is closed"};
     uint32_t count = 0;
     while (count == 0 || block->size() < bytes_max) {
       if (!pending_ && !ReadFor(count)) break;
@@ -72,9 +68,9 @@ class TailHandle : public Child {
 
   // Makes the batch that starts at next_ pending; false when it is not written yet.
   bool Read() {
-    const uint64_t latest = database->db->GetLatestSequenceNumber();
+    const uint64_t latest = database_.db->GetLatestSequenceNumber();
     if (next_ > latest) return false;
-    if (next_ <= database->unlogged_sequence()) Gone("it was written without the WAL");
+    if (next_ <= database_.unlogged_sequence()) Gone("it was written without the WAL");
     if (iterator_) {
       iterator_->Next();
       // The log went on in a file this iterator does not know, or something is wrong: see with a new one.
@@ -93,7 +89,7 @@ class TailHandle : public Child {
   void Restart() {
     rocksdb::Status status;
     for (int attempt = 0; attempt < 2; attempt++) {
-      status = database->db->GetUpdatesSince(next_, &iterator_);
+      status = database_.db->GetUpdatesSince(next_, &iterator_);
       if (status.ok() && iterator_ && iterator_->Valid()) return;
       iterator_.reset();
     }
@@ -101,31 +97,133 @@ class TailHandle : public Child {
     Gone(status.ok() ? "it does not hold it any more" : status.ToString());
   }
 
+  Database& database_;
   // Sequence of the first record after what was returned.
   uint64_t next_;
   std::unique_ptr<rocksdb::TransactionLogIterator> iterator_;
   std::unique_ptr<rocksdb::WriteBatch> pending_;
 };
 
+class TailHandle : public Child {
+ public:
+  TailHandle(Addon* addon, std::shared_ptr<Database> owner, std::shared_ptr<TailReader> reader)
+      : Child(Kind::kTail, addon, std::move(owner)), reader_(std::move(reader)) {}
+
+  ~TailHandle() override { Release(); }
+
+  // A job that reads keeps its own hold on the reader, and lets go before the database can be closed.
+  void Release() override {
+    reader_.reset();
+    Detach();
+  }
+
+  const std::shared_ptr<TailReader>& Idle() const {
+    if (!database) throw Failure{"ROCKS_CLOSED", "the tail, or its database, is closed"};
+    if (reader_->busy) throw Failure{"ROCKS_BUSY", "the tail is being read, wait for its nextAsync"};
+    return reader_;
+  }
+
+ private:
+  std::shared_ptr<TailReader> reader_;
+};
+
+class TailOpenJob : public Job {
+ public:
+  TailOpenJob(std::shared_ptr<Database> database, uint64_t from) : Job("walTailAsync", std::move(database)), from_(from) {}
+
+ protected:
+  void Run() override { reader_ = std::make_shared<TailReader>(*database_, from_); }
+
+  napi_value Value(Call& call) override {
+    // A closing database has closed its children already.
+    if (database_->state() != Database::State::kOpen)
+      throw Failure{"ROCKS_CLOSED", "walTailAsync: the database in " + database_->path + " is closed"};
+    return NewHandle(call, std::make_unique<TailHandle>(call.addon, database_, reader_));
+  }
+
+  void Finish(napi_env env) override {
+    Job::Finish(env);
+    reader_.reset();
+  }
+
+ private:
+  const uint64_t from_;
+  std::shared_ptr<TailReader> reader_;
+};
+
+napi_value BlockValue(napi_env env, const std::string& block, uint32_t count) {
+  napi_value result, number;
+  Must(napi_create_object(env, &result));
+  Must(napi_set_named_property(env, result, "bytes", BufferValue(env, block.data(), block.size())));
+  Must(napi_create_uint32(env, count, &number));
+  Must(napi_set_named_property(env, result, "count", number));
+  return result;
+}
+
+class TailNextJob : public Job {
+ public:
+  TailNextJob(std::shared_ptr<Database> database, std::shared_ptr<TailReader> reader, size_t bytes_max)
+      : Job("nextAsync", std::move(database)), reader_(std::move(reader)), bytes_max_(bytes_max) {
+    reader_->busy = true;
+  }
+
+  ~TailNextJob() override { Done(); }
+
+ protected:
+  void Run() override { count_ = reader_->Fill(bytes_max_, &block_); }
+  napi_value Value(Call& call) override { return BlockValue(call.env, block_, count_); }
+
+  void Finish(napi_env env) override {
+    Done();
+    Job::Finish(env);
+  }
+
+ private:
+  void Done() {
+    if (reader_) reader_->busy = false;
+    reader_.reset();
+  }
+
+  std::shared_ptr<TailReader> reader_;
+  const size_t bytes_max_;
+  uint32_t count_ = 0;
+  std::string block_;
+};
+
+uint64_t ReadFrom(Call& call) {
+  return static_cast<uint64_t>(ReadInteger(call, call.argv[0], "fromSequence", 0, kSafeIntegerMax));
+}
+
+size_t ReadBytesMax(Call& call) {
+  return static_cast<size_t>(ReadInteger(call, call.argv[0], "maxBytes", 0, kSafeIntegerMax));
+}
+
 }  // namespace
 
 napi_value NewWalTail(Call& call) {
   const std::shared_ptr<Database> database = SharedSelf(call);
-  const double from = ReadInteger(call, call.argv[0], "fromSequence", 0, kSafeIntegerMax);
-  return NewHandle(call, std::make_unique<TailHandle>(call.addon, database, static_cast<uint64_t>(from)));
+  auto reader = std::make_shared<TailReader>(*database, ReadFrom(call));
+  return NewHandle(call, std::make_unique<TailHandle>(call.addon, database, std::move(reader)));
+}
+
+napi_value NewWalTailAsync(Call& call) {
+  const std::shared_ptr<Database> database = SharedSelf(call);
+  return Job::Start(call, std::make_unique<TailOpenJob>(database, ReadFrom(call)));
 }
 
 napi_value WalTailNext(Call& call) {
-  auto& tail = SelfChild<TailHandle>(call, Kind::kTail, "WalTail");
-  const double bytes_max = ReadInteger(call, call.argv[0], "maxBytes", 0, kSafeIntegerMax);
+  const auto& tail = SelfChild<TailHandle>(call, Kind::kTail, "WalTail");
+  const size_t bytes_max = ReadBytesMax(call);
   std::string block;
-  const uint32_t count = tail.Fill(static_cast<size_t>(bytes_max), &block);
-  napi_value result, number;
-  Must(napi_create_object(call.env, &result));
-  Must(napi_set_named_property(call.env, result, "bytes", BufferValue(call.env, block.data(), block.size())));
-  Must(napi_create_uint32(call.env, count, &number));
-  Must(napi_set_named_property(call.env, result, "count", number));
-  return result;
+  const uint32_t count = tail.Idle()->Fill(bytes_max, &block);
+  return BlockValue(call.env, block, count);
+}
+
+napi_value WalTailNextAsync(Call& call) {
+  const auto& tail = SelfChild<TailHandle>(call, Kind::kTail, "WalTail");
+  const size_t bytes_max = ReadBytesMax(call);
+  const std::shared_ptr<TailReader>& reader = tail.Idle();
+  return Job::Start(call, std::make_unique<TailNextJob>(tail.database, reader, bytes_max));
 }
 
 napi_value WalTailClose(Call& call) {

@@ -12,6 +12,7 @@ export type {
   RocksdbModule,
   Snapshot,
   WalBlock,
+  WalFile,
   WalTail,
   WriteOptions,
 } from './types.ts';

@@ -77,9 +77,14 @@ test('close waits for work under way, and every promise is settled', async (t) =
     for (let i = 0; i < 4; i++) note('compact', database.compact(i % 2));
     note('checkpoint', database.checkpoint(`${path}-copy`));
     note('syncWal', database.syncWalAsync());
+    note('walFiles', database.walFiles());
+    const tail = database.walTail(1);
+    note('next', tail.nextAsync(1 << 20));
+    for (let i = 0; i < 4; i++) note('tail', database.walTailAsync(1));
     await database.close();
     const results = new Set(await Promise.all(settled));
-    for (const result of results) assert.match(result, /^(\w+ ok|compact ROCKS_CLOSED)$/, `round ${round}: ${result}`);
+    for (const result of results)
+      assert.match(result, /^(\w+ ok|compact ROCKS_CLOSED|tail ROCKS_CLOSED)$/, `round ${round}: ${result}`);
     const again = await open(openOptions(path));
     assert.equal(again.latestSequence(), 100, 'what was queued before the close was written');
     await again.close();

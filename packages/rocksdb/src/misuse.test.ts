@@ -96,6 +96,9 @@ test('wrong arguments are refused with their name', async (t) => {
     ['tail from beyond 2^53', () => database.walTail(2 ** 53)],
     ['tail from a bigint', () => database.walTail(wrong(1n))],
     ['tail.next negative', () => database.walTail(1).next(-1)],
+    ['async tail from a fraction', () => database.walTailAsync(0.5)],
+    ['async tail from nothing', () => database.walTailAsync(wrong(undefined))],
+    ['tail.nextAsync NaN', () => database.walTail(1).nextAsync(NaN)],
     ['checkpoint path empty', () => database.checkpoint('')],
     ['checkpoint path with NUL', () => database.checkpoint('/tmp/a\0b')],
     ['checkpoint path too long', () => database.checkpoint(`/tmp/${'a'.repeat(5000)}`)],
@@ -290,6 +293,7 @@ test('a handle of another class, or none at all, is refused as this', async (t) 
   }
   assert.equal(await codeOf(() => iterator.next.call(wrong(tail), 1, 1)), 'ROCKS_ARGUMENT');
   assert.equal(await codeOf(() => tail.next.call(wrong(iterator), 1)), 'ROCKS_ARGUMENT');
+  assert.equal(await codeOf(() => tail.nextAsync.call(wrong(iterator), 1)), 'ROCKS_ARGUMENT');
   for (const handle of [database, iterator, tail, database.snapshot()]) {
     const Class = handle.constructor as new () => Database;
     assert.equal(await codeOf(() => new Class()), 'ROCKS_ARGUMENT');
@@ -317,6 +321,8 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['iterate', () => database.iterate(0, {})],
     ['snapshot', () => database.snapshot()],
     ['walTail', () => database.walTail(1)],
+    ['walTailAsync', () => database.walTailAsync(1)],
+    ['walFiles', () => database.walFiles()],
     ['syncWal', () => database.syncWal()],
     ['syncWalAsync', () => database.syncWalAsync()],
     ['checkpoint', () => database.checkpoint('/nowhere')],
@@ -328,6 +334,7 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['iterator.next', () => iterator.next(1, 1)],
     ['iterator.seek', () => iterator.seek(key)],
     ['tail.next', () => tail.next(1)],
+    ['tail.nextAsync', () => tail.nextAsync(1)],
   ];
   const closed: RocksErrorCode = 'ROCKS_CLOSED';
   for (const [name, act] of calls) assert.equal(await codeOf(act), closed, `${name} while closing`);
@@ -351,6 +358,7 @@ test('closed iterators and tails throw, and belong to one database', async (t) =
   tail.close();
   tail.close();
   assert.equal(await codeOf(() => tail.next(1)), 'ROCKS_CLOSED');
+  assert.equal(await codeOf(() => tail.nextAsync(1)), 'ROCKS_CLOSED');
   const foreign = other.snapshot();
   assert.equal(await codeOf(() => database.get(0, key, into, foreign)), 'ROCKS_ARGUMENT');
   assert.equal(await codeOf(() => database.iterate(0, { snapshot: foreign })), 'ROCKS_ARGUMENT');

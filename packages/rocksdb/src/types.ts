@@ -120,7 +120,18 @@ export interface WalTail {
    * @throws RocksError ROCKS_WAL_GONE when the log skips or no longer holds what comes next.
    */
   next(maxBytes: number): WalBlock;
+  /** As `next`, on a worker thread. Until it is settled both refuse with ROCKS_BUSY; `close` may be called. */
+  nextAsync(maxBytes: number): Promise<WalBlock>;
   close(): void;
+}
+
+/** A file of the WAL that holds at least one batch. */
+export interface WalFile {
+  readonly name: string;
+  /** Kept for tails only (WAL_ttl_seconds, WAL_size_limit_MB): what it holds has been flushed. */
+  readonly archived: boolean;
+  readonly startSequence: number;
+  readonly sizeBytes: number;
 }
 
 export interface LiveFile {
@@ -173,6 +184,10 @@ export interface Database {
    * @throws RocksError ROCKS_WAL_GONE when no batch starts exactly there (`latestSequence() + 1` is fine).
    */
   walTail(fromSequence: number): WalTail;
+  /** As `walTail`, on a worker thread: to begin within a log file RocksDB reads it from its start. */
+  walTailAsync(fromSequence: number): Promise<WalTail>;
+  /** Files of the WAL, oldest first: where it begins, and how much of it there is. */
+  walFiles(): Promise<readonly WalFile[]>;
   /** Makes everything written so far durable (fsync of the WAL). */
   syncWal(): void;
   syncWalAsync(): Promise<void>;

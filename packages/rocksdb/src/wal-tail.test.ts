@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { open } from './index.ts';
@@ -138,4 +139,79 @@ test('follows a writer on another thread without losing or repeating a sequence'
   await Promise.all(pending);
   while (expected <= database.latestSequence()) follow();
   assert.equal(expected, 601);
+});
+
+test('on a worker thread a tail opens and reads the same', async (t) => {
+  const database = await openScratch(t, { options: archive });
+  for (let i = 0; i < 30; i++) {
+    put(database, 3);
+    if (i % 10 === 0) await database.flush();
+  }
+  for (const from of [1, 46, 91]) {
+    const [sync, async] = [database.walTail(from), await database.walTailAsync(from)];
+    for (let done = false; !done;) {
+      const expected = sync.next(300);
+      const got = await async.nextAsync(300);
+      assert.deepEqual(got, expected);
+      done = got.count === 0;
+    }
+  }
+  for (const from of [0, 2, 92, 1e9]) {
+    await assert.rejects(database.walTailAsync(from), { name: 'RocksError', code: 'ROCKS_WAL_GONE' }, `from ${from}`);
+  }
+  const tail = await database.walTailAsync(91);
+  put(database, 2);
+  assert.equal((await tail.nextAsync(100)).count, 1, 'both ways may be mixed');
+  put(database, 1);
+  assert.equal(drain(tail), '93+1');
+});
+
+test('a tail that is being read refuses a second reader, and may be closed', async (t) => {
+  const database = await openScratch(t);
+  for (let i = 0; i < 1000; i++) put(database, 2);
+  const tail = await database.walTailAsync(1);
+  const first = tail.nextAsync(1 << 20);
+  assert.throws(() => tail.next(1), { name: 'RocksError', code: 'ROCKS_BUSY' });
+  await assert.rejects(tail.nextAsync(1), { code: 'ROCKS_BUSY' });
+  assert.equal((await first).count, 1000);
+  assert.equal((await tail.nextAsync(1)).count, 0);
+  const other = await database.walTailAsync(1);
+  const last = other.nextAsync(1 << 20);
+  other.close();
+  other.close();
+  assert.throws(() => other.next(1), { code: 'ROCKS_CLOSED' });
+  assert.equal((await last).count, 1000, 'what was asked before is answered');
+});
+
+test('a tail that fails on a worker thread says so, and keeps saying it', async (t) => {
+  const database = await openScratch(t);
+  put(database);
+  const tail = await database.walTailAsync(1);
+  writeNow(database, batchBuilder().put(0, 'a', 'b').bytes(), { disableWal: true });
+  put(database);
+  assert.equal((await tail.nextAsync(1)).count, 1);
+  await assert.rejects(tail.nextAsync(1), { code: 'ROCKS_WAL_GONE' });
+  await assert.rejects(tail.nextAsync(1), { code: 'ROCKS_WAL_GONE' });
+  assert.throws(() => tail.next(1), { code: 'ROCKS_WAL_GONE' });
+});
+
+test('lists the files of the log with their first sequences, archived ones first', async (t) => {
+  const database = await openScratch(t, { options: archive });
+  assert.deepEqual(await database.walFiles(), []);
+  put(database, 3);
+  await database.flush();
+  put(database, 2);
+  await database.flush();
+  put(database, 4);
+  const files = await database.walFiles();
+  assert.deepEqual(
+    files.map(({ archived, startSequence }) => [archived, startSequence]),
+    [
+      [true, 1],
+      [true, 4],
+      [false, 6],
+    ],
+  );
+  for (const { name, archived, sizeBytes } of files)
+    assert.equal(statSync(join(database.path, archived ? 'archive' : '', name)).size, sizeBytes);
 });

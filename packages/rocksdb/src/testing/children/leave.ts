@@ -22,7 +22,11 @@ function occupy(database: Database): void {
   void database.checkpoint(`${database.path}-copy`).catch(() => undefined);
   database.iterate(0, {}).next(1, 1);
   database.snapshot();
-  database.walTail(1);
+  void database
+    .walTail(1)
+    .nextAsync(1 << 20)
+    .catch(() => undefined);
+  void database.walTailAsync(1).catch(() => undefined);
 }
 
 async function busyDatabase(directory: string): Promise<Database> {

@@ -26,6 +26,8 @@ function step(database: Database, i: number, pending: Promise<unknown>[]): void 
   const block = iterator.next(50, 100000);
   const tail = database.walTail(1).next(10000);
   pending.push(database.multiGetAsync(packKeys([[0, 'key0']]), 1));
+  // One tail is forgotten while a worker thread reads it, another as soon as it is there.
+  pending.push(database.walTail(1).nextAsync(10000), database.walTailAsync(1));
   if (i % 60 === 0) pending.push(database.flush(), database.compact(1));
   if (i % 10 === 0) collect?.();
   // Blocks own their bytes: they are intact after their iterator is collected.
