@@ -1,4 +1,6 @@
+export { leaderKey, membersPrefix } from './metadata-store.ts';
 export type {
+  Announcement,
   Change,
   CompareAndSetResult,
   Conflict,

@@ -7,6 +7,7 @@
  */
 import { assert } from '@holdfast/base';
 import { limits } from './limits.ts';
+import { leaderKey, membersPrefix } from './metadata-store.ts';
 import type { Change, Conflict, Entry, Guard, Transaction, TransactionResult } from './metadata-store.ts';
 
 export interface Keyspace {
@@ -52,6 +53,12 @@ function conflictOf(space: Keyspace, { key, expected }: Guard): Conflict[] {
   return holds ? [] : [{ key, expected, current }];
 }
 
+/** Without the keys that live only as long as the process that put them; the revision stays. */
+export function withoutPresence({ revision, entries }: Keyspace): Keyspace {
+  const lasting = [...entries].filter(([key]) => key !== leaderKey && !key.startsWith(membersPrefix));
+  return { revision, entries: new Map(lasting) };
+}
+
 /** All entries with the prefix, ascending. */
 export function entriesWithPrefix(space: Keyspace, prefix: string): Entry[] {
   const found = [...space.entries.values()].filter((entry) => entry.key.startsWith(prefix));
@@ -62,7 +69,7 @@ export function entriesWithPrefix(space: Keyspace, prefix: string): Entry[] {
  * Asserts what a caller must get right and returns what data may get wrong.
  * @returns the sentence for METADATA_TOO_LARGE, or undefined when the transaction is within the limits.
  */
-export function checkTransaction({ guards, puts = [], removes = [] }: Transaction): string | undefined {
+export function checkTransaction({ guards, puts = [], removes = [], leadership }: Transaction): string | undefined {
   const written = [...puts.map(({ key }) => key), ...removes];
   assert(new Set(written).size === written.length, `a transaction writes a key twice: ${written.join(', ')}`);
   for (const key of [...guards.map((guard) => guard.key), ...written]) {
@@ -70,7 +77,8 @@ export function checkTransaction({ guards, puts = [], removes = [] }: Transactio
     // A lone surrogate would not come back from UTF-8 as it went in.
     assert(key.isWellFormed(), `key is not well-formed Unicode: ${JSON.stringify(key)}`);
   }
-  const operations = guards.length + written.length;
+  // The leadership is one guard more.
+  const operations = guards.length + written.length + (leadership === undefined ? 0 : 1);
   if (operations > limits.operationsMax)
     return `a transaction of ${operations} guards and writes; the limit is ${limits.operationsMax}`;
   for (const { key, value } of puts) {

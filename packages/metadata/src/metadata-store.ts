@@ -6,13 +6,22 @@
  * of guards and writes. A guard names the revision a key must still have; either all guards hold and all writes happen,
  * or nothing happens and the caller gets what stands there now.
  *
- * Revisions are one counter over the whole store. Each successful transaction that writes raises it by one and stamps
- * it on every key it wrote; it survives restarts and never goes back. So the revision of a record orders everything
+ * Revisions are one counter over the whole store. Each successful transaction that writes raises it and stamps it
+ * on every key it wrote (by one, unless others share the etcd cluster); it survives restarts and never goes back. So the revision of a record orders everything
  * derived from it (the balancer's guard is the revision of the bindings record).
  *
  * Implementations: memory (tests, simulator), embedded (one fsynced file, one controller), etcd (three controllers).
  * All pass testing/suite.ts.
  */
+
+/**
+ * The key of the leader: its value is the candidate's name as JSON, its revision the term. It exists while somebody leads
+ * and may be read, watched and guarded like any key; only campaigns write it.
+ */
+export const leaderKey = '/holdfast/leader';
+
+/** Keys of `announce` begin with it. They may be read and watched like any key; only `announce` writes them. */
+export const membersPrefix = '/holdfast/members/';
 
 /** One key. `revision` is the store's revision of the transaction that wrote it last. */
 export interface Entry {
@@ -82,7 +91,10 @@ export interface Watch {
 export interface Leadership {
   /** The revision at which it was won; a later leadership has a higher one. */
   readonly term: number;
-  /** What this process knows. Only a transaction that carries the leadership proves it. */
+  /**
+   * What this process knows: false for certain once its lease may have ended by its own lease clock. Only a transaction
+   * that carries the leadership proves it.
+   */
   readonly held: boolean;
   /** Aborted once, when the leadership is lost or given up. */
   readonly lost: AbortSignal;
@@ -90,12 +102,21 @@ export interface Leadership {
   resign(): Promise<void>;
 }
 
+/** A process that let the others know of it. */
+export interface Announcement {
+  readonly member: string;
+  /** Takes the key away. Safe to call twice. */
+  withdraw(): Promise<void>;
+}
+
 /**
  * Every method rejects with an OperationError when the store cannot do it:
- * - METADATA_WRITE_FAILED, outcome not-applied (nothing changed) or unknown (it may stand after the next opening);
+ * - METADATA_WRITE_FAILED, outcome not-applied (nothing changed) or unknown (embedded: it may stand after the next
+ *   opening; etcd: it may stand now or later, so what stands has to be read, and written again with guards);
+ * - METADATA_READ_FAILED, not-applied: etcd did not answer in time;
  * - METADATA_NOT_LEADER, not-applied: the transaction's leadership has ended;
  * - METADATA_TOO_LARGE, not-applied: a limit of limits.ts is passed;
- * - METADATA_FAILED, not-applied: an earlier write ended unknown; the store must be opened again;
+ * - METADATA_FAILED, not-applied: an earlier write ended unknown; the store must be opened again (embedded only);
  * - METADATA_CLOSED, not-applied.
  */
 export interface MetadataStore {
@@ -114,15 +135,25 @@ export interface MetadataStore {
   /** All or nothing. Resolves when the outcome is durable. Concurrent calls take effect in the order of the calls. */
   transact(transaction: Transaction): Promise<TransactionResult>;
   /**
-   * Calls `listener` for every later change of a key with this prefix, in order, after it is durable. A listener that
-   * throws ends the process: it is our own code.
+   * Calls `listener` for every change of a key with this prefix after what this store has shown so far, in order, after
+   * it is durable. A listener that throws ends the process: it is our own code.
+   *
+   * On etcd changes come a little after their writers were answered. After an outage in which etcd forgot its history, a
+   * key that changed several times is told once, as it is then; a key that did not change may be told again.
    */
   watch(prefix: string, listener: (change: Change) => void): Watch;
   /**
    * Waits until this candidate leads. The embedded store has one process at a time (an OS lock), so the first candidate
-   * leads at once; a second one of the same process waits for the first to resign.
+   * leads at once; a second one of the same process waits for the first to resign. On etcd it waits through outages too.
    */
   campaign(candidate: string): Promise<Leadership>;
+  /**
+   * Lets the other processes know of this one: the key `membersPrefix + member` has this value for as long as the process
+   * lives (on etcd: until at most the lease's TTL after its death) and the store is open. Resolves when it stands. It comes
+   * back after an outage. Whoever announces a member last is the one that is seen.
+   * @param value JSON text by convention, e.g. the address at which the process is reached.
+   */
+  announce(member: string, value: string): Promise<Announcement>;
   /** Waits for transactions under way, then releases what is held. Safe to call twice. */
   close(): Promise<void>;
 }

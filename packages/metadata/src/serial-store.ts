@@ -10,8 +10,17 @@
  * decided with a guard on that key, the same way an etcd store does it.
  */
 import { OperationError, assert } from '@holdfast/base';
-import { checkTransaction, entriesWithPrefix, evaluate, type Evaluation, type Keyspace } from './keyspace.ts';
+import {
+  checkTransaction,
+  entriesWithPrefix,
+  evaluate,
+  withoutPresence,
+  type Evaluation,
+  type Keyspace,
+} from './keyspace.ts';
+import { leaderKey, membersPrefix } from './metadata-store.ts';
 import type {
+  Announcement,
   Change,
   CompareAndSetResult,
   Entry,
@@ -23,9 +32,6 @@ import type {
   TransactionResult,
   Watch,
 } from './metadata-store.ts';
-
-/** Where the leader's name is kept. Ordinary transactions may read it. */
-export const leaderKey = '/holdfast/leader';
 
 export interface SerialStoreOptions {
   readonly name: string;
@@ -69,7 +75,8 @@ export class SerialStore implements MetadataStore {
 
   constructor({ name, initial, persist, release }: SerialStoreOptions) {
     this.name = name;
-    this.#space = initial;
+    // Whoever led or was announced before did so in a process that has ended.
+    this.#space = withoutPresence(initial);
     this.#persist = persist;
     this.#release = release;
   }
@@ -117,6 +124,18 @@ export class SerialStore implements MetadataStore {
       this.#candidates.push({ candidate, resolve, reject });
       if (this.#leading === undefined && this.#candidates.length === 1) void this.#elect();
     });
+  }
+
+  async announce(member: string, value: string): Promise<Announcement> {
+    const key = `${membersPrefix}${member}`;
+    const result = await this.transact({ guards: [], puts: [{ key, value }] });
+    assert(result.ok, 'an unguarded transaction was refused');
+    let withdrawing: Promise<unknown> | undefined;
+    const remove = async (): Promise<void> => {
+      if (this.#phase.kind !== 'open' || this.#closing !== undefined) return;
+      await this.transact({ guards: [{ key, expected: result.revision }], removes: [key] });
+    };
+    return { member, withdraw: async (): Promise<void> => void (await (withdrawing ??= remove())) };
   }
 
   close(): Promise<void> {

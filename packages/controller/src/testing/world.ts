@@ -186,6 +186,7 @@ function mortalStore(store: MetadataStore, life: Life): MetadataStore {
     list: (prefix) => store.list(prefix),
     watch: (prefix, listener) => store.watch(prefix, listener),
     campaign: (candidate) => store.campaign(candidate),
+    announce: (member, value) => store.announce(member, value),
     compareAndSet: (key, expected, value, options) => store.compareAndSet(key, expected, value, options),
     transact: (transaction) => {
       const isEvents = transaction.puts?.every(({ key }) => key.includes('/events/')) === true;

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { OperationError } from '@holdfast/base';
 import { limits } from '../limits.ts';
-import type { Change, MetadataStore } from '../metadata-store.ts';
+import { leaderKey, membersPrefix, type Change, type MetadataStore, type Watch } from '../metadata-store.ts';
 
 export interface StoreFactory {
   readonly name: string;
@@ -35,6 +35,7 @@ export function metadataStoreSuite(factory: StoreFactory): void {
     transactions(factory);
     reading(factory);
     leadership(factory);
+    presence(factory);
     lifetime(factory);
   });
 }
@@ -180,26 +181,74 @@ function reading(factory: StoreFactory): void {
   test('a watch tells every later change of its prefix once, in order, and stops when cancelled', async (t) => {
     const store = await opened(factory, t);
     await put(store, '/w/before', '0');
-    const seen: Change[] = [];
-    const watch = store.watch('/w/', (change) => seen.push(change));
+    const seen = collect(store, '/w/');
     const revision = await put(store, '/w/a', '1');
     await put(store, '/x', 'not watched');
     await store.compareAndSet('/w/a', 'absent', 'refused');
     await put(store, '/w/a', '2');
-    const last = await store.transact({ guards: [], removes: ['/w/a'] });
-    await store.list('/w/');
-    assert.deepEqual(seen, [
+    await store.transact({ guards: [], removes: ['/w/a'] });
+    const last = await put(store, '/w/end', '');
+    await seen.until('/w/end');
+    assert.deepEqual(seen.changes, [
       { key: '/w/a', revision, entry: { key: '/w/a', value: '1', revision } },
       { key: '/w/a', revision: revision + 2, entry: { key: '/w/a', value: '2', revision: revision + 2 } },
       { key: '/w/a', revision: revision + 3, entry: undefined },
+      { key: '/w/end', revision: last, entry: { key: '/w/end', value: '', revision: last } },
     ]);
-    assert(last.ok);
-    watch.cancel();
-    watch.cancel();
-    await put(store, '/w/a', '3');
-    await store.list('/w/');
-    assert.equal(seen.length, 3);
+    seen.watch.cancel();
+    seen.watch.cancel();
+    const other = collect(store, '/w/');
+    await put(store, '/w/later', '3');
+    await other.until('/w/later');
+    assert.equal(seen.changes.length, 4);
+    assert.deepEqual(
+      other.changes.map(({ key }) => key),
+      ['/w/later'],
+    );
   });
+
+  test('a watch tells all keys of one transaction with its revision', async (t) => {
+    const store = await opened(factory, t);
+    const seen = collect(store, '/w/');
+    const both = await store.transact({
+      guards: [],
+      puts: [
+        { key: '/w/b', value: '1' },
+        { key: '/w/a', value: '2' },
+      ],
+    });
+    await put(store, '/w/end', '');
+    await seen.until('/w/end');
+    assert(both.ok);
+    assert.deepEqual(
+      seen.changes.slice(0, 2).map(({ key, revision }) => `${key} ${revision}`),
+      [`/w/b ${both.revision}`, `/w/a ${both.revision}`],
+    );
+  });
+}
+
+interface Collected {
+  readonly changes: readonly Change[];
+  readonly watch: Watch;
+  /** Resolves when a change of the key was told. */
+  until(key: string): Promise<void>;
+}
+
+function collect(store: MetadataStore, prefix: string): Collected {
+  const changes: Change[] = [];
+  let look = (): void => undefined;
+  const watch = store.watch(prefix, (change) => {
+    changes.push(change);
+    look();
+  });
+  const until = (key: string): Promise<void> =>
+    new Promise((resolve) => {
+      look = (): void => {
+        if (changes.some((change) => change.key === key)) resolve();
+      };
+      look();
+    });
+  return { changes, watch, until };
 }
 
 function leadership(factory: StoreFactory): void {
@@ -240,6 +289,58 @@ function leadership(factory: StoreFactory): void {
   });
 }
 
+function presence(factory: StoreFactory): void {
+  test('the leader can be read, and is gone when it resigned', async (t) => {
+    const store = await opened(factory, t);
+    assert.equal(await store.get(leaderKey), undefined);
+    const leading = await store.campaign('the one');
+    assert.deepEqual(await store.get(leaderKey), { key: leaderKey, value: '"the one"', revision: leading.term });
+    const seen = collect(store, leaderKey);
+    await leading.resign();
+    await seen.until(leaderKey);
+    assert.equal(seen.changes[0]?.entry, undefined);
+    assert.equal(await store.get(leaderKey), undefined);
+  });
+
+  test('a member that announces itself is listed until it withdraws', async (t) => {
+    const store = await opened(factory, t);
+    const seen = collect(store, membersPrefix);
+    const one = await store.announce('c1', '{"addr":"a:1"}');
+    await store.announce('c2', '{"addr":"a:2"}');
+    const { entries } = await store.list(membersPrefix);
+    assert.deepEqual(
+      entries.map(({ key, value }) => `${key} ${value}`),
+      [`${membersPrefix}c1 {"addr":"a:1"}`, `${membersPrefix}c2 {"addr":"a:2"}`],
+    );
+    await seen.until(`${membersPrefix}c2`);
+    await one.withdraw();
+    await one.withdraw();
+    assert.equal(await store.get(`${membersPrefix}c1`), undefined);
+    assert.equal((await store.list(membersPrefix)).entries.length, 1);
+    assert.equal(one.member, 'c1');
+  });
+
+  test('who announces a member last is seen; an earlier announcement takes nothing away', async (t) => {
+    const store = await opened(factory, t);
+    const before = await store.announce('c1', 'before');
+    await store.announce('c1', 'after');
+    await before.withdraw();
+    assert.equal((await store.get(`${membersPrefix}c1`))?.value, 'after');
+  });
+
+  test('leader and members do not outlive the store that was closed', async (t) => {
+    const content = await factory.create(t);
+    const before = await content.open();
+    await before.campaign('one');
+    await before.announce('c1', '');
+    await before.close();
+    await assert.rejects(before.announce('c1', ''), code('METADATA_CLOSED'));
+    const after = await content.open();
+    t.after(() => after.close());
+    assert.deepEqual((await after.list('/holdfast/')).entries, []);
+  });
+}
+
 function lifetime(factory: StoreFactory): void {
   test('a store that is opened again holds what it held, and its revision goes on from there', async (t) => {
     const content = await factory.create(t);
@@ -253,7 +354,10 @@ function lifetime(factory: StoreFactory): void {
     assert(leading.lost.aborted);
     const after = await content.open();
     t.after(() => after.close());
-    assert.deepEqual(await after.list('/k/'), held);
+    const found = await after.list('/k/');
+    assert.deepEqual(found.entries, held.entries);
+    // Giving up the leadership may have been a write.
+    assert(found.revision >= held.revision);
     const next = await after.campaign('after');
     assert(next.term > leading.term);
     assert(next.term > held.revision);
