@@ -371,11 +371,8 @@ export class ClientConnection implements Session, TickOutput {
       this.#socket.write(bytes);
     }
     if (this.#state === 'detached' || this.#unreleased > 0) return;
-    if (this.#movesWhenReleased) {
-      this.startMoving();
-      return;
-    }
-    if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
+    if (this.#movesWhenReleased) this.startMoving();
+    else if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
     // 'drain' comes only when the socket kept some of it.
     else if (this.#stalled && this.outputBytes < softOutputBytes) this.#host.timers.soon(() => this.pump());
   }
