@@ -249,7 +249,11 @@ export class GrpcEndpoint implements EtcdEndpoint {
   #cancellation({ compact_revision: compacted, cancel_reason: reason }: RawWatch): EtcdFailure {
     if (wholeNumber(compacted) > 0)
       return new EtcdFailure('refused', `${this.name} compacted up to revision ${compacted}`, 'compacted');
-    return new EtcdFailure('refused', `${this.name} ended a watch: ${reason || 'no reason given'}`, refusalOf(0, reason));
+    return new EtcdFailure(
+      'refused',
+      `${this.name} ended a watch: ${reason || 'no reason given'}`,
+      refusalOf(0, reason),
+    );
   }
 
   #failureOf({ code, details }: ServiceError): EtcdFailure {
