@@ -36,17 +36,9 @@ export type AcceptedShard =
  * SHARD arms the node: from then on it is `strict`, whatever the configuration says.
  */
 export function acceptShard(record: FenceRecord, message: ShardMessage, own: OwnIdentity): AcceptedShard {
-  const order = message.epoch - record.epoch || message.isrVersion - record.isrVersion;
-  if (order < 0) {
-    return refuse(
-      `stale shard record: (${message.epoch}, ${message.isrVersion}) is below (${record.epoch}, ${record.isrVersion})`,
-    );
-  }
+  const conflict = conflictOf(record, message);
+  if (conflict !== undefined) return refuse(conflict);
   const isNewEpoch = message.epoch !== record.epoch;
-  if (!isNewEpoch && (message.masterId !== record.masterId || message.processId !== record.processId))
-    return refuse(`conflicting shard record: epoch ${record.epoch} belongs to ${record.masterId} ${record.processId}`);
-  if (order === 0 && formatIsr(message.isr) !== formatIsr(record.isr))
-    return refuse(`conflicting shard record: (${record.epoch}, ${record.isrVersion}) has another ISR here`);
   const ownLog = message.isr.find((member) => member.nodeId === own.nodeId)?.logId;
   const isChosen = message.masterId === own.nodeId && message.processId === own.processId;
   if (isNewEpoch && isChosen && ownLog !== undefined && ownLog !== record.logId)
@@ -61,6 +53,22 @@ export function acceptShard(record: FenceRecord, message: ShardMessage, own: Own
   };
   checkFenceRecord(next);
   return { kind: 'accepted', record: next, effect: effectOf(isNewEpoch, next, own), voidDeadline: isNewEpoch };
+}
+
+/** An older record, or one that tells another story of the epoch the node is in. */
+function conflictOf(record: FenceRecord, message: ShardMessage): string | undefined {
+  const { epoch, isrVersion } = record;
+  const order = message.epoch - epoch || message.isrVersion - isrVersion;
+  if (order < 0)
+    return `stale shard record: (${message.epoch}, ${message.isrVersion}) is below (${epoch}, ${isrVersion})`;
+  if (message.epoch !== epoch) return undefined;
+  if (message.masterId !== record.masterId || message.processId !== record.processId)
+    return `conflicting shard record: epoch ${epoch} belongs to ${record.masterId} ${record.processId}`;
+  if (message.controllers.join() !== record.controllers.join())
+    return `conflicting shard record: epoch ${epoch} has other controllers here`;
+  if (order === 0 && formatIsr(message.isr) !== formatIsr(record.isr))
+    return `conflicting shard record: (${epoch}, ${isrVersion}) has another ISR here`;
+  return undefined;
 }
 
 function effectOf(isNewEpoch: boolean, next: FenceRecord, own: OwnIdentity): ShardEffect {

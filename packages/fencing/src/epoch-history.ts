@@ -14,7 +14,7 @@
  * never found among unknown entries, except that an empty log shares the beginning with everybody.
  */
 import { assert } from '@holdfast/base';
-import { maxEpoch, parseWhole } from './ids.ts';
+import { maxEpoch, parseWhole, parseWholeWithin } from './ids.ts';
 
 /** One mastership that wrote something: its epoch, and the sequence of the first entry of its first batch. */
 export interface EpochStart {
@@ -44,16 +44,20 @@ export function parseEpochHistory(text: string): EpochHistory | undefined {
   if (items.length > epochHistoryMax) return undefined;
   const history: EpochStart[] = [];
   for (const item of items) {
-    const [epochText = '', sequenceText = '', ...rest] = item.split(':');
-    const epoch = parseWhole(epochText);
-    const firstSequence = parseWhole(sequenceText);
-    if (rest.length > 0 || epoch === undefined || firstSequence === undefined) return undefined;
+    const start = parseEpochStart(item);
     const last = history.at(-1);
-    if (epoch <= (last?.epoch ?? 0) || epoch > maxEpoch || firstSequence <= (last?.firstSequence ?? 0))
-      return undefined;
-    history.push({ epoch, firstSequence });
+    if (start === undefined) return undefined;
+    if (start.epoch <= (last?.epoch ?? 0) || start.firstSequence <= (last?.firstSequence ?? 0)) return undefined;
+    history.push(start);
   }
   return history;
+}
+
+function parseEpochStart(text: string): EpochStart | undefined {
+  const colon = text.indexOf(':');
+  const epoch = parseWholeWithin(text.slice(0, Math.max(colon, 0)), 1, maxEpoch);
+  const firstSequence = parseWhole(text.slice(colon + 1));
+  return epoch === undefined || firstSequence === undefined ? undefined : { epoch, firstSequence };
 }
 
 /**
@@ -128,8 +132,8 @@ function startOf(history: EpochHistory, epoch: number): number {
  * they differ from entries of that epoch and later ones.
  */
 function mayAgreeThrough(master: LogOutline, follower: LogOutline, shorter: number): number {
-  const firstOf = ({ history }: LogOutline): EpochStart =>
-    history[0] ?? { epoch: Number.POSITIVE_INFINITY, firstSequence: Number.POSITIVE_INFINITY };
+  // A history is cut at its old end and never emptied: without one, all is from before epoch 1.
+  const firstOf = ({ history }: LogOutline): EpochStart => history[0] ?? { epoch: 1, firstSequence: Infinity };
   const [ours, theirs] = [firstOf(master), firstOf(follower)];
   const unknownThrough = Math.min(shorter, Math.max(ours.firstSequence, theirs.firstSequence) - 1);
   for (let sequence = unknownThrough; sequence > 0;) {

@@ -2,14 +2,28 @@
  * Does this shard need another master or another epoch? Asked after every reply, suspicion and timer; answers from the
  * stored record and the observations alone, so that any controller that reads them answers the same.
  *
+ * A master is dead when a majority of the controllers does not hear it; what one of them alone does not hear goes on
+ * living by the leases of the others. One that is heard but ill gives its role up (a switchover, `RESIGN`) if somebody
+ * near can take it: that is over in round trips instead of a lease, and falls back to waiting by itself.
+ *
  * Reasons to act, in this order: there is no master; the master does not answer; it answers as another process (its
  * lease died with the old one); it says it cannot write, or its main loop stands still; its epoch was withheld, so it
  * will never get a lease again; it does not act, or its lease does not run, although nothing is in its way.
  */
 import { assert } from '@holdfast/base';
-import { elect, nextIsr, type Election, type NodeView } from './candidate.ts';
+import { elect, nextIsr, reaches, type Elected, type Election, type NodeView } from './candidate.ts';
+import { nextControllers } from './controllers.ts';
 import { takeEpoch, type ShardRecord } from './shard-record.ts';
+import { nearSequences } from './switchover-plan.ts';
 import type { FenceTimes } from './times.ts';
+
+/** What the controllers say of one node. */
+export interface Suspicion {
+  /** How many do not hear it, this one included. */
+  readonly suspectedBy: number;
+  /** How many there are, alive or not. */
+  readonly controllerCount: number;
+}
 
 export interface FailoverFacts {
   readonly record: ShardRecord;
@@ -18,6 +32,10 @@ export interface FailoverFacts {
   readonly isLeased: boolean;
   readonly replication: 'async' | 'sync';
   readonly withheldThrough: number;
+  /** By node id. A node that is missing, or without it all: this controller is the only one, its own word counts. */
+  readonly suspicions?: ReadonlyMap<string, Suspicion> | undefined;
+  /** Ids of the controllers whose leases are to count from the next epoch on; absent: as before. */
+  readonly controllers?: readonly string[] | undefined;
   readonly times: FenceTimes;
   /** Unix time. */
   readonly wallMs: number;
@@ -51,7 +69,24 @@ export function decideFailover(facts: FailoverFacts): FailoverDecision {
     const reason = `the shard changed its master less than ${facts.times.repeatAfterMs} ms ago`;
     return { kind: 'wait', cause: trouble.cause, reason, untilWallMs };
   }
-  return electFor(facts, { kind: 'failover', cause: trouble.cause, excluded: trouble.excluded });
+  const planned = trouble.isIll ? planHealthSwitchover(facts, trouble.cause) : undefined;
+  return planned ?? electFor(facts, { kind: 'failover', cause: trouble.cause, excluded: trouble.excluded });
+}
+
+/**
+ * The master is ill but can still say goodbye. `undefined` when nobody near can take over: then it is a failover.
+ * Nothing is held first: an ill master commits nothing that a candidate would have to be waited for.
+ */
+export function planHealthSwitchover(facts: FailoverFacts, cause: string): FailoverDecision | undefined {
+  const { record, views, isLeased } = facts;
+  const master = views.find(({ nodeId }) => nodeId === record.masterId)?.reply;
+  if (!isLeased || master === undefined) return undefined;
+  const request = { kind: 'switchover', cause, excluded: [record.masterId] } as const;
+  const elected = electWith(facts, request).elected;
+  if (elected.kind === 'nobody' || elected.mayLoseWrites) return undefined;
+  const candidate = views.find(({ nodeId }) => nodeId === elected.candidate.nodeId)?.reply;
+  const isNear = candidate !== undefined && reaches(candidate, master.sequence - nearSequences, master);
+  return isNear && candidate.masterLinkStatus === 'up' ? electFor(facts, request) : undefined;
 }
 
 interface Trouble {
@@ -59,31 +94,43 @@ interface Trouble {
   /** The process that held the role cannot be reached any more: no waiting for the sake of calm. */
   readonly isUnreachable: boolean;
   readonly excluded: readonly string[];
+  /** It answers, and says itself that it cannot do its work. */
+  readonly isIll: boolean;
 }
 
 function troubleOf(facts: FailoverFacts): Trouble | undefined {
   const { record, views, isLeased, times } = facts;
   const { masterId } = record;
-  if (masterId === '-') return { cause: 'no-master', isUnreachable: true, excluded: [] };
+  if (masterId === '-') return { cause: 'no-master', isUnreachable: true, excluded: [], isIll: false };
   const master = views.find(({ nodeId }) => nodeId === masterId);
-  if (master === undefined || master.isSuspect) return { cause: 'no-reply', isUnreachable: true, excluded: [masterId] };
+  if (master === undefined || isDead(master, facts))
+    return { cause: 'no-reply', isUnreachable: true, excluded: [masterId], isIll: false };
   const { reply } = master;
-  if (reply === undefined) return undefined;
-  const sick = (cause: string): Trouble => ({ cause, isUnreachable: false, excluded: [masterId] });
+  // Not heard by this controller alone: what it said before says nothing of now.
+  if (reply === undefined || master.isSuspect) return undefined;
+  const ill = (cause: string): Trouble => ({ cause, isUnreachable: false, excluded: [masterId], isIll: true });
   if (isLeased && reply.processId !== record.processId)
-    return { cause: 'process-changed', isUnreachable: true, excluded: [] };
-  if (reply.health === 'write-failed' || reply.health === 'disk-stalled') return sick(reply.health);
-  if (reply.loopStalledMs > times.stallLimitMs) return sick('loop-stalled');
+    return { cause: 'process-changed', isUnreachable: true, excluded: [], isIll: false };
+  if (reply.health === 'write-failed' || reply.health === 'disk-stalled') return ill(reply.health);
+  if (reply.loopStalledMs > times.stallLimitMs) return ill('loop-stalled');
   return isLeased ? leaseTrouble(facts, master) : undefined;
+}
+
+/** A majority of the controllers does not hear it. */
+function isDead(view: NodeView, { suspicions }: FailoverFacts): boolean {
+  const suspicion = suspicions?.get(view.nodeId);
+  return suspicion === undefined ? view.isSuspect : suspicion.suspectedBy > suspicion.controllerCount / 2;
 }
 
 /** A master that answers and is well, but does not or will never hold the lease of its epoch. */
 function leaseTrouble({ record, withheldThrough }: FailoverFacts, master: NodeView): Trouble | undefined {
-  if (record.epoch <= withheldThrough) return { cause: 'epoch-withheld', isUnreachable: true, excluded: [] };
+  if (record.epoch <= withheldThrough)
+    return { cause: 'epoch-withheld', isUnreachable: true, excluded: [], isIll: false };
   if (master.reply?.epoch === record.epoch && master.reply.role !== 'master')
-    return { cause: 'not-acting', isUnreachable: false, excluded: [] };
+    return { cause: 'not-acting', isUnreachable: false, excluded: [], isIll: false };
   // It is granted leases, yet none runs: whatever is wrong is bound to this epoch of this process.
-  if (master.lapsedForMs > 2 * record.leaseMs) return { cause: 'lease-not-taken', isUnreachable: true, excluded: [] };
+  if (master.lapsedForMs > 2 * record.leaseMs)
+    return { cause: 'lease-not-taken', isUnreachable: true, excluded: [], isIll: false };
   return undefined;
 }
 
@@ -92,32 +139,45 @@ export interface ElectionRequest {
   readonly cause: string;
   readonly excluded: readonly string[];
   readonly preferredId?: string | undefined;
+  /** `ctl failover --accept-data-loss`: recorded in the cause. */
+  readonly acceptDataLoss?: boolean | undefined;
 }
 
 /** Elects and makes the record of the next epoch; for an operator's failover, a switchover's commit, and the plan. */
 export function electFor(facts: FailoverFacts, request: ElectionRequest): FailoverDecision {
   const { record } = facts;
-  const election: Election = {
-    views: facts.views.map((view) => asCandidate(view, facts)),
-    excluded: request.excluded,
-    isr: record.isr,
-    replication: facts.replication,
-    preferredId: request.preferredId,
-  };
-  const elected = elect(election);
+  const { election, elected } = electWith(facts, request);
   if (elected.kind === 'nobody')
     return { kind: 'wait', cause: request.cause, reason: elected.reason, untilWallMs: undefined };
   const { candidate, mayLoseWrites } = elected;
   const next = takeEpoch(record, {
     kind: request.kind,
-    cause: mayLoseWrites ? `${request.cause}; acknowledged writes may be lost` : request.cause,
+    cause: mayLoseWrites ? lossCause(request) : request.cause,
     masterId: candidate.nodeId,
     processId: candidate.processId,
-    isr: nextIsr(candidate, election),
+    isr: nextIsr(candidate, { ...election, excluded: [...request.excluded, record.masterId] }),
+    controllers: nextControllers(record, facts.controllers),
     leaseMs: facts.times.leaseMs,
     wallMs: facts.wallMs,
   });
   return { kind: 'take-epoch', record: next, mayLoseWrites };
+}
+
+function lossCause({ cause, acceptDataLoss }: ElectionRequest): string {
+  const accepted = acceptDataLoss === true ? '; the operator accepted the loss of data' : '';
+  return `${cause}${accepted}; acknowledged writes may be lost`;
+}
+
+function electWith(facts: FailoverFacts, request: ElectionRequest): { election: Election; elected: Elected } {
+  const election: Election = {
+    views: facts.views.map((view) => asCandidate(view, facts)),
+    excluded: request.excluded,
+    isr: facts.record.isr,
+    replication: facts.replication,
+    preferredId: request.preferredId,
+    acceptDataLoss: request.acceptDataLoss,
+  };
+  return { election, elected: elect(election) };
 }
 
 /** The recorded master counts as attached to itself, as long as its log is still the one it was recorded with. */

@@ -70,13 +70,24 @@ export {
   type UnarmedRenewal,
 } from './renew.ts';
 export { formatShardArguments, parseShardArguments } from './shard-message.ts';
-export { canAct, elect, nextIsr, type Candidate, type Elected, type Election, type NodeView } from './candidate.ts';
+export {
+  canAct,
+  elect,
+  nextIsr,
+  reaches,
+  type Candidate,
+  type Elected,
+  type Election,
+  type NodeView,
+} from './candidate.ts';
 export {
   decideFailover,
   electFor,
+  planHealthSwitchover,
   type ElectionRequest,
   type FailoverDecision,
   type FailoverFacts,
+  type Suspicion,
 } from './failover-plan.ts';
 export {
   stepDetector,
@@ -112,6 +123,7 @@ export {
   type ShardRecord,
   type Transition,
 } from './shard-record.ts';
+export { mayFollowControllers, nextControllers } from './controllers.ts';
 export { decideSwitchover, nearSequences, type SwitchoverDecision, type SwitchoverFacts } from './switchover-plan.ts';
 export { checkTimes, fenceTimes, type FenceTimes, type TimeSettings } from './times.ts';
 export {

@@ -7,6 +7,7 @@
  * the second, written while the old lease runs out, makes topology and bindings follow.
  */
 import { assert } from '@holdfast/base';
+import { mayFollowControllers } from './controllers.ts';
 import type { IsrMember, ShardMessage } from './fence-record.ts';
 
 export interface Transition {
@@ -41,6 +42,8 @@ export interface NewEpoch {
   readonly masterId: string;
   readonly processId: string;
   readonly isr: readonly IsrMember[];
+  /** Ids of the controllers whose leases count (`nextControllers`); absent: as before. */
+  readonly controllers?: readonly string[] | undefined;
   readonly leaseMs: number;
   /** Unix time. */
   readonly wallMs: number;
@@ -55,7 +58,7 @@ export function takeEpoch(record: ShardRecord, next: NewEpoch): ShardRecord {
     masterId: next.masterId,
     processId: next.processId,
     isr: next.isr,
-    controllers: record.controllers,
+    controllers: next.controllers ?? record.controllers,
     transition: {
       kind: next.kind,
       cause: next.cause,
@@ -96,7 +99,12 @@ export function checkShardSuccession(before: ShardRecord, after: ShardRecord): v
   checkShardRecord(after);
   assert(after.epoch >= before.epoch, `epoch ${before.epoch} would go back to ${after.epoch}`);
   assert(after.epoch <= before.epoch + 1, `epoch ${before.epoch} would jump to ${after.epoch}`);
-  if (after.epoch > before.epoch) return;
+  if (after.epoch > before.epoch) {
+    const lists = `[${before.controllers.join(' ')}] to [${after.controllers.join(' ')}]`;
+    assert(mayFollowControllers(before, after.controllers), `the controllers change by one at a time, not ${lists}`);
+    return;
+  }
+  assert(after.controllers.join() === before.controllers.join(), `epoch ${before.epoch} would change its controllers`);
   assert(after.masterId === before.masterId, `epoch ${before.epoch} would change its master`);
   assert(after.processId === before.processId, `epoch ${before.epoch} would change its process`);
   assert(after.isrVersion >= before.isrVersion, 'the isr-version would go back');

@@ -4,7 +4,7 @@
  * ends by itself; after the commit there is no way back and `planTransition` continues.
  */
 import type { NodeView } from './candidate.ts';
-import { canAct } from './candidate.ts';
+import { canAct, reaches } from './candidate.ts';
 import type { ShardRecord } from './shard-record.ts';
 import type { FenceTimes } from './times.ts';
 
@@ -43,7 +43,7 @@ export function decideSwitchover(facts: SwitchoverFacts): SwitchoverDecision {
   if (master === undefined || !canAct(master)) return giveUp('the master does not answer or is not well: use failover');
   if (candidate.nodeId === master.nodeId) return giveUp('the candidate is the master already');
   if (!facts.isLeased) return { kind: 'commit' };
-  if (heldSequence !== undefined && candidate.reply.sequence >= heldSequence) return { kind: 'commit' };
+  if (heldSequence !== undefined && reaches(candidate.reply, heldSequence, master.reply)) return { kind: 'commit' };
   if (facts.holdBeganMs === undefined) {
     const lag = master.reply.sequence - candidate.reply.sequence;
     if (candidate.reply.masterLinkStatus === 'down') return giveUp("the candidate's link to its master is down");

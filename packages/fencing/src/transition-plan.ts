@@ -13,7 +13,7 @@
  * after their end nothing stands between the candidate and its clients but one round trip to it and one to the balancer.
  */
 import { assert } from '@holdfast/base';
-import { canAct, type NodeView } from './candidate.ts';
+import { canAct, reaches, type NodeView } from './candidate.ts';
 import type { ShardRecord } from './shard-record.ts';
 import type { FenceTimes } from './times.ts';
 
@@ -136,8 +136,10 @@ export function clearedAtMs(facts: TransitionFacts): number | undefined {
   const { record, isLeased, resignation, promisesEndMs } = facts;
   if (!isLeased || record.transition?.fromEpoch === 0) return 0;
   if (typeof resignation === 'number') {
-    const candidate = facts.views.find(({ nodeId }) => nodeId === record.masterId)?.reply;
-    if (candidate !== undefined && candidate.sequence >= resignation) return 0;
+    const replyOf = (id: string | undefined) => facts.views.find(({ nodeId }) => nodeId === id)?.reply;
+    const candidate = replyOf(record.masterId);
+    const resigned = replyOf(record.transition?.fromMasterId);
+    if (candidate !== undefined && reaches(candidate, resignation, resigned)) return 0;
   }
   return promisesEndMs;
 }
