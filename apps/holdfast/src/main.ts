@@ -1,102 +1,34 @@
 /**
- * `holdfast`: finds the subcommand, loads only its file, and turns its outcome into an exit status.
+ * `holdfast`: the process around the command line. Whatever goes wrong on the way, be it a file that cannot be loaded, an
+ * exception or a rejection that nobody handled, or a wait for something that can no longer come, ends with status 3 and
+ * its reason on standard error. Node's own answer would be 1, which is a verdict ("failed", of a drill "violated") and
+ * belongs to whoever printed one.
  *
- * Exit statuses: 0 done, 1 failed or violated, 2 wrong usage, 3 the environment does not allow it. A file that is not
- * needed is not loaded: `ctl` must not wait for RocksDB.
+ * Nothing but node: modules may be imported here: a static import that fails is out of reach of what follows.
  */
-import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { FatalError, OperationError } from '@holdfast/base';
-import { exitStatus, type CommandModule } from './command-module.ts';
+import { writeSync } from 'node:fs';
+import { inspect } from 'node:util';
 
-interface Entry {
-  readonly name: string;
-  readonly summary: string;
-  load(): Promise<CommandModule>;
+const crashed = 3;
+/** What Node ends with when a top-level await can never be settled. */
+const unsettled = 13;
+
+function crash(error: unknown): never {
+  // Directly: a stream would still be writing when the process ends.
+  writeSync(process.stderr.fd, `holdfast: this is a bug: ${inspect(error)}\n`);
+  process.exit(crashed);
 }
 
-const entries: readonly Entry[] = [
-  {
-    name: 'up',
-    summary: 'run a whole cluster on this machine until Ctrl-C',
-    load: () => import('./commands/up.ts'),
-  },
-  {
-    name: 'ctl',
-    summary: 'ask the controller, or tell it: status, nodes, events, switchover, failover',
-    load: () => import('./commands/ctl.ts'),
-  },
-  {
-    name: 'drill',
-    summary: 'break a throw-away cluster on purpose and judge what it did',
-    load: () => import('./commands/drill.ts'),
-  },
-  { name: 'server', summary: 'run a data node', load: () => import('./commands/server.ts') },
-  { name: 'controller', summary: 'run a controller', load: () => import('./commands/controller.ts') },
-  { name: 'lb', summary: 'run the embedded load balancer', load: () => import('./commands/lb.ts') },
-];
-
-/** A child of `up` or of a drill ends with its parent, however that ends. */
-async function tieToParent(): Promise<void> {
-  const parent = process.env['HOLDFAST_PARENT_PID'];
-  if (parent === undefined) return;
-  delete process.env['HOLDFAST_PARENT_PID'];
-  const { dieWithParent } = await import('@holdfast/base/real');
-  dieWithParent(Number(parent));
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
-  return manifest.version;
-}
-
-function program(run: (entry: Entry, args: readonly string[]) => Promise<void>): Command {
-  const root = new Command('holdfast')
-    .description('A Redis-protocol cluster on RocksDB whose clients reach every node through a load balancer address.')
-    .version(version(), '--version')
-    .addHelpText(
-      'after',
-      '\nExit status: 0 done, 1 failed or violated, 2 usage, 3 environment. See docs/reference/cli.md.',
-    )
-    .enablePositionalOptions()
-    .exitOverride();
-  for (const entry of entries) {
-    root
-      .command(entry.name)
-      .description(entry.summary)
-      .argument('[args...]')
-      .helpOption(false)
-      .passThroughOptions()
-      .allowUnknownOption()
-      .action((args: string[]) => run(entry, args));
-  }
-  return root;
-}
-
-async function main(args: readonly string[]): Promise<void> {
-  await tieToParent();
-  let name = '';
-  try {
-    await program(async (entry, rest) => {
-      name = ` ${entry.name}`;
-      process.exitCode = await (await entry.load()).run(rest);
-    }).parseAsync(args, { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? exitStatus.ok : exitStatus.usage;
-      return;
-    }
-    // Anything else is our own bug and ends the process with its stack.
-    if (!(error instanceof FatalError) && !(error instanceof OperationError)) throw error;
-    process.stderr.write(`holdfast${name}: ${error.message}\n`);
-    process.exitCode = error instanceof FatalError ? error.exitStatus : exitStatus.failed;
-  }
-}
-
-// `holdfast ctl events | head` is no error: the reader has what it wanted.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitStatus.ok);
+process.on('uncaughtException', crash);
+process.on('exit', (status) => {
+  if (status !== unsettled) return;
+  writeSync(process.stderr.fd, 'holdfast: this is a bug: nothing is left that could end what was waited for\n');
+  process.exitCode = crashed;
 });
 
-await main(process.argv.slice(2));
+try {
+  const { runCommandLine } = await import('./command-line.ts');
+  await runCommandLine(process.argv.slice(2));
+} catch (error) {
+  crash(error);
+}

@@ -66,9 +66,20 @@ async function drill(options: DrillOptions, launch: Launch): Promise<number> {
   }
 }
 
-/** Resolves when the text has left this process: a report of violations can be longer than a pipe holds. */
+/**
+ * Resolves when the text has left this process: a report of violations can be longer than a pipe holds.
+ * @throws OperationError when nobody can read it: a verdict that was not given is none.
+ */
 function print(text: string): Promise<void> {
-  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
+  return new Promise((resolve, reject) => {
+    // An error of the stream is also told as an event, which without a listener ends the process.
+    process.stdout.once('error', () => undefined);
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined) return resolve();
+      const message = `the report cannot be written: ${messageOf(error)}`;
+      reject(new OperationError('DRILL_REPORT', message, { outcome: 'unknown', cause: error }));
+    });
+  });
 }
 
 /** Rejects at the first SIGINT or SIGTERM; a second one ends the process as usual. */
