@@ -7,6 +7,8 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { realTimers, tcpConnector } from '@holdfast/base/real';
+import { ReplyError, RespClient } from '@holdfast/resp';
 import { Cluster } from 'ioredis';
 import { createCluster } from 'redis';
 import { eventually, UpCluster } from './up-cluster.ts';
@@ -52,51 +54,74 @@ const openNodeRedis: Open = async (addresses) => {
   };
 };
 
+/** What redis-cli prints beside the answers: where it went, an empty line after an error, how long a slow one took. */
+const noAnswer = /^(-> Redirected to slot .*|\([0-9.]+s\)|)$/;
+
 /** One `redis-cli -c` that is fed commands, one at a time, as a shell script would. */
 class RedisCli {
   readonly #process: ChildProcessWithoutNullStreams;
+  readonly #ended: Promise<unknown>;
   #pending: ((line: string) => void) | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(port: string) {
-    this.#process = spawn('redis-cli', ['-c', '-p', port]);
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+    // --no-raw: an absent value is a line of its own, and an error can be told from a value.
+    this.#process = spawn('redis-cli', ['--no-raw', '-c', '-p', port]);
+    this.#ended = once(this.#process, 'exit');
+    this.#process.once('exit', (status, signal) => this.#answer(`redis-cli ended: ${String(status ?? signal)}`));
+    this.#process.stdin.on('error', (error) => this.#answer(`redis-cli takes no command: ${error.message}`));
+    for (const stream of [this.#process.stdout, this.#process.stderr])
       createInterface(stream).on('line', (line) => {
-        if (!line.startsWith('-> Redirected to slot')) this.#pending?.(line);
+        if (!noAnswer.test(line)) this.#answer(line);
       });
-    }
+  }
+
+  #answer(line: string): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.(line);
   }
 
   /** The first line of the reply, or of what redis-cli complains of. */
   ask(command: string): Promise<string> {
-    const answer = this.#turn.then(
-      () =>
-        new Promise<string>((resolve) => {
-          this.#pending = resolve;
-          this.#process.stdin.write(`${command}\n`);
-        }),
-    );
-    this.#turn = answer;
-    return answer;
+    return new Promise((resolve) => {
+      this.#pending = resolve;
+      this.#process.stdin.write(`${command}\n`);
+    });
   }
 
+  /** One that waits for an answer for ever would not end by itself. */
   async close(): Promise<void> {
-    const ended = once(this.#process, 'exit');
-    this.#process.stdin.end();
-    await ended;
+    this.#process.kill();
+    await this.#ended;
   }
 }
 
+/**
+ * One session for each writer: one that stands idle while its connection is ended shows that at its next command, as
+ * redis-cli 7.0 does with any server ("Server closed the connection"). A session that is asked all the time is told.
+ */
 const openRedisCli: Open = async (addresses) => {
-  const sessions = Array.from({ length: writerCount }, () => new RedisCli(addresses[0]?.split(':')[1] ?? ''));
-  let next = 0;
-  const ask = (command: string): Promise<string> => sessions[next++ % writerCount]?.ask(command) ?? Promise.reject();
+  const port = addresses[0]?.split(':')[1] ?? '';
+  const sessions = Array.from({ length: writerCount }, () => new RedisCli(port));
+  const free = [...sessions];
+  const waiting: ((session: RedisCli) => void)[] = [];
+  const ask = async (command: string): Promise<string> => {
+    const session = free.shift() ?? (await new Promise<RedisCli>((resolve) => waiting.push(resolve)));
+    const answer = await session.ask(command);
+    const next = waiting.shift();
+    if (next === undefined) free.push(session);
+    else next(session);
+    return answer;
+  };
   return Promise.resolve({
     set: async (key, value) => {
       const answer = await ask(`set ${key} ${value}`);
       if (answer !== 'OK') throw new Error(answer);
     },
-    get: (key) => ask(`get ${key}`),
+    get: async (key) => {
+      const answer = await ask(`get ${key}`);
+      return answer === '(nil)' ? null : answer.replace(/^"(.*)"$/, '$1');
+    },
     addresses: () => [],
     close: async () => void (await Promise.all(sessions.map((session) => session.close()))),
   });
@@ -170,6 +195,21 @@ class Writers {
   }
 }
 
+/** Slot 3830: of the first of three shards. */
+const keyOfShard0 = 'probe:2';
+
+/** Whether a node answers a read of its own shard with an error; while it holds clients this takes as long. */
+async function refuses(address: string): Promise<boolean> {
+  const [host = '', port] = address.split(':');
+  const options = { timers: realTimers, connectTimeoutMs: 2000, commandTimeoutMs: 2000 };
+  const connection = await RespClient.connect(tcpConnector, { host, port: Number(port) }, options);
+  try {
+    return (await connection.command('GET', keyOfShard0)) instanceof ReplyError;
+  } finally {
+    connection.close();
+  }
+}
+
 describe('client libraries against bin/holdfast up', { timeout: 180_000 }, () => {
   let cluster: UpCluster;
   before(async () => {
@@ -223,6 +263,33 @@ describe('client libraries against bin/holdfast up', { timeout: 180_000 }, () =>
       t.after(() => writers.stop());
       await writers.acknowledge(20);
       await cluster.switchOver(0);
+      await writers.acknowledge(50);
+      await writers.stop();
+      assert.deepEqual(writers.errors, []);
+      assert.deepEqual(await writers.lost(client), []);
+    });
+
+    test(`${name}: a switchover whose balancer is late shows no error either`, async (t) => {
+      await cluster.whole();
+      const client = await open(cluster.lbAddresses);
+      t.after(() => client.close());
+      const writers = new Writers(client, `${name}:late`);
+      t.after(() => writers.stop());
+      await writers.acknowledge(20);
+      const shard = await cluster.shard(0);
+      const master = shard.nodes.find((node) => node.role === 'master');
+      assert.ok(master);
+      const balancer = cluster.pidOfBalancer();
+      process.kill(balancer, 'SIGSTOP');
+      const switched = cluster.switchOver(0);
+      try {
+        // Its hold has ended without a repoint: what it held has been answered, and comes back to the same address.
+        const answered = eventually(async () => ((await refuses(master.addr)) ? true : undefined));
+        await Promise.race([answered, switched]);
+      } finally {
+        process.kill(balancer, 'SIGCONT');
+      }
+      await switched;
       await writers.acknowledge(50);
       await writers.stop();
       assert.deepEqual(writers.errors, []);

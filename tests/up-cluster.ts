@@ -123,6 +123,15 @@ export class UpCluster {
     return Number(pid);
   }
 
+  /** Process of the balancer, by its command line. */
+  pidOfBalancer(): number {
+    for (const name of readdirSync('/proc').filter((entry) => /^[0-9]+$/.test(entry))) {
+      const args = commandLine(name);
+      if (args.includes('lb') && args.includes(join(this.directory, 'lb'))) return Number(name);
+    }
+    throw new Error(`no balancer of ${this.directory} runs\n${this.#log()}`);
+  }
+
   /** Ends everything as Ctrl-C does and removes the directory. */
   async stop(): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
@@ -157,6 +166,15 @@ export class UpCluster {
       tails.push(`(no ${logs})`);
     }
     return `${this.#output}\n${tails.join('\n')}`;
+  }
+}
+
+/** Arguments of a process; none when it has ended meanwhile. */
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
   }
 }
 

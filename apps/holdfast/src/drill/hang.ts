@@ -114,6 +114,8 @@ class Run {
 
     const pause = await this.#stopAndResume();
     const rejoined = this.#followRejoin(pause.untilMs + this.#plan.settleMs);
+    // Awaited below, and not before: until then nobody would handle its failure.
+    rejoined.catch(() => undefined);
     await this.#probeOldMaster();
     await load.sleepUntil(this.#plan.loadMs);
     loading.abort();
