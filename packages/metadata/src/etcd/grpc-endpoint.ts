@@ -289,9 +289,13 @@ const refusals: readonly number[] = [
   grpcStatus.UNAUTHENTICATED,
 ];
 
+/** What etcd's own gRPC library answers before etcd sees the request; ours has another spelling and no such limit. */
+const messageTooLarge = 'grpc: received message larger than max';
+
 function isRefusal(code: number, details: string): boolean {
-  // The library says RESOURCE_EXHAUSTED of answers that are too large for it; etcd of requests it did not take.
-  return refusals.includes(code) || (code === grpcStatus.RESOURCE_EXHAUSTED && details.startsWith('etcdserver:'));
+  // RESOURCE_EXHAUSTED is said by etcd of requests it did not take, and by libraries of an answer that is too large.
+  const byServer = details.startsWith('etcdserver:') || details.startsWith(messageTooLarge);
+  return refusals.includes(code) || (code === grpcStatus.RESOURCE_EXHAUSTED && byServer);
 }
 
 /** By etcd's texts (etcdserver/api/v3rpc/rpctypes/error.go of v3.4): its codes alone do not tell these apart. */
@@ -299,6 +303,7 @@ const refusalTexts: readonly (readonly [text: string, refusal: EtcdRefusal])[] =
   ['required revision has been compacted', 'compacted'],
   ['requested lease not found', 'lease-not-found'],
   ['request is too large', 'too-large'],
+  [messageTooLarge, 'too-large'],
   ['too many operations in txn request', 'too-large'],
   ['authentication failed', 'wrong-credentials'],
   ['authentication is not enabled', 'wrong-credentials'],
