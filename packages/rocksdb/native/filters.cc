@@ -95,7 +95,8 @@ class SubkeyFilter : public rocksdb::CompactionFilter {
         break;
     }
     if (IsSingleValue(metadata_.type) || metadata_.version != version) return true;
-    if (metadata_.IsDead(now_ms_ - kSubkeyGraceMs)) return true;
+    // A clock that starts in 1970 must not wrap around into the far future.
+    if (metadata_.IsDead(now_ms_ > kSubkeyGraceMs ? now_ms_ - kSubkeyGraceMs : 0)) return true;
     return metadata_.type == kBitmap && IsAllZero(value);
   }
 

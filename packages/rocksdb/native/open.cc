@@ -5,7 +5,7 @@
 //      the next open completes.
 //   3. Every place must then equal RocksDB's id; a directory where they differ is refused rather than written to.
 //
-// With walStopAt all that comes after a rewind (rewind.h), in the same job.
+// With walStopAt all that comes after a rewind (rewind.h), in the same job. A log with a hole in it is cut off there.
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 
@@ -157,16 +157,27 @@ class OpenJob : public Job {
       if (Contains(on_disk, request_.families[i].name)) descriptors.emplace_back(request_.families[i].name, family_options_[i]);
     for (const std::string& name : on_disk)
       if (!IsListed(name)) descriptors.emplace_back(name, OptionsOfUnlisted());
-    if (request_.wal_stop_at) Rewind({request_.path, *request_.wal_stop_at, database_options_, descriptors});
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* db = nullptr;
-    Check(rocksdb::DB::Open(database_options_, request_.path, descriptors, &handles, &db), ("open " + request_.path).c_str());
-    opened_->Own(db, std::move(handles));
+    RewindRequest rewind{request_.path, request_.wal_stop_at.value_or(0), database_options_, descriptors};
+    if (request_.wal_stop_at) Rewind(rewind);
+    OpenFamilies(descriptors);
+    rewind.sequence = opened_->db->GetLatestSequenceNumber();
+    if (HasDroppedBatches(opened_->db.get(), rewind)) {
+      Check(opened_->Free(), "close");
+      CutOffAtItsEnd(rewind);
+      OpenFamilies(descriptors);
+    }
     opened_->path = request_.path;
     RequireStopped();
     CreateMissing();
     PlaceById();
     ReadyFilters();
+  }
+
+  void OpenFamilies(const std::vector<rocksdb::ColumnFamilyDescriptor>& descriptors) {
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    Check(rocksdb::DB::Open(database_options_, request_.path, descriptors, &handles, &db), ("open " + request_.path).c_str());
+    opened_->Own(db, std::move(handles));
   }
 
   static bool Contains(const std::vector<std::string>& names, const std::string& name) {

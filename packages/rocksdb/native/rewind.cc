@@ -46,7 +46,9 @@ class StopFilter : public rocksdb::WalFilter {
     if (bytes.size() < kBatchHeaderBytes) return WalProcessingOption::kCorruptedRecord;
     const uint64_t first = BatchSequence(bytes.data());
     const uint64_t next = first + BatchCount(bytes.data());
-    if (first > sequence_ || next > sequence_ + 1) {
+    // A batch of log data alone takes no sequence: the empty one RocksDB puts after a hole stands at the end, too.
+    if (next > sequence_ + 1) {
+      stopped_ = true;
       if (first <= sequence_) straddling_ = first;
       return WalProcessingOption::kStopReplay;
     }
@@ -56,6 +58,7 @@ class StopFilter : public rocksdb::WalFilter {
 
   // Last sequence of the batches that passed; 0 for none.
   uint64_t last() const { return last_; }
+  bool stopped() const { return stopped_; }
   // Where the batch starts that holds both what stays and what goes; 0 when there is none.
   uint64_t straddling() const { return straddling_; }
 
@@ -63,6 +66,7 @@ class StopFilter : public rocksdb::WalFilter {
   const uint64_t sequence_;
   const bool keep_;
   uint64_t last_ = 0;
+  bool stopped_ = false;
   uint64_t straddling_ = 0;
 };
 
@@ -88,10 +92,11 @@ class Lock {
   rocksdb::FileLock* lock_ = nullptr;
 };
 
-void CheckPossible(const RewindRequest& request) {
-  StopFilter filter(request.sequence, false);
+// Shows the batches of the logs to a filter that takes none. Returns the last sequence that reached a file.
+uint64_t Look(const RewindRequest& request, rocksdb::WALRecoveryMode mode, StopFilter* filter) {
   rocksdb::DBOptions options = request.options;
-  options.wal_filter = &filter;
+  options.wal_filter = filter;
+  options.wal_recovery_mode = mode;
   options.info_log = std::make_shared<SilentLogger>();
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
@@ -99,6 +104,12 @@ void CheckPossible(const RewindRequest& request) {
   const std::unique_ptr<rocksdb::DB> owner(db);
   const uint64_t in_files = db->GetLatestSequenceNumber();
   for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  return in_files;
+}
+
+void CheckPossible(const RewindRequest& request) {
+  StopFilter filter(request.sequence, false);
+  const uint64_t in_files = Look(request, request.options.wal_recovery_mode, &filter);
   if (in_files > request.sequence) Refuse(request, "sequence " + std::to_string(in_files) + " is in a file already");
   if (filter.straddling() != 0)
     Refuse(request, "it lies within the batch that starts at " + std::to_string(filter.straddling()));
@@ -160,13 +171,33 @@ void CutOff(const RewindRequest& request) {
 }  // namespace
 
 void Rewind(const RewindRequest& request) {
-  if (request.options.track_and_verify_wals_in_manifest)
-    throw Failure{"ROCKS_ARGUMENT", "walStopAt deletes WAL files, which track_and_verify_wals_in_manifest forbids"};
   {
     const Lock lock(request.path);
     CheckPossible(request);
   }
   CutOff(request);
 }
+
+bool HasDroppedBatches(rocksdb::DB* db, const RewindRequest& request) {
+  std::unique_ptr<rocksdb::LogFile> current;
+  Check(db->GetCurrentWalFile(&current), "find the new WAL");
+  rocksdb::VectorLogPtr files;
+  Check(db->GetSortedWalFiles(files), "list the WAL");
+  uint64_t start = 0;
+  for (const auto& file : files) {
+    if (file->LogNumber() == current->LogNumber()) continue;
+    // One that begins right after the end holds no more than the empty batch below: recovery goes on with what fits.
+    if (file->StartSequence() < start || file->StartSequence() > request.sequence + 1) return true;
+    start = file->StartSequence();
+  }
+  // RocksDB begins the new log with an empty batch when, and only when, it met a hole. Most often that is the torn end of
+  // the last log, after kill -9; reading over the holes shows whether anything lies behind.
+  if (current->SizeFileBytes() == 0) return false;
+  StopFilter beyond(request.sequence, false);
+  Look(request, rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords, &beyond);
+  return beyond.stopped();
+}
+
+void CutOffAtItsEnd(const RewindRequest& request) { CutOff(request); }
 
 }  // namespace holdfast

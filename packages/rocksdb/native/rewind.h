@@ -22,4 +22,11 @@ struct RewindRequest {
 // a directory that rewinds again. Any thread.
 void Rewind(const RewindRequest& request);
 
+// Whether the logs of a database that was just opened hold batches beyond its end: what lay behind a hole in the log
+// (power loss, a damaged disk), which recovery drops but leaves where it is. Tails would hand it out.
+bool HasDroppedBatches(rocksdb::DB* db, const RewindRequest& request);
+
+// Rewinds to the end that recovery found, and so removes what HasDroppedBatches saw. Not possible is not a case.
+void CutOffAtItsEnd(const RewindRequest& request);
+
 }  // namespace holdfast

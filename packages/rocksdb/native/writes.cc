@@ -51,13 +51,22 @@ class WriteJob : public Job {
   void Run() override { database_->RunQueuedWrite(); }
 
   void Finish(napi_env env) override {
-    for (const std::unique_ptr<WriteRequest>& request : database_->TakeFinishedWrites()) {
-      napi_value sequence;
-      if (request->failed)
-        Reject(env, addon_.get(), request->deferred, request->failure);
-      else if (napi_create_double(env, static_cast<double>(request->sequence), &sequence) == napi_ok)
-        napi_resolve_deferred(env, request->deferred, sequence);
+    for (const std::unique_ptr<WriteRequest>& request : database_->TakeFinishedWrites()) Settle(env, *request);
+  }
+
+ private:
+  void Settle(napi_env env, WriteRequest& request) {
+    if (!request.failed) {
+      try {
+        napi_resolve_deferred(env, request.deferred, SequenceValue(env, request.sequence));
+        return;
+      } catch (const Failure& failure) {
+        request.failure = failure;
+      } catch (const PendingException&) {
+        request.failure = Failure{"ROCKS_OTHER", "writeAsync: JavaScript may not run any more"};
+      }
     }
+    Reject(env, addon_.get(), request.deferred, request.failure);
   }
 };
 

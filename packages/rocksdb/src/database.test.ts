@@ -90,6 +90,25 @@ test('refuses options it does not know and values RocksDB cannot read, naming th
     [/WAL_ttl_seconds=abc/, { options: { WAL_ttl_seconds: 'abc' } }],
     [/max_open_files=\{/, { options: { max_open_files: '{' } }],
     [/unordered_write=true/, { options: { unordered_write: 'true' } }],
+    [/wal_recovery_mode=/, { options: { wal_recovery_mode: 'kSkipAnyCorruptedRecords' } }],
+    [/wal_dir=/, { options: { wal_dir: '/tmp' } }],
+    [/track_and_verify_wals_in_manifest=/, { options: { track_and_verify_wals_in_manifest: 'true' } }],
+    // These end the process when RocksDB gets them.
+    [/max_file_opening_threads=/, { options: { max_file_opening_threads: '2147483647' } }],
+    [/table_cache_numshardbits=/, { options: { table_cache_numshardbits: '255' } }],
+    [/manifest_preallocation_size=/, { options: { manifest_preallocation_size: '-1' } }],
+    [
+      /kDisableCompressionOption/,
+      { columnFamilies: [{ name: 'default', filter: 'none', options: { compression: 'kDisableCompressionOption' } }] },
+    ],
+    [
+      /kDisableCompressionOption/,
+      {
+        columnFamilies: [
+          { name: 'default', filter: 'none', options: { compression_per_level: 'kZSTD:kDisableCompressionOption' } },
+        ],
+      },
+    ],
     [
       /metadata: option nope=x/,
       {

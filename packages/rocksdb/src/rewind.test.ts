@@ -1,7 +1,7 @@
 /** Taking back the end of a history: `walStopAt`. What goes stays away, what stays is whole, and a refusal changes nothing. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { open } from './index.ts';
@@ -43,6 +43,10 @@ function put(database: Database, ...keys: string[]): void {
   const batch = batchBuilder();
   for (const key of keys) batch.put(0, key, key.toUpperCase()).put(1, key, key);
   writeNow(database, batch.bytes());
+}
+
+function put1(database: Database, key: string): void {
+  writeNow(database, batchBuilder().put(0, key, '').bytes());
 }
 
 function keysOf(database: Database, family: number): string {
@@ -222,8 +226,6 @@ test('refuses, and changes nothing, what it cannot do', async (t) => {
   assert.deepEqual(contents(path), flushed);
   await assert.rejects(rewound(join(directory, 'none'), 0), { code: 'ROCKS_ARGUMENT', message: /no database/ });
   await assert.rejects(rewound(join(directory, 'none'), 0, { createIfMissing: true }), { code: 'ROCKS_ARGUMENT' });
-  const verified = { options: { ...nodeOptions, track_and_verify_wals_in_manifest: 'true' } };
-  await assert.rejects(rewound(path, 6, verified), { code: 'ROCKS_ARGUMENT', message: /track_and_verify/ });
   const wrong = (value: unknown): Promise<Database> => rewound(path, value as number);
   for (const value of [-1, 0.5, NaN, 2 ** 53, '6', 6n, null, {}])
     await assert.rejects(wrong(value), { code: 'ROCKS_ARGUMENT', message: /walStopAt/ }, String(value));
@@ -270,6 +272,56 @@ test('opens with the families and options of a Kvrocks directory', async (t) => 
   assert.deepEqual([back.latestSequence(), back.columnFamilies.length], [7, 7]);
   for (let family = 0; family < 7; family++) assert.equal(keysOf(back, family), 'script');
   await back.close();
+});
+
+/** Sessions of 20 batches of 10 kB, one record each: enough for several blocks of the log format in each log file. */
+async function writeSessions(path: string, sessions: number): Promise<void> {
+  for (let run = 0; run < sessions; run++)
+    await session(path, (database) => {
+      for (let i = 0; i < 20; i++)
+        writeNow(database, batchBuilder().put(0, `${run}-${i}`, Buffer.alloc(10_000)).bytes());
+    });
+}
+
+for (const sessions of [1, 3]) {
+  test(`what recovery drops behind a hole in the first of ${sessions} logs never comes out of a tail`, async (t) => {
+    const path = join(scratchDirectory(t), 'db');
+    await writeSessions(path, sessions);
+    const holed = join(path, logs(path).sort()[0] as string);
+    const bytes = readFileSync(holed);
+    bytes[55_000] = ~(bytes[55_000] as number); // in the sixth batch
+    writeFileSync(holed, bytes);
+    for (let run = 0; run < 3; run++)
+      await session(path, (database) => {
+        const start = 5 + 10 * run;
+        assert.equal(database.latestSequence(), start);
+        assert.equal(keysOf(database, 0).split(' ').length, start);
+        const tail = database.walTail(start + 1);
+        for (let i = 0; i < 10; i++) put1(database, `new${start + i}`);
+        const expected = Array.from({ length: 10 }, (_, i) => `${start + 1 + i}+1`).join(' ');
+        assert.equal(drain(tail), expected);
+        for (let from = 1; from <= 5; from++)
+          assert.throws(() => database.walTail(from), { code: 'ROCKS_WAL_GONE' }, `from ${from}`);
+        for (let from = 6; from <= start + 11; from++)
+          assert.equal(drain(database.walTail(from)).split('+1').length - 1, start + 11 - from, `from ${from}`);
+      });
+  });
+}
+
+test('the torn end of the last log is no reason to flush', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  await writeSessions(path, 2);
+  const torn = join(path, logs(path).sort().at(-1) as string);
+  truncateSync(torn, statSync(torn).size - 5000);
+  for (let run = 0; run < 3; run++)
+    await session(path, (database) => {
+      assert.deepEqual([database.latestSequence(), database.largestFlushedSequence()], [39 + run, 0]);
+      assert.equal(drain(database.walTail(1)).split('+1').length - 1, 39 + run);
+      put1(database, `new${run}`);
+    });
+  const database = await rewound(path, 30);
+  assert.equal(keysOf(database, 0).split(' ').length, 30);
+  await database.close();
 });
 
 test('a log that a writer left at kill -9 rewinds to any of its batches', async (t) => {
