@@ -75,7 +75,7 @@ metadataStoreSuite({
 });
 
 test('a write that was sent and not answered is unknown, whether or not it was carried out', async () => {
-  for (const fault of ['silent', 'answers-lost', 'held'] as const) {
+  for (const fault of ['silent', 'answers-lost', 'resets', 'held'] as const) {
     const world = new World();
     const { store, links } = world.open();
     setFault(links, fault);
@@ -89,6 +89,15 @@ test('a write that was sent and not answered is unknown, whether or not it was c
     const next = await store.compareAndSet('/a', 'absent', '2');
     assert.equal(next.ok, fault === 'silent', fault);
   }
+});
+
+test('a write whose connection breaks is not tried on another member: it may stand', async () => {
+  const world = new World();
+  const { store, links } = world.open([world.etcd.link('a:1'), world.etcd.link('b:1')]);
+  setFault(links.slice(0, 1), 'resets');
+  const write = store.compareAndSet('/a', 'absent', '1');
+  await assert.rejects(world.until(write), failure('METADATA_WRITE_FAILED', 'unknown'));
+  assert.equal((await store.get('/a'))?.value, '1');
 });
 
 test('a write that could not be sent is not applied, and goes to another member when one can be reached', async () => {
@@ -184,6 +193,35 @@ test('an answer to an old renewal that was waiting in the socket of a stopped pr
   assert(!leading.held);
 });
 
+test('a late answer to a renewal counts from when the renewal was sent', async () => {
+  const world = new World();
+  const clock = new VirtualTime();
+  const { store, links } = world.open([world.etcd.link('a:1')], clock);
+  const leading = await store.campaign('one');
+  links[0]!.fault = 'held';
+  clock.advance(ttlMs / 3);
+  world.time.advance(ttlMs / 3);
+  await settle();
+  clock.advance(ttlMs / 3);
+  links[0]!.fault = 'up';
+  await settle();
+  // Sent at a third of the TTL, so it lasts until four thirds; now it is two thirds.
+  clock.advance((2 / 3) * ttlMs - 1);
+  assert(leading.held);
+  clock.advance(1);
+  assert(!leading.held);
+});
+
+test('a lease that etcd ended early is noticed at the next renewal', async () => {
+  const world = new World();
+  const { store } = world.open();
+  const leading = await store.campaign('one');
+  const { entries } = world.etcd.carryOut('range', { key: '/test/election:', prefix: true });
+  world.etcd.carryOut('leaseRevoke', { lease: entries[0]?.lease ?? '' });
+  await world.pass(ttlMs / 3 + 20);
+  assert(!leading.held);
+});
+
 test('the guarded write of a leader that was deposed while it believed to lead is refused by etcd', async () => {
   const world = new World();
   const clock = new VirtualTime();
@@ -275,6 +313,39 @@ test('winning is believed once although its answer was lost', async () => {
   assert((await store.compareAndSet('/a', 'absent', '', { leadership: leading })).ok);
 });
 
+test('no copy of a request of the campaign that arrives late disturbs the leadership', async () => {
+  for (const heldFromMs of [5, 25, 45, 65]) {
+    const world = new World();
+    const [a, b] = [world.etcd.link('a:1', 10), world.etcd.link('b:1', 10)];
+    const { store } = world.open([a, b]);
+    const campaign = store.campaign('one');
+    await world.pass(heldFromMs);
+    a.fault = 'held';
+    const leading = await world.until(campaign);
+    a.fault = 'up';
+    await world.pass(100);
+    const write = store.compareAndSet('/a', 'absent', '', { leadership: leading });
+    assert((await world.until(write)).ok, `held from ${heldFromMs} ms`);
+    assert.equal((await world.until(store.get(leaderKey)))?.revision, leading.term);
+  }
+});
+
+test('a candidate that gives up leaves nothing behind', async () => {
+  const world = new World();
+  const one = world.open();
+  const two = world.open();
+  const leading = await one.store.campaign('one');
+  const waiting = assert.rejects(two.store.campaign('two'), failure('METADATA_CLOSED', 'not-applied'));
+  await settle();
+  const candidates = (): number =>
+    world.etcd.carryOut('range', { key: '/test/election:', prefix: true }).entries.length;
+  assert.equal(candidates(), 2);
+  await two.store.close();
+  await waiting;
+  assert.equal(candidates(), 1);
+  assert(leading.held);
+});
+
 test('a member is gone within its lease when its process dies, and back when it was only cut off', async () => {
   const world = new World();
   const one = world.open([world.etcd.link('one')]);
@@ -324,6 +395,20 @@ test('a watch tells everything once and in order through members that hang, refu
     seen,
     Array.from({ length: 60 }, (_, i) => i),
   );
+});
+
+test('a watch leaves a member that hangs as soon as a call has found it out', async () => {
+  const world = new World();
+  const watching = world.open([world.etcd.link('a:1'), world.etcd.link('b:1')]);
+  const writing = world.open();
+  const seen: string[] = [];
+  watching.store.watch('/w/', ({ key }) => seen.push(key));
+  await world.until(watching.store.get('/w/a'));
+  watching.links[0]!.fault = 'silent';
+  await writing.store.compareAndSet('/w/a', 'absent', '');
+  await world.until(watching.store.get('/w/a'));
+  await world.pass(200);
+  assert.deepEqual(seen, ['/w/a']);
 });
 
 test('a watch whose history was compacted away tells the difference to what it told', async () => {

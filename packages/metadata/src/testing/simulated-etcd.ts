@@ -193,9 +193,10 @@ export class SimulatedEtcd {
  * - refused: nothing is listening;
  * - silent: they never arrive, and nothing says so;
  * - answers-lost: they arrive and are carried out, and nothing comes back;
+ * - resets: they arrive and are carried out, and instead of the answer the connection breaks;
  * - held: they wait until the link is up again and arrive then, as at a member that is stopped.
  */
-export type LinkFault = 'up' | 'refused' | 'silent' | 'answers-lost' | 'held';
+export type LinkFault = 'up' | 'refused' | 'silent' | 'answers-lost' | 'resets' | 'held';
 
 export class SimulatedLink implements EtcdEndpoint {
   readonly name: string;
@@ -215,10 +216,10 @@ export class SimulatedLink implements EtcdEndpoint {
     return this.#fault;
   }
 
-  /** From now on. 'refused' also breaks the watches that are open; under the silent faults they stay open, silent. */
+  /** From now on. 'refused' and 'resets' also break the watches that are open; under the silent faults they stay open, silent. */
   set fault(fault: LinkFault) {
     this.#fault = fault;
-    if (fault === 'refused') for (const breakOff of [...this.#breaks]) breakOff();
+    if (fault === 'refused' || fault === 'resets') for (const breakOff of [...this.#breaks]) breakOff();
     if (fault !== 'up') return;
     const held = this.#held;
     this.#held = [];
@@ -234,7 +235,7 @@ export class SimulatedLink implements EtcdEndpoint {
       this.#arrive(() => {
         const answer = outcomeOf(() => this.#etcd.carryOut(method, request));
         this.#later(() => {
-          if (this.#fault === 'refused') cancel();
+          if (this.#fault === 'refused' || this.#fault === 'resets') cancel();
           else if (this.#fault === 'up') answer(resolve, reject);
         });
       });
@@ -282,6 +283,7 @@ export class SimulatedLink implements EtcdEndpoint {
       switch (this.#fault) {
         case 'up':
         case 'answers-lost':
+        case 'resets':
           return arrive();
         case 'held':
           return void this.#held.push(arrive);
