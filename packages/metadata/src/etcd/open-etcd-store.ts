@@ -23,7 +23,10 @@ export interface OpenEtcdStoreOptions {
   readonly endpoints: readonly string[];
   /** Begins with `/` and does not end with it, e.g. `/holdfast/production`. */
   readonly prefix: string;
-  /** At least 2000: etcd grants no shorter lease with its own default settings. */
+  /**
+   * At least 2000: etcd grants no shorter lease with its own default settings. When etcd loses its own leader it answers
+   * nobody for 1 to 3 s; a lease shorter than that costs the controllers' leadership then (and another one begins).
+   */
   readonly leaseTtlMs: number;
   /** The longest any call takes; default 3000. */
   readonly requestTimeoutMs?: number;

@@ -6,7 +6,7 @@
  * Each controller gets endpoints of its own (`link`), whose faults it alone sees. The store on top of them is the shipped
  * one (../etcd/etcd-store.ts).
  */
-import { assert, type Clock, type Timer, type Timers } from '@holdfast/base';
+import { assert, type Timer, type Timers } from '@holdfast/base';
 import {
   EtcdFailure,
   type EtcdCall,
@@ -52,9 +52,9 @@ export class SimulatedEtcd {
   #compacted = 0;
   #lastLease = 1000;
 
-  /** @param time also decides when leases end. */
-  constructor(time: Clock & Timers) {
-    this.timers = time;
+  /** @param timers decide when leases end. */
+  constructor(timers: Timers) {
+    this.timers = timers;
     this.#past.set(1, this.#entries);
   }
 
