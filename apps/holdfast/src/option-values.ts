@@ -22,12 +22,59 @@ export function oneOf<T extends string>(...words: readonly T[]): (text: string) 
   };
 }
 
-export type Fence = 'lb' | 'lease';
+/** F1, F2 and F3. */
+export type Fence = 'lb' | 'lease' | 'sync';
 
-/** `lb,lease`, `lb`, `lease` or `none`. */
+export type Replication = 'sync' | 'async';
+
+export const allFences: readonly Fence[] = ['lb', 'lease', 'sync'];
+
+/** Some of `lb,lease,sync`, or `none`. */
 export function fenceList(text: string): readonly Fence[] {
   if (text === 'none') return [];
-  const fences = text.split(',').map(oneOf<Fence>('lb', 'lease'));
+  const fences = text.split(',').map(oneOf<Fence>('lb', 'lease', 'sync'));
   if (new Set(fences).size !== fences.length) throw new InvalidArgumentError('A fence is named twice.');
+  if (fences.includes('sync') && !fences.includes('lease'))
+    throw new InvalidArgumentError('sync needs lease: without epochs nobody can tell whose acknowledgements count.');
   return fences;
+}
+
+/**
+ * Fences and replication as they belong together: `sync` in the list is synchronous replication.
+ * @param fences as asked; undefined: all.
+ * @param replication as asked; undefined: what the list says.
+ * @param refuse ends with the reason when the two contradict each other.
+ */
+export function replicationOf(
+  fences: readonly Fence[] | undefined,
+  replication: Replication | undefined,
+  refuse: (reason: string) => never,
+): { readonly fences: readonly ('lb' | 'lease')[]; readonly replication: Replication } {
+  const asked = fences ?? allFences;
+  const listed: Replication = asked.includes('sync') ? 'sync' : 'async';
+  if (fences !== undefined && replication !== undefined && replication !== listed)
+    return refuse(
+      `error: --fences ${fences.join(',') || 'none'} and --replication ${replication} contradict each other`,
+    );
+  return { fences: asked.filter((fence) => fence !== 'sync'), replication: replication ?? listed };
+}
+
+/** `http://host:port`, without a path. */
+export function apiUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '')
+    throw new InvalidArgumentError('A URL such as http://127.0.0.1:9379 is expected.');
+  return text.replace(/\/+$/, '');
+}
+
+/** Several API addresses, separated by commas. */
+export function apiUrls(text: string): readonly string[] {
+  return text.split(',').map(apiUrl);
+}
+
+/** `http://host:port,…` of etcd's members. */
+export function etcdEndpoints(text: string): readonly string[] {
+  const urls = text.split(',').map(apiUrl);
+  if (urls.some((url) => new URL(url).port === '')) throw new InvalidArgumentError('Each endpoint needs its port.');
+  return urls;
 }

@@ -4,16 +4,16 @@
  *
  * The revision of the bindings record guards every call, so a late one of a deposed controller changes nothing.
  */
-import { messageOf, type Logger, type Timer, type Timers } from '@holdfast/base';
+import { messageOf, OperationError, type Logger, type Timer, type Timers } from '@holdfast/base';
 import type { ApplyResult, BalancerDriver, Binding, ObservedBindings } from '@holdfast/balancer';
-import type { RecordStore } from './record-store.ts';
+import type { StoreMirror } from './store-mirror.ts';
 
 const observeEveryMs = 1000;
 
 export interface BindingReconcilerOptions {
   /** Undefined: there is no balancer, bindings are only stored. */
   readonly driver: BalancerDriver | undefined;
-  readonly records: RecordStore;
+  readonly mirror: StoreMirror;
   readonly timers: Timers;
   readonly logger: Logger;
   /** False while the bindings of the store run ahead of what may be true (an announced master is not promoted yet). */
@@ -76,8 +76,12 @@ export class BindingReconciler {
   }
 
   async #applyOnce(): Promise<ApplyResult> {
+    if (this.#isStopped)
+      throw new OperationError('CONTROLLER_TERM_ENDED', 'this controller does not lead any more', {
+        outcome: 'not-applied',
+      });
     const { driver } = this.#options;
-    const { revision } = this.#options.records.bindings;
+    const { revision } = this.#options.mirror.bindings;
     if (driver === undefined || revision === 0) return { revision, failed: [] };
     const result = await driver.apply({ revision, bindings: this.#desired() });
     for (const { address, reason } of result.failed)
@@ -100,29 +104,31 @@ export class BindingReconciler {
     const binding = observed?.bindings.find((each) => each.address === address);
     let cut = 0;
     for (const other of binding?.connections ?? []) {
-      if (other.backend === backend || other.count === 0) continue;
+      // No revision guards a cut: once somebody else leads, the backend may be the right one again.
+      if (other.backend === backend || other.count === 0 || this.#isStopped) continue;
       cut += (await this.#options.driver?.cut(address, other.backend)) ?? 0;
     }
     return cut;
   }
 
   #desired(): Binding[] {
-    return Object.values(this.#options.records.bindings.value.clusters).flat();
+    return Object.values(this.#options.mirror.bindings.value.clusters).flat();
   }
 
   /** Never rejects. */
   async #look(): Promise<void> {
-    const { driver, records, timers, logger } = this.#options;
+    const { driver, mirror, timers, logger } = this.#options;
     try {
-      const before = records.bindings.revision;
+      const before = mirror.bindings.revision;
       await this.#options.refresh();
-      const { revision } = records.bindings;
+      const { revision } = mirror.bindings;
       const isNew = revision !== before;
       if (driver !== undefined && revision > 0) await (isNew ? this.#applyIfAllowed() : this.#putRight());
       this.#lastError = '';
     } catch (error) {
       const reason = messageOf(error);
-      if (reason !== this.#lastError) logger.warn('the balancer is not where it should be', { reason });
+      if (reason !== this.#lastError && !this.#isStopped)
+        logger.warn('the balancer is not where it should be', { reason });
       this.#lastError = reason;
     }
     if (!this.#isStopped) this.#timer = timers.after(observeEveryMs, () => void this.#look());
@@ -133,9 +139,9 @@ export class BindingReconciler {
   }
 
   async #putRight(): Promise<void> {
-    const { records, logger } = this.#options;
+    const { mirror, logger } = this.#options;
     const observed = await this.observe();
-    const { revision } = records.bindings;
+    const { revision } = mirror.bindings;
     if (observed === undefined || this.#inFlight !== undefined || !this.#options.mayApply()) return;
     if (observed.revision === revision && this.#desired().every((wanted) => isServed(wanted, observed))) return;
     logger.warn('the balancer differs from the store and is put right', {

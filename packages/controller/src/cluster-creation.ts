@@ -16,7 +16,14 @@ import { controlPortOffset, parseEndpoint, splitSlots } from '@holdfast/topology
 import { apiError } from './api-error.ts';
 import { desiredBindings, endpointOf } from './cluster-layout.ts';
 import { NodeLink, type NodeLinkOptions } from './node-link.ts';
-import type { BindingRecord, ClusterNodeRecord, ClusterRecord, ClusterShardRecord, Fence } from './records.ts';
+import type {
+  BindingRecord,
+  ClusterNodeRecord,
+  ClusterRecord,
+  ClusterShardRecord,
+  Fence,
+  Replication,
+} from './records.ts';
 
 export interface NewCluster {
   readonly name: string;
@@ -32,12 +39,13 @@ export interface NewCluster {
 export interface CreationContext {
   readonly namespace: string;
   readonly fences: readonly Fence[];
+  readonly replication: Replication;
+  /** Ids of the controllers whose leases count in the first epoch; empty: any single one's. */
+  readonly controllers: readonly string[];
   readonly times: FenceTimes;
   readonly random: Random;
   /** Unix time. */
   readonly wallMs: number;
-  /** Addresses that other clusters use already. */
-  readonly usedAddresses: ReadonlySet<string>;
   readonly link: Pick<NodeLinkOptions, 'connector' | 'timers'>;
 }
 
@@ -102,6 +110,7 @@ export async function makeCluster(request: NewCluster, context: CreationContext)
     password: request.password,
     leaseMs: times.leaseMs,
     fences,
+    replication: context.replication,
     shards,
   };
   const records = shards.map((shard, index) => firstRecord(shard, asked[index * request.replicas]?.reply, context));
@@ -160,7 +169,7 @@ function firstRecord(
     masterId,
     processId: reply?.processId ?? '-',
     isr: reply === undefined || reply.logId === '' ? [] : [{ nodeId: masterId, logId: reply.logId }],
-    controllers: [],
+    controllers: context.controllers,
     transition: {
       kind: 'creation',
       cause: 'created',

@@ -1,76 +1,79 @@
-/** One cluster at work: its nodes are watched, its shards driven, its topology and replica addresses kept right. */
+/**
+ * One cluster as every controller serves it, whether it leads or not: each node is watched, leases are granted and
+ * withheld by what the mirror of the store shows, and what the other controllers must know of it (answers to "withhold",
+ * nodes that do not answer) is written to the store. What only the leader does hangs on it as `lead`.
+ */
 import type { Clock, Connector, Logger, Timers } from '@holdfast/base';
-import { fenceTimes, publishedMasterId, type FenceTimes, type Heartbeat } from '@holdfast/fencing';
-import type { BindingReconciler } from './binding-reconciler.ts';
-import { desiredBindings, sameBindingRecords } from './cluster-layout.ts';
-import { EventLog } from './event-log.ts';
+import {
+  countWithheld,
+  fenceTimes,
+  type FenceTimes,
+  type Heartbeat,
+  type ShardRecord,
+  type Suspicion,
+  type WithholdAnswer,
+} from '@holdfast/fencing';
+import type { ClusterLead } from './cluster-lead.ts';
 import { NodeWatch } from './node-watch.ts';
-import type { ClusterChange, ClusterMirror, RecordStore } from './record-store.ts';
-import type { BindingsRecord } from './records.ts';
-import { ShardDriver } from './shard-driver.ts';
-import type { ShardHost } from './shard-host.ts';
-import { followingIds } from './shard-steps.ts';
-import { TopologyReconciler } from './topology-reconciler.ts';
+import type { OwnRecords } from './own-records.ts';
+import { keys, type WithheldRecord } from './records.ts';
+import { ShardGrants } from './shard-grants.ts';
+import type { ClusterMirror, StoreMirror } from './store-mirror.ts';
 
-/** Readers of a replica that is left behind may finish within this time. */
-const replicaDrainMs = 500;
+/** Who this controller is, and whether there may be others. */
+export interface ControllerSelf {
+  readonly id: string;
+  /** URL of its REST API; empty when it has none. */
+  readonly address: string;
+  /** The store is shared: leases need a majority of the controllers. False: this is the one controller there is. */
+  readonly isShared: boolean;
+}
 
 export interface ClusterRuntimeOptions {
   readonly key: string;
+  readonly self: ControllerSelf;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly connector: Connector;
   readonly logger: Logger;
-  readonly records: RecordStore;
-  readonly bindings: BindingReconciler;
+  readonly mirror: StoreMirror;
+  readonly own: OwnRecords;
   readonly repeatAfterMs: number | undefined;
-  fatal(error: unknown): void;
 }
 
-export class ClusterRuntime implements ShardHost {
+export class ClusterRuntime {
   readonly key: string;
+  readonly self: ControllerSelf;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
   readonly times: FenceTimes;
   readonly isLeased: boolean;
-  readonly bindings: BindingReconciler;
-  readonly events: EventLog;
-  readonly drivers: readonly ShardDriver[];
+  /** What only the leader does; undefined while this controller follows. */
+  lead: ClusterLead | undefined;
   readonly #options: ClusterRuntimeOptions;
+  readonly #createdAtMs: number;
   readonly #watches: ReadonlyMap<string, NodeWatch>;
+  readonly #grants: readonly ShardGrants[];
   /** Shard index by node id. */
   readonly #shardOf = new Map<string, number>();
-  readonly #processIds = new Map<string, string>();
-  readonly #topology: TopologyReconciler;
+  #isStopped = false;
 
   constructor(options: ClusterRuntimeOptions) {
-    const { key, clock, timers, records, bindings, repeatAfterMs } = options;
+    const { key, self, clock, timers, repeatAfterMs } = options;
     this.#options = options;
     this.key = key;
+    this.self = self;
     this.clock = clock;
     this.timers = timers;
     this.logger = options.logger.child({ cluster: key });
-    this.bindings = bindings;
-    this.events = new EventLog({
-      records,
-      key,
-      clock,
-      timers,
-      logger: this.logger,
-      isBusy: () => this.mirror().shards.some(({ value }) => value.transition !== null),
-    });
-    const cluster = this.mirror().cluster.value;
-    this.times = fenceTimes({ leaseMs: cluster.leaseMs, ...(repeatAfterMs === undefined ? {} : { repeatAfterMs }) });
-    this.isLeased = cluster.fences.includes('lease');
+    const { cluster, shards } = this.mirror();
+    const { leaseMs, fences, createdAtMs } = cluster.value;
+    this.#createdAtMs = createdAtMs;
+    this.times = fenceTimes({ leaseMs, ...(repeatAfterMs === undefined ? {} : { repeatAfterMs }) });
+    this.isLeased = fences.includes('lease');
     this.#watches = this.#watchAll();
-    this.drivers = cluster.shards.map((_, index) => new ShardDriver(this, index));
-    const watches = [...this.#watches.values()];
-    this.#topology = new TopologyReconciler(
-      this,
-      () => watches,
-      () => this.isSettled,
-    );
+    this.#grants = shards.map((_, index) => new ShardGrants(this, index));
   }
 
   #watchAll(): ReadonlyMap<string, NodeWatch> {
@@ -87,7 +90,7 @@ export class ClusterRuntime implements ShardHost {
           times: this.times,
           compose: (each) => this.#compose(each),
           onReply: (each, arrivedMs) => this.#onReply(each, arrivedMs),
-          onChange: (each, effect) => this.#onChange(each, effect),
+          onChange: (each, effect) => this.#onObserved(each, effect),
         });
         watches.set(node.id, watch);
       }
@@ -97,114 +100,120 @@ export class ClusterRuntime implements ShardHost {
 
   start(): void {
     for (const watch of this.#watches.values()) watch.start();
-    for (const driver of this.drivers) driver.drive();
+    this.onMirrorChange();
   }
 
   stop(): void {
+    this.#isStopped = true;
+    this.lead?.stop();
+    this.lead = undefined;
     for (const watch of this.#watches.values()) watch.stop();
-    for (const driver of this.drivers) driver.stop();
+    for (const prefix of [keys.withheldAll, keys.observedAll]) this.#options.own.forget(`${prefix}${this.key}/`);
+  }
+
+  /** True when this is another cluster than the mirror's of the same name. */
+  get isReplaced(): boolean {
+    return this.#options.mirror.cluster(this.key)?.cluster.value.createdAtMs !== this.#createdAtMs;
   }
 
   mirror(): ClusterMirror {
-    const mirror = this.#options.records.cluster(this.key);
+    const mirror = this.#options.mirror.cluster(this.key);
     if (mirror === undefined) throw new RangeError(`cluster ${this.key} is not in the store`);
     return mirror;
   }
 
-  commit(build: (mirror: ClusterMirror, bindings: BindingsRecord) => ClusterChange | undefined): Promise<void> {
-    return this.#options.records.commit(this.key, build);
+  record(index: number): ShardRecord {
+    const stored = this.mirror().shards[index];
+    if (stored === undefined) throw new RangeError(`no shard ${index} in ${this.key}`);
+    return stored.value;
+  }
+
+  get watches(): readonly NodeWatch[] {
+    return [...this.#watches.values()];
   }
 
   watch(nodeId: string): NodeWatch | undefined {
     return this.#watches.get(nodeId);
   }
 
-  fatal(error: unknown): void {
-    this.#options.fatal(error);
+  shardOf(nodeId: string): number {
+    const index = this.#shardOf.get(nodeId);
+    if (index === undefined) throw new RangeError(`node ${nodeId} belongs to no shard`);
+    return index;
   }
 
-  onChanged(): void {
-    for (const watch of this.#watches.values()) this.#reconcile(watch);
+  grants(index: number): ShardGrants {
+    const grants = this.#grants[index];
+    if (grants === undefined) throw new RangeError(`no shard ${index} in ${this.key}`);
+    return grants;
   }
 
-  /** False while an announced master is not promoted yet: neither topology nor bindings go out before. */
-  get isSettled(): boolean {
-    return this.drivers.every(({ isSettled }) => isSettled);
-  }
-
-  /** True when every shard has its master, every node the topology: what a creation waits for. */
-  get isReady(): boolean {
-    const { version } = this.mirror().cluster.value;
-    const isStable = this.drivers.every(({ record }) => record.transition === null && record.masterId !== '-');
-    return isStable && [...this.#watches.values()].every(({ reply }) => reply?.version === version);
-  }
-
-  /** Lets the bindings of replica addresses follow who is well. Masters' addresses move with transitions only. */
-  async refreshBindings(): Promise<void> {
-    if (this.drivers.some(({ record }) => record.transition !== null)) return;
-    await this.commit((mirror, bindings) => {
-      const current = bindings.clusters[this.key] ?? [];
-      const shards = mirror.shards.map(({ value }) => value);
-      if (shards.some(({ transition }) => transition !== null)) return undefined;
-      const wellIds = followingIds(this, mirror);
-      const cluster = mirror.cluster.value;
-      const wanted = desiredBindings({ cluster, shards, wellIds, current, drainMs: replicaDrainMs });
-      if (sameBindingRecords(wanted, current)) return undefined;
-      return { bindings: { clusters: { ...bindings.clusters, [this.key]: wanted } } };
+  /** The store shows something else than before: grants follow at once, and this controller answers for it. */
+  onMirrorChange(): void {
+    if (this.#isStopped) return;
+    this.#grants.forEach((grants, index) => {
+      const { epoch, controllers, transition } = this.record(index);
+      grants.noteRecord();
+      if (transition === null || transition.fromEpoch === 0) return;
+      const { epoch: withheldEpoch, remainingMs } = grants.withhold(epoch - 1);
+      if (!controllers.includes(this.self.id)) return;
+      const value: WithheldRecord = { createdAtMs: this.#createdAtMs, epoch: withheldEpoch, remainingMs };
+      this.#options.own.want(keys.withheld(this.key, index, this.self.id), value);
     });
+    this.lead?.onChanged();
   }
 
-  #driverOf(watch: NodeWatch): ShardDriver | undefined {
-    return this.drivers[this.#shardOf.get(watch.node.id) ?? -1];
+  /** What is known to have been answered to "withhold every epoch below the record's", this controller's word included. */
+  withholdAnswers(index: number): WithholdAnswer[] {
+    const { epoch, controllers } = this.record(index);
+    const { id } = this.self;
+    const own = this.grants(index).ownAnswer(epoch - 1, controllers.length === 0 ? '' : id);
+    const answers = own === undefined ? [] : [own];
+    for (const [controllerId, { value, arrivedMs }] of this.#options.mirror.withheld(this.key, index)) {
+      if (controllerId === id || value.createdAtMs !== this.#createdAtMs || value.epoch < epoch - 1) continue;
+      answers.push(countWithheld(controllerId, value, arrivedMs));
+    }
+    return answers;
+  }
+
+  /** Ids of all that belong to the controllers; empty where there is only this one. */
+  get controllerIds(): readonly string[] {
+    return this.self.isShared ? this.#options.mirror.controllers.map(({ id }) => id) : [];
+  }
+
+  /** Controllers that are alive and do not hear the node, and how many controllers there are. */
+  suspicion(nodeId: string): Suspicion {
+    const { mirror } = this.#options;
+    const isOwn = this.#watches.get(nodeId)?.isSuspect === true;
+    if (!this.self.isShared) return { suspectedBy: isOwn ? 1 : 0, controllerCount: 1 };
+    let suspectedBy = isOwn ? 1 : 0;
+    for (const [id, { value }] of mirror.observed(this.key)) {
+      if (id === this.self.id || !mirror.isAlive(id) || value.createdAtMs !== this.#createdAtMs) continue;
+      if (value.suspects.includes(nodeId)) suspectedBy += 1;
+    }
+    return { suspectedBy, controllerCount: Math.max(1, mirror.controllers.length) };
   }
 
   #compose(watch: NodeWatch): Heartbeat {
-    const driver = this.#driverOf(watch);
-    if (driver === undefined) throw new RangeError(`node ${watch.node.id} belongs to no shard`);
-    return driver.compose(watch);
+    const index = this.shardOf(watch.node.id);
+    const granting = this.lead?.granting(index) ?? { isGranting: false, isPromoted: false };
+    return this.grants(index).compose(watch, granting);
   }
 
   #onReply(watch: NodeWatch, arrivedMs: number): void {
-    this.#noteProcess(watch);
-    this.#driverOf(watch)?.onReply(watch, arrivedMs);
-    this.#reconcile(watch);
+    const index = this.shardOf(watch.node.id);
+    this.grants(index).noteReply(watch, arrivedMs);
+    this.lead?.onReply(watch);
   }
 
-  #reconcile(watch: NodeWatch): void {
-    const driver = this.#driverOf(watch);
-    if (driver !== undefined && !watch.isSuspect) this.#topology.consider(watch, driver);
-  }
-
-  #noteProcess(watch: NodeWatch): void {
-    const { id } = watch.node;
-    const processId = watch.reply?.processId ?? '';
-    const before = this.#processIds.get(id);
-    this.#processIds.set(id, processId);
-    if (before === undefined || before === processId || processId === '') return;
-    const message = `node ${id} was restarted: process ${before} is now ${processId}`;
-    this.events.add({ kind: 'process-changed', shard: this.#shardOf.get(id) ?? -1, message });
-  }
-
-  #onChange(watch: NodeWatch, effect: 'suspected' | 'recovered'): void {
-    const { id } = watch.node;
-    const shard = this.#shardOf.get(id) ?? -1;
-    const record = this.drivers[shard]?.record;
-    const silentMs = this.clock.leaseMs() - watch.heardMs;
-    if (effect === 'recovered') {
-      this.events.add({ kind: 'node-up', shard, message: `node ${id} answers again` });
-    } else {
-      const isMaster = record !== undefined && publishedMasterId(record) === id;
-      const kind = isMaster ? 'master-suspected' : 'node-down';
-      const message = `${isMaster ? 'master' : 'node'} ${id} has not answered for ${Math.round(silentMs)} ms`;
-      this.events.add({
-        kind,
-        shard,
-        epoch: record?.epoch ?? 0,
-        cause: 'no-reply',
-        message,
-        timings: { silent_ms: silentMs },
+  #onObserved(watch: NodeWatch, effect: 'suspected' | 'recovered'): void {
+    if (this.self.isShared) {
+      const suspects = this.watches.filter(({ isSuspect }) => isSuspect).map(({ node }) => node.id);
+      this.#options.own.want(keys.observed(this.key, this.self.id), {
+        createdAtMs: this.#createdAtMs,
+        suspects: suspects.sort(),
       });
     }
-    this.#driverOf(watch)?.drive();
+    this.lead?.onObserved(watch, effect);
   }
 }

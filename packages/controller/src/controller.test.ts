@@ -205,19 +205,40 @@ test('a switchover whose candidate does not catch up gives the clients back and 
 
 test('a failover by an operator waits for the lease of a master that is well', async () => {
   const world = await clusterAtWork();
-  const reply = await world.call({ operation: 'failover', ...of, shard: 0, preferredId: undefined });
+  const reply = await world.call({
+    operation: 'failover',
+    ...of,
+    shard: 0,
+    preferredId: undefined,
+    acceptDataLoss: false,
+  });
   assert.equal(reply.status, 200, JSON.stringify(reply.body));
   await world.run(300);
   assert.equal(node(world, 1).isBelieved, true);
   assert.deepEqual(world.violations, []);
 });
 
-test('a master that cannot write is replaced although it answers', async () => {
+test('a master that cannot write gives its role up: nobody waits for its lease', async () => {
   const world = await clusterAtWork();
   await world.run(10_000);
   node(world, 0).health = 'write-failed';
+  const tookMs = await world.until('b is master', 1500, () => node(world, 1).isBelieved);
+  assert.ok(tookMs < 500, `${tookMs} ms`);
+  await world.run(200);
+  assert.ok(node(world, 0).told.includes('RESIGN 1'));
+  const started = (await eventsOf(world)).find(({ kind }) => kind === 'switchover-started');
+  assert.equal(started?.cause, 'write-failed');
+  assert.deepEqual(world.violations, []);
+});
+
+test('a master that cannot write and has nobody near is failed over by its lease', async () => {
+  const world = await clusterAtWork();
+  await world.run(10_000);
+  node(world, 1).linkStatus = 'down';
+  await world.run(200);
+  node(world, 0).health = 'disk-stalled';
   await world.until('b is master', 1500, () => node(world, 1).isBelieved);
-  assert.equal((await eventsOf(world)).find(({ kind }) => kind === 'failover-started')?.cause, 'write-failed');
+  assert.equal((await eventsOf(world)).find(({ kind }) => kind === 'failover-started')?.cause, 'disk-stalled');
   assert.deepEqual(world.violations, []);
 });
 
@@ -299,7 +320,7 @@ test('a balancer that cannot be asked delays no promotion and is put right when 
   await world.until(
     'the failover is over',
     1500,
-    () => world.controller.runtime('holdfast', 'local')?.drivers[0]?.record.transition === null,
+    () => world.controller.runtime('holdfast', 'local')?.lead?.drivers[0]?.record.transition === null,
   );
   assert.equal(world.balancer.current.bindings[0]?.backend, '127.0.0.1:6661');
   world.balancer.failure = undefined;

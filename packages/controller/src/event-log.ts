@@ -6,9 +6,8 @@
  * killed controller had not written yet is lost with it; the decisions themselves are in the shard records. The log is
  * bounded; ids go on rising.
  */
-import { messageOf, type Clock, type Logger, type Timers } from '@holdfast/base';
+import { messageOf, type Clock, type Logger, type Timer, type Timers } from '@holdfast/base';
 import type { EventRecord } from './records.ts';
-import type { RecordStore } from './record-store.ts';
 
 /** Kept per cluster: some hundred bytes each, so a full log stays far below the store's limit for one value. */
 const eventsMax = 500;
@@ -28,66 +27,88 @@ export interface EventInput {
 }
 
 export interface EventLogOptions {
-  readonly records: RecordStore;
   /** `<ns>/<name>` of the cluster. */
   readonly key: string;
+  /** What the store has. */
+  readonly before: readonly EventRecord[];
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
   /** True while the store is needed for something that clients wait for. */
   isBusy(): boolean;
+  /** Writes the whole log. */
+  write(events: readonly EventRecord[]): Promise<unknown>;
 }
 
 export class EventLog {
-  readonly #records: RecordStore;
-  readonly #key: string;
-  readonly #clock: Clock;
-  readonly #timers: Timers;
-  readonly #logger: Logger;
-  readonly #isBusy: () => boolean;
-  #events: EventRecord[];
+  readonly #options: EventLogOptions;
+  #events: readonly EventRecord[];
   #nextId: number;
+  #timer: Timer | undefined;
   /** Lease clock of the first event that is not on its way to the store; undefined: all are. */
   #dirtySinceMs: number | undefined;
+  #isStopped = false;
 
   constructor(options: EventLogOptions) {
-    this.#records = options.records;
-    this.#key = options.key;
-    this.#clock = options.clock;
-    this.#timers = options.timers;
-    this.#logger = options.logger;
-    this.#isBusy = options.isBusy;
-    this.#events = [...(options.records.cluster(options.key)?.events.value.events ?? [])];
+    this.#options = options;
+    this.#events = options.before;
     this.#nextId = (this.#events.at(-1)?.id ?? 0) + 1;
   }
 
+  /** Nothing is told after this: somebody else leads, and tells what happens. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
   add(input: EventInput): void {
+    if (this.#isStopped) return;
+    const { clock, logger } = this.#options;
     const { kind, shard = null, epoch = null, cause = null, message } = input;
     const timings: Record<string, number> = {};
     for (const [name, ms] of Object.entries(input.timings ?? {})) timings[name] = Math.round(ms * 10) / 10;
-    const at = new Date(this.#clock.wallMs()).toISOString();
-    this.#events.push({ id: this.#nextId++, at, kind, shard, epoch, cause, message, timings });
-    if (this.#events.length > eventsMax) this.#events.splice(0, this.#events.length - eventsMax);
-    this.#logger.info(message, { event: kind, shard, epoch, cause, ...timings });
+    const at = new Date(clock.wallMs()).toISOString();
+    const event = { id: this.#nextId++, at, kind, shard, epoch, cause, message, timings };
+    this.#events = [...this.#events, event].slice(-eventsMax);
+    logger.info(message, { event: kind, shard, epoch, cause, ...timings });
     if (this.#dirtySinceMs !== undefined) return;
-    this.#dirtySinceMs = this.#clock.leaseMs();
+    this.#dirtySinceMs = clock.leaseMs();
     this.#writeLater();
   }
 
   /** Events with an id above `after`, oldest first, the last `limit` of them. */
   list(after: number, limit: number): readonly EventRecord[] {
-    return this.#events.filter(({ id }) => id > after).slice(-limit);
+    return listEvents(this.#events, after, limit);
+  }
+
+  /** Writes what is not written yet, now: the controller is about to end. */
+  async flush(): Promise<void> {
+    if (this.#isStopped || this.#dirtySinceMs === undefined) return;
+    this.#timer?.cancel();
+    await this.#write();
   }
 
   #writeLater(): void {
-    this.#timers.after(writeAfterMs, () => {
-      const waitedMs = this.#clock.leaseMs() - (this.#dirtySinceMs ?? 0);
-      if (this.#isBusy() && waitedMs < writeAfterMaxMs) return this.#writeLater();
-      this.#dirtySinceMs = undefined;
-      this.#records
-        .commit(this.#key, () => ({ events: { events: [...this.#events] } }))
-        // The next event tries again; a store that failed for good ends the process at the next decision.
-        .catch((error: unknown) => this.#logger.warn('events were not written', { error: messageOf(error) }));
+    const { clock, timers, isBusy } = this.#options;
+    this.#timer = timers.after(writeAfterMs, () => {
+      const waitedMs = clock.leaseMs() - (this.#dirtySinceMs ?? 0);
+      if (isBusy() && waitedMs < writeAfterMaxMs) return this.#writeLater();
+      void this.#write();
     });
   }
+
+  /** Never rejects: the next event tries again. */
+  async #write(): Promise<void> {
+    this.#dirtySinceMs = undefined;
+    try {
+      await this.#options.write(this.#events);
+    } catch (error) {
+      if (!this.#isStopped) this.#options.logger.warn('events were not written', { error: messageOf(error) });
+    }
+  }
+}
+
+/** Of `events`, oldest first, those with an id above `after`, and of them the newest `limit`. */
+export function listEvents(events: readonly EventRecord[], after: number, limit: number): readonly EventRecord[] {
+  return events.filter(({ id }) => id > after).slice(-limit);
 }

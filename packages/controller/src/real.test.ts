@@ -10,6 +10,9 @@ function options(change: Partial<ControllerOptions> & { directory: string }): Co
   return {
     bind: '127.0.0.1',
     port: 0,
+    store: { kind: 'embedded' },
+    advertise: undefined,
+    replication: 'async',
     leaseMs: 1000,
     fences: ['lb', 'lease'],
     balancer: undefined,

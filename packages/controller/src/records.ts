@@ -7,6 +7,12 @@
  *     /holdfast/shards/<ns>/<cluster>/<index>
  *     /holdfast/events/<ns>/<cluster>
  *     /holdfast/bindings
+ *     /holdfast/controllers/<id>                     who belongs to the controllers, alive or not
+ *     /holdfast/withheld/<ns>/<cluster>/<index>/<id> what a controller answered when an epoch was withheld
+ *     /holdfast/observed/<ns>/<cluster>/<id>         which nodes do not answer that controller
+ *
+ * The first five are written by the leader alone, each guarded by its leadership; of the others each controller has its
+ * own. Who leads and who is alive the store itself keeps (`leaderKey`, `membersPrefix` of @holdfast/metadata).
  */
 import { FatalError } from '@holdfast/base';
 import { checkShardRecord, type ShardRecord } from '@holdfast/fencing';
@@ -14,6 +20,12 @@ import type { Entry } from '@holdfast/metadata';
 import { z } from 'zod';
 
 export const keys = {
+  all: '/holdfast/',
+  controllers: '/holdfast/controllers/',
+  withheldAll: '/holdfast/withheld/',
+  observedAll: '/holdfast/observed/',
+  shards: '/holdfast/shards/',
+  eventsAll: '/holdfast/events/',
   namespaces: '/holdfast/namespaces/',
   clusters: '/holdfast/clusters/',
   bindings: '/holdfast/bindings',
@@ -21,6 +33,10 @@ export const keys = {
   cluster: (namespace: string, name: string): string => `/holdfast/clusters/${namespace}/${name}`,
   shard: (namespace: string, name: string, index: number): string => `/holdfast/shards/${namespace}/${name}/${index}`,
   events: (namespace: string, name: string): string => `/holdfast/events/${namespace}/${name}`,
+  controller: (id: string): string => `/holdfast/controllers/${id}`,
+  /** @param cluster `<ns>/<name>` */
+  withheld: (cluster: string, index: number, id: string): string => `/holdfast/withheld/${cluster}/${index}/${id}`,
+  observed: (cluster: string, id: string): string => `/holdfast/observed/${cluster}/${id}`,
 } as const;
 
 /** Names become parts of keys and paths. */
@@ -48,7 +64,11 @@ export interface ClusterShardRecord {
   readonly nodes: readonly ClusterNodeRecord[];
 }
 
+/** F1 and F2; F3 is `replication`. */
 export type Fence = 'lb' | 'lease';
+
+/** What an acknowledgement means: on every in-sync replica, or on the master. */
+export type Replication = 'sync' | 'async';
 
 export interface ClusterRecord {
   readonly namespace: string;
@@ -59,6 +79,7 @@ export interface ClusterRecord {
   readonly password: string;
   readonly leaseMs: number;
   readonly fences: readonly Fence[];
+  readonly replication: Replication;
   readonly shards: readonly ClusterShardRecord[];
 }
 
@@ -90,6 +111,29 @@ export interface EventsRecord {
   readonly events: readonly EventRecord[];
 }
 
+export interface ControllerRecord {
+  readonly id: string;
+  /** URL of its REST API. */
+  readonly address: string;
+  /** Unix time. */
+  readonly startedAtMs: number;
+}
+
+/** One controller's answer to "withhold every epoch up to this one". */
+export interface WithheldRecord {
+  /** Creation time of the cluster: an answer given to a cluster of the same name before it counts for nothing. */
+  readonly createdAtMs: number;
+  readonly epoch: number;
+  /** How long its last promise might still run when it answered. */
+  readonly remainingMs: number;
+}
+
+export interface ObservedRecord {
+  readonly createdAtMs: number;
+  /** Ids of nodes that do not answer it, ascending. */
+  readonly suspects: readonly string[];
+}
+
 const nodeSchema: z.ZodType<ClusterNodeRecord> = z.object({
   id: z.string().length(40),
   addr: z.string(),
@@ -104,7 +148,7 @@ const clusterShardSchema: z.ZodType<ClusterShardRecord> = z.object({
   nodes: z.array(nodeSchema).min(1),
 });
 
-const clusterSchema: z.ZodType<ClusterRecord> = z.object({
+const clusterSchema: z.ZodType<ClusterRecord, unknown> = z.object({
   namespace: nameSchema,
   name: nameSchema,
   version: whole,
@@ -112,6 +156,8 @@ const clusterSchema: z.ZodType<ClusterRecord> = z.object({
   password: z.string(),
   leaseMs: whole,
   fences: z.array(z.enum(['lb', 'lease'])),
+  // Clusters made before there was a choice.
+  replication: z.enum(['sync', 'async']).default('async'),
   shards: z.array(clusterShardSchema).min(1),
 });
 
@@ -157,6 +203,20 @@ const eventsSchema: z.ZodType<EventsRecord> = z.object({
   ),
 });
 
+const controllerSchema: z.ZodType<ControllerRecord> = z.object({
+  id: z.string(),
+  address: z.string(),
+  startedAtMs: whole,
+});
+
+const withheldSchema: z.ZodType<WithheldRecord> = z.object({
+  createdAtMs: whole,
+  epoch: whole,
+  remainingMs: z.number().min(0),
+});
+
+const observedSchema: z.ZodType<ObservedRecord> = z.object({ createdAtMs: whole, suspects: z.array(z.string()) });
+
 /** A record and the store's revision that wrote it; revision 0: not there yet. */
 export interface Stored<T> {
   readonly value: T;
@@ -164,7 +224,7 @@ export interface Stored<T> {
 }
 
 /** @throws FatalError when the entry is not what its key says: somebody else writes into the store. */
-function read<T>(entry: Entry, schema: z.ZodType<T>): Stored<T> {
+function read<T>(entry: Entry, schema: z.ZodType<T, unknown>): Stored<T> {
   let json: unknown;
   try {
     json = JSON.parse(entry.value);
@@ -179,6 +239,11 @@ function read<T>(entry: Entry, schema: z.ZodType<T>): Stored<T> {
 
 export const readCluster = (entry: Entry): Stored<ClusterRecord> => read(entry, clusterSchema);
 export const readBindings = (entry: Entry): Stored<BindingsRecord> => read(entry, bindingsSchema);
+/** The candidate's name in `leaderKey`: the id of the controller that leads. */
+export const readLeader = (entry: Entry): Stored<string> => read(entry, z.string());
+export const readController = (entry: Entry): Stored<ControllerRecord> => read(entry, controllerSchema);
+export const readWithheld = (entry: Entry): Stored<WithheldRecord> => read(entry, withheldSchema);
+export const readObserved = (entry: Entry): Stored<ObservedRecord> => read(entry, observedSchema);
 export const readEvents = (entry: Entry): Stored<EventsRecord> => read(entry, eventsSchema);
 
 export function readShard(entry: Entry): Stored<ShardRecord> {

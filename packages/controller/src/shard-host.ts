@@ -1,11 +1,12 @@
-/** What a shard's driver needs of the cluster it belongs to. */
+/** What a shard's driver needs of the cluster it belongs to and of the controller that leads. */
 import type { Clock, Logger, Timers } from '@holdfast/base';
-import type { FenceTimes, ShardRecord } from '@holdfast/fencing';
+import type { FenceTimes, ShardRecord, Suspicion, WithholdAnswer } from '@holdfast/fencing';
 import type { BindingReconciler } from './binding-reconciler.ts';
 import type { EventLog } from './event-log.ts';
 import type { NodeWatch } from './node-watch.ts';
-import type { ClusterChange, ClusterMirror } from './record-store.ts';
-import type { BindingsRecord } from './records.ts';
+import type { BuildChange } from './record-writer.ts';
+import type { ShardGrants } from './shard-grants.ts';
+import type { ClusterMirror } from './store-mirror.ts';
 
 export interface ShardHost {
   readonly clock: Clock;
@@ -18,9 +19,21 @@ export interface ShardHost {
   readonly key: string;
   readonly bindings: BindingReconciler;
   readonly events: EventLog;
+  readonly watches: readonly NodeWatch[];
+  /** True while nothing announced in the cluster is waiting to become true. */
+  readonly isSettled: boolean;
+  /** False once the leadership is known to be lost: nothing is begun then that no revision or epoch guards. */
+  readonly mayAct: boolean;
   mirror(): ClusterMirror;
-  commit(build: (mirror: ClusterMirror, bindings: BindingsRecord) => ClusterChange | undefined): Promise<void>;
+  /** False when there was nothing to do any more. */
+  commit(build: BuildChange): Promise<boolean>;
   watch(nodeId: string): NodeWatch | undefined;
+  grants(index: number): ShardGrants;
+  /** Known answers of controllers to "withhold every epoch below the record's". */
+  withholdAnswers(index: number): readonly WithholdAnswer[];
+  suspicion(nodeId: string): Suspicion;
+  /** Ids of the controllers whose leases are to count from the next epoch on; empty: those of any single one. */
+  readonly controllerIds: readonly string[];
   /** A record of the shard changed: reconcilers and other drivers may have something to do. */
   onChanged(): void;
   /** The process must end: nothing it believes can be relied upon. */
@@ -28,7 +41,7 @@ export interface ShardHost {
 }
 
 /** The shard's own record. */
-export function shardRecordOf(host: ShardHost, index: number): ShardRecord {
+export function shardRecordOf(host: Pick<ShardHost, 'mirror' | 'key'>, index: number): ShardRecord {
   const stored = host.mirror().shards[index];
   if (stored === undefined) throw new RangeError(`no shard ${index} in ${host.key}`);
   return stored.value;

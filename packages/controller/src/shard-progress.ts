@@ -1,11 +1,10 @@
 /**
- * What this process remembers of the transition into one epoch. None of it is needed to go on after a restart: promises
- * are asked for again, RESIGN is answered again, the balancer applies again; what would be lost is the time already
- * waited and the timings for the event log.
+ * What this process remembers of the transition into one epoch. None of it is needed to go on after a restart or by
+ * another controller: RESIGN is answered again, the balancer applies again; what would be lost are the timings for the
+ * event log.
  */
 export interface ShardProgress {
   readonly epoch: number;
-  promisesEndMs: number | undefined;
   resignation: number | 'failed' | undefined;
   isRefused: boolean;
   balancer: 'pending' | 'moved' | 'failing';
@@ -28,7 +27,6 @@ export interface ProgressMarks {
 export function newProgress(epoch: number, beganMs: number, heardMs: number | undefined): ShardProgress {
   return {
     epoch,
-    promisesEndMs: undefined,
     resignation: undefined,
     isRefused: false,
     balancer: 'pending',

@@ -7,10 +7,11 @@ import { announce, finish, formatShardArguments, shardMessageOf, type ShardRecor
 import { ReplyError } from '@holdfast/resp';
 import { desiredBindings, topologyText } from './cluster-layout.ts';
 import type { NodeWatch } from './node-watch.ts';
-import type { ClusterChange, ClusterMirror } from './record-store.ts';
+import type { ClusterChange } from './record-writer.ts';
 import type { BindingsRecord } from './records.ts';
 import { shardRecordOf, type ShardHost } from './shard-host.ts';
 import type { ShardProgress } from './shard-progress.ts';
+import type { ClusterMirror } from './store-mirror.ts';
 
 /** Connections to the old backend that are still open so long after a planned move are reset. */
 const switchoverDrainMs = 500;
@@ -41,8 +42,8 @@ export async function performResign({ host, progress }: StepContext, nodeId: str
 }
 
 /** Writes announcement, topology version and bindings in one transaction. */
-export function performAnnounce({ host, index, progress }: StepContext): Promise<void> {
-  return host.commit((mirror, bindings) => {
+export async function performAnnounce({ host, index, progress }: StepContext): Promise<void> {
+  await host.commit((mirror, bindings) => {
     const record = mirror.shards[index]?.value;
     if (record === undefined || record.epoch !== progress.epoch || record.transition?.announced !== false)
       return undefined;
@@ -191,8 +192,8 @@ export async function performRelease(context: StepContext, nodeId: string, epoch
   progress.isReleased = true;
 }
 
-/** Ends the transition in the store. */
-export function performFinish({ host, index, progress }: StepContext): Promise<void> {
+/** Ends the transition in the store; false when it had ended, or another epoch was taken. */
+export function performFinish({ host, index, progress }: StepContext): Promise<boolean> {
   return host.commit((mirror) => {
     const record = mirror.shards[index]?.value;
     if (record === undefined || record.epoch !== progress.epoch || record.transition === null) return undefined;

@@ -3,48 +3,67 @@ import type { ObservedBindings } from '@holdfast/balancer';
 import { publishedMasterId, type HeartbeatReply } from '@holdfast/fencing';
 import { formatSlotRange, type Slot } from '@holdfast/topology';
 import { topologyMasterId } from './cluster-layout.ts';
+import type { ApiHost } from './api.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
-import type { ClusterMirror } from './record-store.ts';
 import type { BindingRecord, ClusterNodeRecord, ClusterShardRecord } from './records.ts';
+import { shardReplication } from './shard-facts.ts';
+import type { ClusterMirror } from './store-mirror.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** Body of `GET …/clusters/:c/status`. Durations in ms, sequences as numbers. */
-export function clusterStatus(runtime: ClusterRuntime, bindings: readonly BindingRecord[]): Json {
+export function clusterStatus(host: ApiHost, runtime: ClusterRuntime, observed: ObservedBindings | undefined): Json {
   const { cluster } = runtime.mirror();
-  const { name, version, leaseMs, fences } = cluster.value;
+  const { name, version, leaseMs, fences, replication } = cluster.value;
+  const bindings = host.mirror.bindings.value.clusters[runtime.key] ?? [];
   return {
     cluster: name,
     version,
     lease_ms: leaseMs,
-    fences: [...fences],
+    fences: [...fences, ...(replication === 'sync' ? ['sync'] : [])],
+    replication,
+    controllers: controllersJson(host),
     shards: cluster.value.shards.map((shard, index) => shardStatus(runtime, shard, index)),
-    bindings: bindings.map((binding) => bindingStatus(binding, runtime.bindings.observed)),
+    bindings: bindings.map((binding) => bindingStatus(binding, observed)),
   };
 }
 
+/** Every controller that was ever let in and not removed; the only one where the store is its own. */
+export function controllersJson({ self, mirror, term }: ApiHost): Json[] {
+  if (!self.isShared) return [{ id: self.id, address: self.address, leader: term !== undefined, alive: true }];
+  const { leaderId } = mirror;
+  return mirror.controllers.map(({ id, address }) => {
+    const alive = id === self.id || mirror.isAlive(id);
+    return { id, address, leader: id === self.id ? term !== undefined : alive && id === leaderId, alive };
+  });
+}
+
 function shardStatus(runtime: ClusterRuntime, shard: ClusterShardRecord, index: number): Json {
-  const driver = runtime.drivers[index];
-  const record = driver?.record;
-  const masterId = record === undefined ? '-' : publishedMasterId(record);
+  const record = runtime.record(index);
+  const masterId = publishedMasterId(record);
   const master = runtime.watch(masterId);
   const sequence = master?.reply?.sequence ?? null;
+  const members = new Set(record.isr.map(({ nodeId }) => nodeId));
   return {
     index,
-    epoch: record?.epoch ?? 0,
+    epoch: record.epoch,
     slot_ranges: slotTexts(shard),
     phase: phaseOf(runtime, index),
-    step: driver?.step ?? null,
+    step: runtime.lead?.drivers[index]?.step ?? null,
     lb_address: shard.masterLb,
     replica_lb_address: shard.replicaLb,
     lease_valid_for_ms: leaseValidForMs(runtime, masterId),
-    nodes: shard.nodes.map((node) => nodeStatus(runtime, node, { shard, masterId, masterSequence: sequence })),
+    replication: shardReplication(runtime, index),
+    isr: [...members],
+    isr_version: record.isrVersion,
+    controllers: [...record.controllers],
+    nodes: shard.nodes.map((node) => nodeStatus(runtime, node, { shard, masterId, masterSequence: sequence, members })),
   };
 }
 
 function phaseOf(runtime: ClusterRuntime, index: number): string {
-  const record = runtime.drivers[index]?.record;
-  if (record === undefined || record.masterId === '-') return 'no-master';
+  const record = runtime.record(index);
+  if (record.masterId === '-') return 'no-master';
   if (record.transition === null) return 'stable';
   return record.transition.kind === 'switchover' ? 'switchover' : 'failover';
 }
@@ -61,6 +80,8 @@ interface ShardContext {
   readonly shard: ClusterShardRecord;
   readonly masterId: string;
   readonly masterSequence: number | null;
+  /** Ids of the recorded ISR. */
+  readonly members: ReadonlySet<string>;
 }
 
 function nodeStatus(runtime: ClusterRuntime, node: ClusterNodeRecord, context: ShardContext): Json {
@@ -75,16 +96,39 @@ function nodeStatus(runtime: ClusterRuntime, node: ClusterNodeRecord, context: S
     alive: watch?.reply !== undefined && !watch.isSuspect,
     last_reply_ms_ago: watch?.repliedMs === undefined ? null : Math.round(runtime.clock.leaseMs() - watch.repliedMs),
     ...replyStatus(watch?.reply, context.masterSequence),
+    in_isr: context.members.has(node.id),
     lb_address: isMaster ? shard.masterLb : shard.replicaLb,
   };
 }
 
+const noReplyStatus: Readonly<Record<string, Json>> = {
+  sequence: null,
+  lag: null,
+  last_epoch: null,
+  version: null,
+  epoch: null,
+  armed: null,
+  replication_mode: null,
+  health: null,
+  process_id: null,
+  log_id: null,
+};
+
 function replyStatus(reply: HeartbeatReply | undefined, masterSequence: number | null): Readonly<Record<string, Json>> {
-  if (reply === undefined)
-    return { sequence: null, lag: null, version: null, epoch: null, armed: null, process_id: null };
-  const { sequence, version, epoch, armed, processId } = reply;
-  const lag = masterSequence === null ? null : Math.max(0, masterSequence - sequence);
-  return { sequence, lag, version, epoch, armed, process_id: processId };
+  if (reply === undefined) return noReplyStatus;
+  const { sequence, lastEpoch, version, epoch, armed, replicationMode, health, processId, logId } = reply;
+  return {
+    sequence,
+    lag: masterSequence === null ? null : Math.max(0, masterSequence - sequence),
+    last_epoch: lastEpoch,
+    version,
+    epoch,
+    armed,
+    replication_mode: replicationMode,
+    health,
+    process_id: processId,
+    log_id: logId,
+  };
 }
 
 function bindingStatus(binding: BindingRecord, observed: ObservedBindings | undefined): Json {

@@ -15,29 +15,23 @@ import { sendShard, sendTopology, throwIfError } from './shard-steps.ts';
 
 export class TopologyReconciler {
   readonly #host: ShardHost;
-  /** All watched nodes, to see when everybody has a version. */
-  readonly #watches: () => readonly NodeWatch[];
-  /** True while nothing announced is waiting to become true. */
-  readonly #isSettled: () => boolean;
   readonly #busy = new Set<string>();
   readonly #lastErrors = new Map<string, string>();
   #toldVersion = 0;
 
-  constructor(host: ShardHost, watches: () => readonly NodeWatch[], isSettled: () => boolean) {
+  constructor(host: ShardHost) {
     this.#host = host;
-    this.#watches = watches;
-    this.#isSettled = isSettled;
   }
 
   /** Starts what the node lacks, if anything. */
   consider(watch: NodeWatch, driver: ShardDriver): void {
     const { reply } = watch;
     const id = watch.node.id;
-    if (reply === undefined || this.#busy.has(id) || driver.holdingNodeId === id) return;
+    if (reply === undefined || !this.#host.mayAct || this.#busy.has(id) || driver.holdingNodeId === id) return;
     const { version } = this.#host.mirror().cluster.value;
     if (reply.version > version) return this.#start(watch, () => this.#overtake(reply.version));
     const wantsShard = this.#host.isLeased && driver.mayTellNodes && isBehind(reply, driver);
-    const wantsTopology = reply.version < version && this.#isSettled();
+    const wantsTopology = reply.version < version && this.#host.isSettled;
     const wantsId = reply.nodeId !== id;
     if (!wantsShard && !wantsTopology && !wantsId) return this.#tellWhenAllHave(version);
     this.#start(watch, () => this.#push(watch, driver, { wantsShard, wantsTopology, wantsId }));
@@ -54,9 +48,9 @@ export class TopologyReconciler {
     watch.beatNow();
   }
 
-  #overtake(version: number): Promise<void> {
+  async #overtake(version: number): Promise<void> {
     this.#host.logger.warn('a node has a later topology than the store; the store takes a higher version', { version });
-    return this.#host.commit(({ cluster }) =>
+    await this.#host.commit(({ cluster }) =>
       cluster.value.version > version ? undefined : { cluster: { ...cluster.value, version: version + 1 } },
     );
   }
@@ -79,7 +73,7 @@ export class TopologyReconciler {
 
   #tellWhenAllHave(version: number): void {
     if (version === this.#toldVersion) return;
-    const answering = this.#watches().filter(({ isSuspect }) => !isSuspect);
+    const answering = this.#host.watches.filter(({ isSuspect }) => !isSuspect);
     if (!answering.every(({ reply }) => reply?.version === version)) return;
     this.#toldVersion = version;
     const message = `all ${answering.length} nodes that answer have topology version ${version}`;

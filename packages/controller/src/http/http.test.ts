@@ -44,8 +44,16 @@ test('each route becomes its call', async () => {
       'POST',
       `${base}/n/clusters/c/shards/1/failover`,
       { preferred_node_id: id },
-      { operation: 'failover', ...cluster, shard: 1, preferredId: id },
+      { operation: 'failover', ...cluster, shard: 1, preferredId: id, acceptDataLoss: false },
     ],
+    [
+      'POST',
+      `${base}/n/clusters/c/shards/1/failover`,
+      { accept_data_loss: true },
+      { operation: 'failover', ...cluster, shard: 1, preferredId: undefined, acceptDataLoss: true },
+    ],
+    ['GET', '/api/v1/controllers', undefined, { operation: 'list-controllers' }],
+    ['DELETE', '/api/v1/controllers/c0ffee', undefined, { operation: 'delete-controller', controller: 'c0ffee' }],
     [
       'POST',
       `${base}/n/clusters/c/shards/1/switchover`,
@@ -63,6 +71,16 @@ test('each route becomes its call', async () => {
     const { calls, status } = await called(method, url, body);
     assert.deepEqual([status, calls], [200, [call]], `${method} ${url}`);
   }
+});
+
+test('a write that another controller leads is sent there with its path', async () => {
+  const app = httpApp(async () => ({ status: 307, body: null, redirectTo: 'http://127.0.0.1:9381' }));
+  const response = await app.inject({ method: 'POST', url: `${base}/n/clusters/c/shards/1/failover` });
+  await app.close();
+  assert.deepEqual(
+    [response.statusCode, response.headers.location],
+    [307, `http://127.0.0.1:9381${base}/n/clusters/c/shards/1/failover`],
+  );
 });
 
 test('a new cluster is read with the defaults of the Kvrocks controller', async () => {

@@ -39,15 +39,23 @@ const eventsQuery = z.object({
   after: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
-const changeMaster = z.object({ preferred_node_id: z.string().max(64).default('') }).nullish();
+const changeMaster = z
+  .object({ preferred_node_id: z.string().max(64).default(''), accept_data_loss: z.boolean().default(false) })
+  .nullish();
+const controllerId = z.object({ controller: z.string().regex(/^[0-9a-z]{1,64}$/) });
 
 /** Adds all routes to `app`. */
 export function addRoutes(app: FastifyInstance, call: Caller): void {
   const answer = async (reply: FastifyReply, made: ApiCall): Promise<void> => {
-    const { status, body } = await call(made);
+    const { status, body, redirectTo } = await call(made);
+    if (redirectTo !== undefined) void reply.header('location', `${redirectTo}${reply.request.url}`);
     await (status === 204 ? reply.code(204).send() : reply.code(status).send(body));
   };
   app.get('/healthz', (_request, reply) => answer(reply, { operation: 'health' }));
+  app.get('/api/v1/controllers', (_request, reply) => answer(reply, { operation: 'list-controllers' }));
+  app.delete('/api/v1/controllers/:controller', (request, reply) =>
+    answer(reply, { operation: 'delete-controller', ...controllerId.parse(request.params) }),
+  );
   addNamespaceRoutes(app, answer);
   addClusterRoutes(app, answer);
   addShardRoutes(app, answer);
@@ -111,11 +119,16 @@ function addShardRoutes(app: FastifyInstance, answer: Answer): void {
   app.get(`${shard}/nodes`, (request, reply) =>
     answer(reply, { operation: 'list-nodes', ...ofShard.parse(request.params) }),
   );
-  for (const operation of ['failover', 'switchover'] as const) {
-    app.post(`${shard}/${operation}`, (request: FastifyRequest, reply) => {
-      const preferred = changeMaster.parse(request.body)?.preferred_node_id ?? '';
-      const preferredId = preferred === '' ? undefined : preferred;
-      return answer(reply, { operation, ...ofShard.parse(request.params), preferredId });
-    });
-  }
+  const asked = (request: FastifyRequest): { preferredId: string | undefined; acceptDataLoss: boolean } => {
+    const { preferred_node_id: preferred = '', accept_data_loss: acceptDataLoss = false } =
+      changeMaster.parse(request.body) ?? {};
+    return { preferredId: preferred === '' ? undefined : preferred, acceptDataLoss };
+  };
+  app.post(`${shard}/failover`, (request, reply) =>
+    answer(reply, { operation: 'failover', ...ofShard.parse(request.params), ...asked(request) }),
+  );
+  app.post(`${shard}/switchover`, (request, reply) => {
+    const { preferredId } = asked(request);
+    return answer(reply, { operation: 'switchover', ...ofShard.parse(request.params), preferredId });
+  });
 }

@@ -40,6 +40,10 @@ export class FakeNode {
   sequence = 0;
   health: HeartbeatReply['health'] = 'ok';
   linkStatus: 'up' | 'down' = 'up';
+  replicationMode: HeartbeatReply['replicationMode'] = 'async';
+  /** What it proposes as master; a test sets it. */
+  isrRequest = '';
+  lastEpoch = 0;
   /** What the node was told, oldest first, without heartbeats. */
   readonly told: string[] = [];
   /** Whom each heartbeat called master, and whether this node was armed then. */
@@ -174,6 +178,7 @@ export class FakeNode {
     const reply: HeartbeatReply = {
       role,
       sequence: this.sequence,
+      lastEpoch: this.lastEpoch,
       epoch,
       isrVersion,
       version: this.version,
@@ -182,11 +187,12 @@ export class FakeNode {
       logId,
       armed,
       mode,
+      replicationMode: this.replicationMode,
       health: this.health,
       loopStalledMs: 0,
       leaseRemainingMs: Math.max(0, unpackWord(this.#word).deadlineMs - nowMs),
       masterLinkStatus: this.linkStatus,
-      isrRequest: '',
+      isrRequest: this.isrRequest,
       leaseToken: formatToken({ processId: this.processId, clockMs: nowMs }),
     };
     writer.bulkText(formatHeartbeatReply(reply));

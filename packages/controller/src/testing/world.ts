@@ -1,93 +1,107 @@
 /**
- * A controller with everything around it in memory: virtual time, fake nodes, a fake balancer, a store whose content
- * outlives the controller. The controller can be killed before any of its effects (a store write, a command to a node, a
- * call of the balancer): from then on nothing it does reaches the world.
+ * Controllers with everything around them in memory: virtual time, fake nodes, a fake balancer, a store whose content
+ * outlives them. Either there is one controller with a store of its own, or several share one.
  */
-import {
-  OperationError,
-  seededRandom,
-  silentLogger,
-  type Connector,
-  type Endpoint,
-  type Transport,
-} from '@holdfast/base';
+import { OperationError, seededRandom, silentLogger, type Connector, type Endpoint } from '@holdfast/base';
 import { transportPair, VirtualTime } from '@holdfast/base/testing';
 import { FakeBalancer } from '@holdfast/balancer/testing';
-import type { BalancerDriver } from '@holdfast/balancer';
 import { emptyMemory, openMemoryStore } from '@holdfast/metadata/testing';
 import type { MetadataStore } from '@holdfast/metadata';
 import type { ApiCall, ApiReply } from '../api.ts';
 import { Controller, type ControllerEnv, type ControllerSettings } from '../controller.ts';
 import { FakeNode } from './fake-node.ts';
-
-const never = new Promise<never>(() => undefined);
-
-/** One life of a controller process. */
-class Life {
-  isOver = false;
-  readonly effects: string[] = [];
-  readonly #dieAt: number | undefined;
-
-  constructor(dieAt: number | undefined) {
-    this.#dieAt = dieAt;
-  }
-
-  /** False when the process is dead before this effect. */
-  allows(effect: string): boolean {
-    if (this.effects.length === this.#dieAt) this.isOver = true;
-    if (!this.isOver) this.effects.push(effect);
-    return !this.isOver;
-  }
-}
+import { Life, mortalBalancer, mortalTimers, mortalTransport, type Fate } from './life.ts';
+import { SharedStore } from './shared-store.ts';
 
 export interface WorldOptions {
   readonly nodes: number;
   readonly settings?: Partial<ControllerSettings>;
 }
 
+interface Running {
+  readonly life: Life;
+  readonly controller: Controller;
+}
+
 export class World {
   readonly time: VirtualTime = new VirtualTime();
   readonly balancer: FakeBalancer = new FakeBalancer();
   readonly nodes: readonly FakeNode[];
+  readonly shared: SharedStore;
   readonly #content = emptyMemory();
-  readonly #settings: ControllerSettings;
-  #life = new Life(undefined);
-  #controller: Controller | undefined;
+  readonly #settings: Omit<ControllerSettings, 'self'>;
+  readonly #running = new Map<string, Running>();
   /** Instants and names at which more than one node of a shard would be believed. */
   readonly violations: string[] = [];
   /** Node groups of which at most one may be believed. */
   shards: readonly (readonly FakeNode[])[] = [];
+  /** Pairs of a controller's name and a node's address between which nothing passes. */
+  readonly cut: Set<string> = new Set();
 
   constructor({ nodes, settings }: WorldOptions) {
     this.nodes = Array.from({ length: nodes }, (_, index) => new FakeNode(`127.0.0.1:${6661 + index}`, this.time));
-    this.#settings = { leaseMs: 1000, fences: ['lb', 'lease'], ...settings };
+    this.#settings = { leaseMs: 1000, fences: ['lb', 'lease'], replication: 'async', ...settings };
+    this.shared = new SharedStore(openMemoryStore(emptyMemory()), this.time);
   }
 
+  /** The controller that leads, or the only one. */
   get controller(): Controller {
-    if (this.#controller === undefined) throw new Error('no controller runs');
-    return this.#controller;
+    const living = [...this.#running.values()].filter(({ life }) => !life.isOver && !life.isPaused);
+    const leading = living.find(({ controller }) => controller.term !== undefined) ?? living[0];
+    if (leading === undefined) throw new Error('no controller runs');
+    return leading.controller;
   }
 
-  /** Effects of the present controller, in order. */
+  /** Name of the controller that leads; undefined while none does. */
+  get leader(): string | undefined {
+    const living = [...this.#running].filter(([, { life }]) => !life.isOver && !life.isPaused);
+    return living.find(([, { controller }]) => controller.term !== undefined)?.[0];
+  }
+
+  life(name = 'only'): Life {
+    const running = this.#running.get(name);
+    if (running === undefined) throw new Error(`no controller ${name}`);
+    return running.life;
+  }
+
+  controllerOf(name: string): Controller {
+    const running = this.#running.get(name);
+    if (running === undefined) throw new Error(`no controller ${name}`);
+    return running.controller;
+  }
+
+  /** Effects of the only controller, in order. */
   get effects(): readonly string[] {
-    return this.#life.effects;
+    return this.life().effects;
   }
 
-  /** Starts a controller on what its predecessor stored. `dieAt`: it dies before its so manieth effect. */
+  /** Starts the only controller on what its predecessor stored. `dieAt`: it dies before its so manieth effect. */
   async startController(dieAt?: number): Promise<void> {
-    this.#life = new Life(dieAt);
-    this.#controller = await Controller.start(this.#env(this.#life), this.#settings);
+    const self = { id: 'only', address: '', isShared: false };
+    const life = new Life(dieAt === undefined ? {} : { dieAt });
+    const store = ownStore(openMemoryStore(this.#content), life);
+    const controller = await Controller.start(this.#env(life, store, 'only'), { self, ...this.#settings });
+    this.#running.set('only', { life, controller });
     await this.run(0);
   }
 
-  /** kill -9. */
+  /** Starts one of several; its name is its id: 8 or more letters and digits. */
+  async startShared(name: string, fate: Fate = {}): Promise<void> {
+    const self = { id: name, address: `http://${name}`, isShared: true };
+    const life = new Life(fate);
+    const starting = Controller.start(this.#env(life, this.shared.face(life), name), { self, ...this.#settings });
+    const controller = await starting;
+    this.#running.set(name, { life, controller });
+    await this.run(0);
+  }
+
+  /** kill -9 of the only controller. */
   killController(): void {
-    this.#life.isOver = true;
-    this.#controller = undefined;
+    this.life().kill();
   }
 
   get isControllerDead(): boolean {
-    return this.#life.isOver;
+    return this.life().isOver;
   }
 
   /** Moves time on millisecond by millisecond and lets everything happen that can. */
@@ -109,11 +123,14 @@ export class World {
     throw new Error(`not within ${limitMs} ms: ${what}`);
   }
 
-  /** Performs an API call while time goes on. */
+  /** Performs an API call while time goes on; status 0 when the controller dies or stands still over it. */
   async call(call: ApiCall, limitMs = 5000): Promise<ApiReply> {
+    const { controller } = this;
+    const life = [...this.#running.values()].find((each) => each.controller === controller)?.life;
     let reply: ApiReply | undefined;
-    void this.controller.call(call).then((done) => (reply = done));
-    await this.until(call.operation, limitMs, () => reply !== undefined || this.isControllerDead);
+    void controller.call(call).then((done) => (reply = done));
+    const isStill = (): boolean => life === undefined || life.isOver || life.isPaused;
+    await this.until(call.operation, limitMs, () => reply !== undefined || isStill());
     return reply ?? { status: 0, body: null };
   }
 
@@ -125,84 +142,59 @@ export class World {
     }
   }
 
-  #env(life: Life): ControllerEnv {
-    const { time } = this;
+  #env(life: Life, store: MetadataStore, name: string): ControllerEnv {
     return {
-      clock: time,
-      timers: {
-        after: (delayMs, run) => time.after(delayMs, () => (life.isOver ? undefined : run())),
-        every: (periodMs, run) => time.every(periodMs, () => (life.isOver ? undefined : run())),
-        soon: (run) => time.soon(() => (life.isOver ? undefined : run())),
-      },
+      clock: this.time,
+      timers: mortalTimers(this.time, life),
       random: seededRandom(1),
-      connector: this.#connector(life),
+      connector: this.#connector(life, name),
       logger: silentLogger,
-      store: mortalStore(openMemoryStore(this.#content), life),
+      store,
       balancer: mortalBalancer(this.balancer, life),
     };
   }
 
-  #connector(life: Life): Connector {
+  #connector(life: Life, name: string): Connector {
     return {
-      connect: (endpoint: Endpoint): Promise<Transport> => {
+      connect: (endpoint: Endpoint) => {
         const node = this.nodes.find(({ addr }) => addr === `${endpoint.host}:${endpoint.port - 10_000}`);
-        if (node === undefined || node.state === 'dead')
+        if (node === undefined || node.state === 'dead' || this.cut.has(`${name} ${node.addr}`))
           return Promise.reject(new OperationError('NET_CONNECT', 'refused', { outcome: 'not-applied' }));
         const [ours, theirs] = transportPair();
         node.accept(theirs);
+        this.#links.push({ name, addr: node.addr, destroy: () => ours.destroy() });
         return Promise.resolve(mortalTransport(ours, life));
       },
     };
   }
+
+  readonly #links: { readonly name: string; readonly addr: string; destroy(): void }[] = [];
+
+  /** From now on nothing passes between a controller and a node. */
+  partition(name: string, node: FakeNode): void {
+    this.cut.add(`${name} ${node.addr}`);
+    for (const link of this.#links) if (link.name === name && link.addr === node.addr) link.destroy();
+  }
 }
 
-function mortalTransport(transport: Transport, life: Life): Transport {
-  return {
-    peer: transport.peer,
-    pendingBytes: 0,
-    listen: (events) => transport.listen(events),
-    write: (bytes) => {
-      const words = Buffer.from(bytes)
-        .toString()
-        .split('\r\n')
-        .filter((_, index) => index === 4);
-      const isHeartbeat = words[0] === 'HEARTBEAT';
-      // Heartbeats go on all the time; dying between any two of them adds nothing.
-      if (isHeartbeat ? life.isOver : !life.allows(words[0] ?? '')) return true;
-      return transport.write(bytes);
-    },
-    pause: () => transport.pause(),
-    resume: () => transport.resume(),
-    end: () => transport.end(),
-    destroy: () => transport.destroy(),
-    reset: () => transport.reset(),
-  };
-}
-
-function mortalStore(store: MetadataStore, life: Life): MetadataStore {
+/** The store of a single controller: with the process its face dies, its content stays. */
+function ownStore(store: MetadataStore, life: Life): MetadataStore {
+  const isEvents = (keys: readonly string[]): boolean => keys.every((key) => key.includes('/events/'));
   return {
     name: store.name,
-    get: (key) => store.get(key),
-    list: (prefix) => store.list(prefix),
-    watch: (prefix, listener) => store.watch(prefix, listener),
-    campaign: (candidate) => store.campaign(candidate),
-    announce: (member, value) => store.announce(member, value),
-    compareAndSet: (key, expected, value, options) => store.compareAndSet(key, expected, value, options),
+    get: (key) => life.outcome(store.get(key)),
+    list: (prefix) => life.outcome(store.list(prefix)),
+    watch: (prefix, listener) => store.watch(prefix, (change) => life.when(() => listener(change))),
+    campaign: (candidate) => life.outcome(store.campaign(candidate)),
+    announce: (member, value) => life.outcome(store.announce(member, value)),
+    compareAndSet: (key, expected, value, options) =>
+      life.perform('transact', () => store.compareAndSet(key, expected, value, options)),
     transact: (transaction) => {
-      const isEvents = transaction.puts?.every(({ key }) => key.includes('/events/')) === true;
-      if (isEvents) return life.isOver ? never : store.transact(transaction);
-      return life.allows('transact') ? store.transact(transaction) : never;
+      const run = (): ReturnType<MetadataStore['transact']> => store.transact(transaction);
+      if (!isEvents((transaction.puts ?? []).map(({ key }) => key))) return life.perform('transact', run);
+      return new Promise((resolve, reject) => life.when(() => void life.outcome(run()).then(resolve, reject)));
     },
     close: () => store.close(),
-  };
-}
-
-function mortalBalancer(balancer: BalancerDriver, life: Life): BalancerDriver {
-  return {
-    name: balancer.name,
-    apply: (desired) => (life.allows('apply') ? balancer.apply(desired) : never),
-    observe: () => (life.isOver ? never : balancer.observe()),
-    cut: (address, backend) => (life.allows('cut') ? balancer.cut(address, backend) : never),
   };
 }
 
