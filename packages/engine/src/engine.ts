@@ -65,9 +65,14 @@ export class Engine {
    * @throws RocksError, e.g. ROCKS_LOCKED when another process has it.
    */
   static async open(options: EngineOptions): Promise<Engine> {
-    const engine = new Engine(options);
+    const engine = Engine.closed(options);
     await engine.reopen();
     return engine;
+  }
+
+  /** An engine that is to be opened by `reopen`. */
+  static closed(options: EngineOptions): Engine {
+    return new Engine(options);
   }
 
   /** @throws InvariantError while the engine is closed (full sync): nothing may ask then. */
@@ -217,11 +222,17 @@ export class Engine {
     await database?.close();
   }
 
-  /** Opens what stands at `path` now; a full sync swaps the directory between `close` and this. */
-  async reopen(): Promise<void> {
+  /**
+   * Opens what stands at `path` now; a full sync swaps the directory between `close` and this.
+   * @param walStopAt takes back everything after this sequence of a database that exists (OpenOptions of the binding).
+   * @throws RocksError; ROCKS_WAL_STOP: it cannot be taken back, nothing was changed.
+   */
+  async reopen(walStopAt?: number): Promise<void> {
     assert(this.#database === undefined, 'the engine is open already');
     const { path, slotPrefixed, rocksdb } = this.#options;
-    this.#database = await openDatabase(openOptions(path, slotPrefixed, rocksdb ?? {}));
+    const options = openOptions(path, slotPrefixed, rocksdb ?? {});
+    const rewind = walStopAt === undefined ? {} : { walStopAt, createIfMissing: false };
+    this.#database = await openDatabase({ ...options, ...rewind });
     this.#sequence = this.#database.latestSequence();
   }
 

@@ -19,3 +19,13 @@ export { ReplicaLink, type LinkEnvironment, type LinkFacts } from './replica-lin
 export type { LogDatabase, ReplicatedLog } from './replicated-log.ts';
 export { drawReplicationId, replicationIdKey, storedReplicationId } from './replication-id.ts';
 export { readBatchHeader, replicationIdLength, summarizeBatch, type BatchSummary } from './write-batch.ts';
+export {
+  keepBeforeFullSync,
+  resumeRewind,
+  rewindLog,
+  type RewindEnvironment,
+  type RewindLog,
+} from './rewind/rewind.ts';
+export { listRollback, rollbackPaths, type RollbackEntry, type RollbackPaths } from './rewind/rollback-directory.ts';
+export { RollbackFileReader, type RollbackTotals } from './rewind/rollback-file.ts';
+export { epochsWithin, lastEpoch, mayBeAcknowledged, type GivenUp } from './rewind/rollback-header.ts';
