@@ -306,4 +306,20 @@ test('a member that attaches with less than it had acknowledged is not relied up
   a.grow(110);
   a.ack('b', 110);
   assert.equal(a.released, 100);
+  a.record(1, 'a');
+  assert.equal(a.released, 110);
+  assert.equal(a.asked, '+b', 'now it has everything');
+  a.record(2, 'a', 'b');
+  assert.equal(a.asked, '');
+});
+
+test('a follower that is no member may attach with whatever it has', () => {
+  const a = new Mastership('a');
+  a.attach('b', 60);
+  a.detach('b', true);
+  a.attach('b', 50);
+  a.ack('b', 100);
+  assert.equal(a.asked, '+b');
+  a.record(1, 'a', 'b');
+  assert.equal(a.asked, '');
 });

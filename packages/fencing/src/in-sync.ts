@@ -29,7 +29,7 @@ export interface FollowerLink {
   readonly state: 'attached' | 'closed' | 'reset';
   /** Lease clock of the last attach or detach. */
   readonly sinceMs: number;
-  /** It attached with less than it had acknowledged with the same log: not to be relied upon. */
+  /** A member that attached with less than it had acknowledged with the same log: not to be relied upon. */
   readonly hasLost: boolean;
   /** Lease clock at which `markSequence` was the latest; renewed each time the follower reaches it. */
   readonly markMs: number;
@@ -122,7 +122,7 @@ function withEvent(state: InSync, event: InSyncEvent, facts: InSyncFacts): InSyn
     case 'record':
       return withRecord(state, event.record);
     case 'attached':
-      return withLink(state, attachedLink(state.links.get(event.nodeId), event, facts));
+      return withLink(state, attachedLink(state, event, facts));
     case 'ack':
       return withAck(state, event.nodeId, event.sequence, facts);
     case 'detached': {
@@ -143,29 +143,29 @@ function withRecord(state: InSync, record: ShardMessage): InSync {
   assert(record.epoch === state.epoch, `a record of epoch ${record.epoch} in the mastership of ${state.epoch}`);
   if (record.isrVersion <= state.isrVersion) return state;
   const joining = record.isr.some(({ nodeId }) => nodeId === state.joining?.member.nodeId) ? undefined : state.joining;
-  return {
-    ...state,
-    isrVersion: record.isrVersion,
-    confirmed: record.isr,
-    adding: [],
-    joining,
-    request: undefined,
-  };
+  const links = new Map(state.links);
+  // Who is a member no more starts anew: it is proposed again when it has everything.
+  for (const link of state.links.values())
+    if (link.hasLost && !record.isr.some(({ nodeId }) => nodeId === link.nodeId))
+      links.set(link.nodeId, { ...link, hasLost: false });
+  const { isrVersion, isr: confirmed } = record;
+  return { ...state, isrVersion, confirmed, adding: [], joining, links, request: undefined };
 }
 
 function attachedLink(
-  before: FollowerLink | undefined,
+  state: InSync,
   { nodeId, logId, sequence }: InSyncEvent & { readonly kind: 'attached' },
   { nowMs, latestSequence }: InSyncFacts,
 ): FollowerLink {
-  const isSameLog = before?.logId === logId;
+  const before = state.links.get(nodeId);
+  const isKnown = before?.logId === logId && isWatched(state, nodeId);
   return {
     nodeId,
     logId,
     ackedSequence: sequence,
     state: 'attached',
     sinceMs: nowMs,
-    hasLost: isSameLog && (before.hasLost || sequence < before.ackedSequence),
+    hasLost: isKnown && (before.hasLost || sequence < before.ackedSequence),
     markMs: nowMs,
     markSequence: latestSequence,
     isNear: sequence >= latestSequence,
@@ -193,6 +193,10 @@ function nearMs({ isrTimeoutMs }: InSyncFacts): number {
 /** The effective ISR without the master: everybody that the store may have confirmed by now. */
 function watched(state: InSync): readonly IsrMember[] {
   return [...state.confirmed, ...state.adding].filter(({ nodeId }) => nodeId !== state.ownId);
+}
+
+function isWatched(state: InSync, id: string): boolean {
+  return state.confirmed.some(({ nodeId }) => nodeId === id) || state.adding.some(({ nodeId }) => nodeId === id);
 }
 
 /** Lease clock from which the member is to be removed; now or earlier: at once; Infinity: it is well. */
@@ -230,8 +234,7 @@ function admitNewcomer(state: InSync, facts: InSyncFacts): InSync {
 
 function beginJoining(state: InSync, facts: InSyncFacts): Joining | undefined {
   for (const { nodeId, logId, ...link } of state.links.values()) {
-    const isMember = watched(state).some((member) => member.nodeId === nodeId) || nodeId === state.ownId;
-    if (isMember || link.state !== 'attached') continue;
+    if (isWatched(state, nodeId) || nodeId === state.ownId || link.state !== 'attached') continue;
     const isFresh = link.isNear && facts.nowMs - link.markMs <= facts.isrTimeoutMs;
     if (isFresh || link.ackedSequence >= facts.latestSequence)
       return { member: { nodeId, logId }, untilMs: facts.nowMs + 2 * nearMs(facts) };
@@ -254,7 +257,9 @@ function isSame(a: IsrMember, b: IsrMember | undefined): boolean {
 export function releasableThrough(state: InSync, { minIsr, latestSequence }: InSyncFacts): number {
   if (state.confirmed.length < minIsr) return state.releasedThrough;
   let through = latestSequence;
-  for (const member of watched(state)) through = Math.min(through, ackedBy(state, member));
+  for (const member of state.confirmed)
+    if (member.nodeId !== state.ownId) through = Math.min(through, ackedBy(state, member));
+  for (const member of state.adding) through = Math.min(through, ackedBy(state, member));
   if (state.joining !== undefined) through = Math.min(through, ackedBy(state, state.joining.member));
   return Math.max(state.releasedThrough, through);
 }
