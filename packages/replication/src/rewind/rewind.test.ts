@@ -19,6 +19,8 @@ const history = [
 /** As the real disk: nothing can be written while it is full; renames and removals go on. */
 class Disk extends MemoryFiles {
   isFull = false;
+  /** Not full, but too full to begin. */
+  isShort = false;
 
   override openWriter(path: string): ReturnType<MemoryFiles['openWriter']> {
     if (this.isFull) return Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
@@ -62,6 +64,7 @@ async function fixture(files: Disk = new Disk(), onWait?: () => void): Promise<F
     log,
     timers,
     logger: silentLogger,
+    obstacle: () => (files.isShort ? 'only 3 MiB are free' : undefined),
     replaceLogId: (): void => {
       if (files.changes >= files.crashAt) throw new Crash('crashed');
       files.changes++;
@@ -311,6 +314,29 @@ describe('a full disk', () => {
     const next = await fixture(copyOf(node.files));
     assert.equal(await resumeRewind(next.env), 'rewound');
     assert.equal(await resumeRewind(next.env), undefined);
+  });
+
+  it('too little room: nothing is begun, and the database is not opened to be rewound', async () => {
+    const node = await fixture();
+    node.files.isShort = true;
+    await assert.rejects(rewind(node, 4), { code: 'REWIND_HINDERED', message: /only 3 MiB are free/ });
+    assert.equal(node.files.changes, 0);
+    const files = new Disk();
+    const waiting = await fixture(files, () => (files.isShort = false));
+    const rename = files.rename.bind(files);
+    files.rename = (from, to): Promise<void> => {
+      files.isShort = to === paths.marker;
+      return rename(from, to);
+    };
+    const stops: (number | undefined)[] = [];
+    const reopen = waiting.log.reopen.bind(waiting.log);
+    waiting.log.reopen = (stop): Promise<void> => {
+      assert.equal(files.isShort, false);
+      stops.push(stop);
+      return reopen(stop);
+    };
+    assert.equal(await rewind(waiting, 4), 'rewound');
+    assert.deepEqual(stops, [4]);
   });
 
   it('a marker that stands is obeyed, even if making it durable failed', async () => {

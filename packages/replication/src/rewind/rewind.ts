@@ -46,6 +46,8 @@ export interface RewindEnvironment {
   readonly logger: Logger;
   /** Gives the log another id, durably. */
   replaceLogId(): void;
+  /** Why nothing is to be written now: too little room. RocksDB may end the process on a disk that is really full. */
+  obstacle(): string | undefined;
 }
 
 /** A hindrance (disk full, I/O error) is tried again after this. */
@@ -145,6 +147,7 @@ async function finishMarked(env: RewindEnvironment, marker: RewindMarker, signal
       if (step === 'move-database') {
         await putAway(env, marker.whole);
       } else {
+        refuseObstacle(env);
         await log.close();
         await log.reopen(step === 'open-stopped' ? marker.keep : undefined);
         const latest = log.latestSequence();
@@ -240,11 +243,17 @@ async function mark(env: RewindEnvironment, marker: RewindMarker): Promise<void>
 
 async function unlessHindered<T>(env: RewindEnvironment, what: string, run: () => Promise<T>): Promise<T> {
   try {
+    refuseObstacle(env);
     return await run();
   } catch (error) {
     if (error instanceof OperationError || error instanceof InvariantError) throw error;
     throw hindered(env, what, error);
   }
+}
+
+function refuseObstacle(env: RewindEnvironment): void {
+  const obstacle = env.obstacle();
+  if (obstacle !== undefined) throw new Error(obstacle);
 }
 
 function hindered(env: RewindEnvironment, what: string, cause: unknown): OperationError {
