@@ -3,7 +3,7 @@
  * withheld by what the mirror of the store shows, and what the other controllers must know of it (answers to "withhold",
  * nodes that do not answer) is written to the store. What only the leader does hangs on it as `lead`.
  */
-import type { Clock, Connector, Logger, Timers } from '@holdfast/base';
+import type { Clock, Connector, Logger, Timer, Timers } from '@holdfast/base';
 import {
   countWithheld,
   fenceTimes,
@@ -57,6 +57,11 @@ export class ClusterRuntime {
   readonly #grants: readonly ShardGrants[];
   /** Shard index by node id. */
   readonly #shardOf = new Map<string, number>();
+  /** By shard index, while its candidate is asked more often. */
+  readonly #hastened = new Map<number, Timer>();
+  /** Lease clock at which a shard's record was last seen to change while this controller ran, by shard index. */
+  readonly #changedMs = new Map<number, number>();
+  readonly #records = new Map<number, ShardRecord>();
   #isStopped = false;
 
   constructor(options: ClusterRuntimeOptions) {
@@ -108,6 +113,7 @@ export class ClusterRuntime {
     this.lead?.stop();
     this.lead = undefined;
     for (const watch of this.#watches.values()) watch.stop();
+    for (const timer of this.#hastened.values()) timer.cancel();
     for (const prefix of [keys.withheldAll, keys.observedAll]) this.#options.own.forget(`${prefix}${this.key}/`);
   }
 
@@ -154,6 +160,8 @@ export class ClusterRuntime {
     this.#grants.forEach((grants, index) => {
       const { epoch, controllers, transition } = this.record(index);
       grants.noteRecord();
+      this.#noteChange(index);
+      this.#hasten(index);
       if (transition === null || transition.fromEpoch === 0) return;
       const { epoch: withheldEpoch, remainingMs } = grants.withhold(epoch - 1);
       if (!controllers.includes(this.self.id)) return;
@@ -161,6 +169,34 @@ export class ClusterRuntime {
       this.#options.own.want(keys.withheld(this.key, index, this.self.id), value);
     });
     this.lead?.onChanged();
+  }
+
+  #noteChange(index: number): void {
+    const record = this.record(index);
+    if (this.#records.has(index) && this.#records.get(index) !== record)
+      this.#changedMs.set(index, this.clock.leaseMs());
+    this.#records.set(index, record);
+  }
+
+  /**
+   * A candidate that was announced needs leases of a majority the moment it acts, but it is the leader that tells it to:
+   * the others see that in its replies only. So they ask more often until it has its lease, and give up after a while.
+   */
+  #hasten(index: number): void {
+    const { transition, masterId, epoch } = this.record(index);
+    if (!this.self.isShared || !this.isLeased || this.#hastened.has(index)) return;
+    const isNew = transition === null && this.clock.leaseMs() < (this.#changedMs.get(index) ?? 0) + this.times.leaseMs;
+    if (transition?.announced !== true && !isNew) return;
+    const watch = this.#watches.get(masterId);
+    const isServing = watch?.reply?.epoch === epoch && watch.reply.leaseRemainingMs > 0;
+    if (watch === undefined || watch.isSuspect || isServing) return;
+    const timer = this.timers.after(this.times.heartbeatMs / 20, () => {
+      this.#hastened.delete(index);
+      if (this.#isStopped) return;
+      watch.beatNow();
+      this.#hasten(index);
+    });
+    this.#hastened.set(index, timer);
   }
 
   /** What is known to have been answered to "withhold every epoch below the record's", this controller's word included. */

@@ -22,8 +22,21 @@ export class Life {
   #fate: Fate;
   #owed: (() => void)[] = [];
 
+  /** Where effects are counted from. */
+  #from = 0;
+
   constructor(fate: Fate = {}) {
     this.#fate = fate;
+  }
+
+  /** From here on effects are counted anew, and this befalls it. */
+  fateFromNow(fate: Fate): void {
+    this.#fate = fate;
+    this.#from = this.effects.length;
+  }
+
+  get effectsSinceFate(): readonly string[] {
+    return this.effects.slice(this.#from);
   }
 
   get isOver(): boolean {
@@ -61,7 +74,7 @@ export class Life {
 
   /** As `when`, for something that the world sees; what is to befall the process may befall it here. */
   effect(name: string, run: () => void): void {
-    const count = this.effects.length;
+    const count = this.effects.length - this.#from;
     if (this.#state === 'running' && count === this.#fate.dieAt) this.kill();
     if (this.#state === 'running' && count === this.#fate.pauseAt) this.pause();
     if (!this.isOver) this.effects.push(name);
