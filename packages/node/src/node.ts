@@ -12,7 +12,7 @@ import {
   type Timers,
 } from '@holdfast/base';
 import { CommandTable } from '@holdfast/commands';
-import { dataTypes, defaultNamespace, Engine, type DataTypes } from '@holdfast/engine';
+import { dataTypes, defaultNamespace, Engine, type DataTypes, type EngineOptions } from '@holdfast/engine';
 import { makeRandomId } from '@holdfast/fencing';
 import { openRepaired, replicationPaths } from '@holdfast/replication';
 import { defaultRequestLimits, type Request, type RequestLimits } from '@holdfast/resp';
@@ -37,6 +37,7 @@ import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
+import { finishRejoinAtStart } from './replication/rejoin-start.ts';
 import { Replicator } from './replication/replicator.ts';
 import { minFreeBytes, replicationSettings, rocksdbSettings, writeSettings } from './settings.ts';
 
@@ -134,11 +135,11 @@ export class Node {
     const { config, random, logger, rim, clock } = env;
     const processId = makeRandomId(random);
     const paths = replicationPaths(config.get('dir'));
-    const engine = await openRepaired(rim.replicationFiles, paths, () => Node.#openEngine(env), isLocked).catch(
-      (error: unknown) => {
-        throw new FatalError(`cannot open the database ${paths.database}: ${messageOf(error)}`, 1, error);
-      },
-    );
+    await finishRejoinAtStart(env, Engine.closed(Node.#engineOptions(env)));
+    const open = (): Promise<Engine> => Engine.open(Node.#engineOptions(env));
+    const engine = await openRepaired(rim.replicationFiles, paths, open, isLocked).catch((error: unknown) => {
+      throw new FatalError(`cannot open the database ${paths.database}: ${messageOf(error)}`, 1, error);
+    });
     const node = new Node(env, engine, processId);
     try {
       await node.#begin();
@@ -154,15 +155,15 @@ export class Node {
     return node;
   }
 
-  static #openEngine({ config, clock, random }: NodeEnvironment): Promise<Engine> {
-    return Engine.open({
+  static #engineOptions({ config, clock, random }: NodeEnvironment): EngineOptions {
+    return {
       path: replicationPaths(config.get('dir')).database,
       slotPrefixed: config.get('cluster-enabled'),
       clock,
       random,
       rocksdb: rocksdbSettings(config),
       ...writeSettings(config),
-    });
+    };
   }
 
   async #begin(): Promise<void> {

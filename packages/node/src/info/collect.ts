@@ -50,7 +50,7 @@ export class InfoCollector {
         heapBytes: machine.heapBytes,
         bufferBytes: machine.bufferBytes,
       },
-      persistence: { loading: condition.loading },
+      persistence: { loading: condition.loading, rollbackBytes: env.rim.rollbackBytes() },
       stats: this.#stats(),
       replication: condition.loading
         ? undefined

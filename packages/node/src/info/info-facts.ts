@@ -56,6 +56,8 @@ export interface MemoryFacts {
 export interface PersistenceFacts {
   /** A checkpoint is being restored. */
   readonly loading: boolean;
+  /** What the node gave up of its history and keeps until it is deleted (`ctl rollback`). */
+  readonly rollbackBytes: number;
 }
 
 export interface StatsFacts {

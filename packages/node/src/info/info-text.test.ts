@@ -25,7 +25,7 @@ const facts: InfoFacts = {
   },
   clients: { max: 10240, connected: 2, blocked: 1 },
   memory: { residentBytes: 23_859_200, residentBytesAtStart: 22_880_256, heapBytes: 1, bufferBytes: 2 },
-  persistence: { loading: false },
+  persistence: { loading: false, rollbackBytes: 12 },
   stats: {
     connections: 3,
     rejectedConnections: 0,

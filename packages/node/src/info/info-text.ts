@@ -42,6 +42,7 @@ const sections: readonly Section[] = [
       'last_bgsave_time:-1',
       'last_bgsave_status:ok',
       'last_bgsave_time_sec:-1',
+      `rollback_bytes:${persistence.rollbackBytes}`,
     ],
   },
   { title: 'Stats', lines: ({ stats }) => statsLines(stats) },

@@ -2,7 +2,7 @@
  * Refuses writes before the disk is full: RocksDB with assertions aborts the process on a really full disk. Looks at the
  * file system every so often, more often the closer the limit is.
  */
-import { readdirSync, statSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Timer, Timers } from '@holdfast/base';
 
@@ -20,6 +20,17 @@ export function diskFacts(dir: string): DiskFacts {
 export function directoryBytes(dir: string): number {
   let bytes = 0;
   for (const name of readdirSync(dir)) bytes += statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0;
+  return bytes;
+}
+
+/** As `directoryBytes`, with everything below; 0 when there is no such directory. */
+export function treeBytes(dir: string): number {
+  if (!existsSync(dir)) return 0;
+  let bytes = 0;
+  for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
+    const found = statSync(join(dir, name), { throwIfNoEntry: false });
+    if (found?.isFile() === true) bytes += found.size;
+  }
   return bytes;
 }
 

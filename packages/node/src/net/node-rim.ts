@@ -9,7 +9,7 @@ import type { ReplicationFiles } from '@holdfast/replication';
 import { buildInfo } from '@holdfast/rocksdb';
 import type { NodesFile } from '../cluster/cluster-state.ts';
 import type { FenceFile } from '../lease/lease-keeper.ts';
-import { DiskGuard, directoryBytes, diskFacts, type DiskFacts } from './disk-guard.ts';
+import { DiskGuard, directoryBytes, diskFacts, treeBytes, type DiskFacts } from './disk-guard.ts';
 import { fenceFile, markCleanShutdown, openLogId, replaceLogId } from './files.ts';
 import { interfaceAddresses, nodesFile } from './nodes-file.ts';
 import { replicationFiles } from './replication-files.ts';
@@ -49,6 +49,8 @@ export interface NodeRim {
   rocksdb(): { readonly version: string; readonly assertions: boolean };
   /** Bytes of the database directory, at most a second old. */
   databaseBytes(): number;
+  /** Bytes of what the node gave up of its history (`<dir>/rollback`), at most a second old. */
+  rollbackBytes(): number;
   /** Stops this thread, as DEBUG SLEEP does. */
   stall(ms: number): void;
   stop(): void;
@@ -65,7 +67,8 @@ export function nodeRim(dir: string, timers: Timers): NodeRim {
   mkdirSync(dir, { recursive: true });
   const boot = bootId();
   let guard: DiskGuard | undefined;
-  let measured = { atMs: -Infinity, bytes: 0 };
+  const databaseBytes = measuredAtMost(() => directoryBytes(join(dir, 'db')));
+  const rollbackBytes = measuredAtMost(() => treeBytes(join(dir, 'rollback')));
   return {
     nodesFile: nodesFile(dir),
     fenceFile: fenceFile(dir),
@@ -86,12 +89,19 @@ export function nodeRim(dir: string, timers: Timers): NodeRim {
     process: processFacts,
     stall: (ms): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
     rocksdb: buildInfo,
-    databaseBytes: (): number => {
-      const nowMs = Date.now();
-      if (nowMs - measured.atMs > sizeAgeMs) measured = { atMs: nowMs, bytes: directoryBytes(join(dir, 'db')) };
-      return measured.bytes;
-    },
+    databaseBytes,
+    rollbackBytes,
     stop: (): void => guard?.stop(),
+  };
+}
+
+/** Measures anew once the last figure is too old. */
+function measuredAtMost(measure: () => number): () => number {
+  let measured = { atMs: -Infinity, bytes: 0 };
+  return () => {
+    const nowMs = Date.now();
+    if (nowMs - measured.atMs > sizeAgeMs) measured = { atMs: nowMs, bytes: measure() };
+    return measured.bytes;
   };
 }
 

@@ -121,19 +121,21 @@ export class MemoryLog implements ReplicatedLog {
     let next = fromSequence;
     const find = (): number => this.batches.findIndex((bytes) => readBatchHeader(bytes).sequence === next);
     if (next !== this.latestSequence() + 1 && (find() < 0 || next < this.walFrom)) throw new Error('ROCKS_WAL_GONE');
+    const take = (maxBytes: number): WalBlock => {
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      for (let at = find(); at >= 0 && at < this.batches.length; at++) {
+        const found = this.batches[at] as Buffer;
+        if (parts.length > 0 && bytes + found.length + 4 > maxBytes) break;
+        parts.push(found);
+        bytes += found.length + 4;
+        next += readBatchHeader(found).count;
+      }
+      return { bytes: pack(parts), count: parts.length };
+    };
     return {
-      next: (maxBytes): WalBlock => {
-        const parts: Buffer[] = [];
-        let bytes = 0;
-        for (let at = find(); at >= 0 && at < this.batches.length; at++) {
-          const found = this.batches[at] as Buffer;
-          if (parts.length > 0 && bytes + found.length + 4 > maxBytes) break;
-          parts.push(found);
-          bytes += found.length + 4;
-          next += readBatchHeader(found).count;
-        }
-        return { bytes: pack(parts), count: parts.length };
-      },
+      next: take,
+      nextAsync: (maxBytes): Promise<WalBlock> => Promise.resolve(take(maxBytes)),
       close: (): void => undefined,
     };
   }
