@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "async.h"
+#include "batch.h"
 
 namespace holdfast {
 
@@ -95,6 +96,13 @@ rocksdb::Status Database::Free() {
 
 // --- writes ---
 
+// Every sequence handed out is a safe integer; RocksDB itself ends the process when it runs out of them.
+void Database::RequireSequences(const std::string& batch) const {
+  const uint64_t latest = db->GetLatestSequenceNumber();
+  if (latest + BatchCount(batch.data()) <= static_cast<uint64_t>(kSafeIntegerMax)) return;
+  throw Failure{"ROCKS_OTHER", "write: there are no safe sequence numbers left after " + std::to_string(latest)};
+}
+
 void Database::WriteLocked(WriteRequest* request) {
   rocksdb::WriteOptions options;
   options.no_slowdown = request->flags.no_slowdown;
@@ -104,10 +112,13 @@ void Database::WriteLocked(WriteRequest* request) {
     // One fsync covers every WAL file that is not synced yet, so only the last batch asks for it.
     options.sync = request->flags.sync && i + 1 == count;
     try {
+      RequireSequences(request->batches[i]);
       rocksdb::WriteBatch batch(std::move(request->batches[i]));
       const rocksdb::Status status = db->Write(options, &batch);
       if (status.ok()) continue;
       request->failure = FromStatus(status, "write");
+    } catch (const Failure& failure) {
+      request->failure = failure;
     } catch (const std::exception& error) {
       request->failure = Failure{"ROCKS_OTHER", std::string("write: ") + error.what()};
     }

@@ -92,6 +92,7 @@ class Database : public std::enable_shared_from_this<Database> {
 
  private:
   void WriteLocked(WriteRequest* request);
+  void RequireSequences(const std::string& batch) const;
   void ReleaseChildren();
   void StartCloseJob(napi_env env);
 

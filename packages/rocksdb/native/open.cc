@@ -178,6 +178,10 @@ class OpenJob : public Job {
     rocksdb::DB* db = nullptr;
     Check(rocksdb::DB::Open(database_options_, request_.path, descriptors, &handles, &db), ("open " + request_.path).c_str());
     opened_->Own(db, std::move(handles));
+    const uint64_t latest = db->GetLatestSequenceNumber();
+    if (latest > static_cast<uint64_t>(kSafeIntegerMax))
+      throw Failure{"ROCKS_CORRUPTION", "the database in " + request_.path + " is at sequence " + std::to_string(latest) +
+                                            ", which is not a safe integer: its WAL is damaged"};
   }
 
   static bool Contains(const std::vector<std::string>& names, const std::string& name) {

@@ -8,4 +8,5 @@ export {
   writeNow,
   type BatchBuilder,
 } from './batches.ts';
+export { logFile } from './logs.ts';
 export { kvrocksFamilies, openOptions, openScratch, scratchDirectory, unpackFixture } from './scratch.ts';
