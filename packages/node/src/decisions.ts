@@ -14,6 +14,8 @@ export type {
 } from './execution/tick-loop.ts';
 export { beatPeriodMs, HeartbeatResponder } from './lease/heartbeat.ts';
 export type { HeartbeatEnvironment, NodeReport } from './lease/heartbeat.ts';
+export { InSyncKeeper } from './lease/in-sync-keeper.ts';
+export type { InSyncEnvironment, InSyncHost, InSyncReport, InSyncSettings } from './lease/in-sync-keeper.ts';
 export { LeaseKeeper } from './lease/lease-keeper.ts';
 export type { ActingRole, FenceFile, LeaseAnswer, LeaseEnvironment, LeaseHost } from './lease/lease-keeper.ts';
 export { SharedLease } from './lease/shared-lease.ts';

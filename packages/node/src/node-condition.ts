@@ -33,6 +33,7 @@ export class ConditionKeeper {
     readOnly: false,
     stale: false,
     writesRefused: undefined,
+    tooFewReplicas: false,
     sizeLimitReached: false,
   };
   readonly #env: ConditionEnvironment;

@@ -17,16 +17,16 @@ import { makeRandomId } from '@holdfast/fencing';
 import { openRepaired, replicationPaths } from '@holdfast/replication';
 import { defaultRequestLimits, type Request, type RequestLimits } from '@holdfast/resp';
 import { ClusterState } from './cluster/cluster-state.ts';
-import { ownHosts } from './cluster/own-hosts.ts';
 import { SlotRouter } from './cluster/slot-router.ts';
 import type { Config } from './config/index.ts';
 import { ControlSession } from './execution/control-session.ts';
 import { Dispatcher } from './execution/dispatcher.ts';
-import { TickLoop, type TickEngine, type TickGate } from './execution/tick-loop.ts';
+import { TickLoop } from './execution/tick-loop.ts';
 import { WatchedKeys } from './execution/watched-keys.ts';
 import { HeartbeatResponder, beatPeriodMs } from './lease/heartbeat.ts';
 import { InfoCollector } from './info/collect.ts';
 import { KeyCounts } from './info/key-counts.ts';
+import { InSyncKeeper } from './lease/in-sync-keeper.ts';
 import { LeaseKeeper } from './lease/lease-keeper.ts';
 import { NodeLease } from './lease/node-lease.ts';
 import { SharedLease } from './lease/shared-lease.ts';
@@ -37,9 +37,11 @@ import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
+import { nodeHosts, replicatorEnvironment } from './node-replication.ts';
+import { inSyncEnvironment, tickLoopEnvironment } from './node-ticks.ts';
 import { finishRejoinAtStart } from './replication/rejoin-start.ts';
 import { Replicator } from './replication/replicator.ts';
-import { minFreeBytes, replicationSettings, rocksdbSettings, writeSettings } from './settings.ts';
+import { minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
 
 export interface NodeEnvironment {
   readonly config: Config;
@@ -72,6 +74,7 @@ export class Node {
   readonly engine: Engine;
   readonly data: DataTypes;
   readonly loop: TickLoop;
+  readonly inSync: InSyncKeeper;
   readonly listener: ClientListener;
   readonly replicator: Replicator;
   readonly cluster: ClusterState | undefined;
@@ -80,7 +83,6 @@ export class Node {
   readonly keyCounts: KeyCounts;
   readonly info: InfoCollector;
   #beat: Timer | undefined;
-  #idDropped = false;
   #stopping: Promise<void> | undefined;
 
   private constructor(env: NodeEnvironment, engine: Engine, processId: string) {
@@ -91,7 +93,8 @@ export class Node {
     this.startedAtMs = clock.wallMs();
     this.data = dataTypes(engine);
     this.conditions = this.#newConditions();
-    this.loop = this.#newLoop();
+    this.loop = new TickLoop(tickLoopEnvironment(this));
+    this.inSync = new InSyncKeeper(inSyncEnvironment(this));
     this.listener = new ClientListener({
       host: this.#connectionHost(),
       timers: env.timers,
@@ -101,7 +104,7 @@ export class Node {
       clientBytesMax: () => config.get('maxmemory-clients'),
       welcome: (connection) => this.#welcome(connection),
     });
-    this.replicator = this.#newReplicator();
+    this.replicator = new Replicator(replicatorEnvironment(this));
     this.cluster = config.get('cluster-enabled') ? this.#openCluster() : undefined;
     this.router = this.cluster === undefined ? undefined : this.#newRouter(this.cluster);
     const keeper = this.#openLease();
@@ -168,7 +171,7 @@ export class Node {
 
   async #begin(): Promise<void> {
     const { config, timers, clock, rim } = this.env;
-    this.shared.publishSequence(this.engine.latestSequence());
+    this.shared.publishSequence(this.engine.latestSequence(), this.replicator.lastEpoch);
     this.shared.publishBeat(clock.leaseMs());
     this.#beat = timers.every(beatPeriodMs, () => this.#publishBeat());
     rim.guardDisk(
@@ -188,7 +191,7 @@ export class Node {
 
   #publishBeat(): void {
     this.shared.publishBeat(this.env.clock.leaseMs());
-    this.shared.publishSequence(this.engine.latestSequence());
+    this.shared.publishSequence(this.engine.latestSequence(), this.replicator.lastEpoch);
     this.conditions.refresh();
     this.info.sample();
     this.listener.closeIdle(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
@@ -239,7 +242,8 @@ export class Node {
           const nowMs = clock.wallMs();
           new ControlSession({ peer, namespace: defaultNamespace, nowMs, answer }).execute(this.commands, args, nowMs);
         },
-        renewed: () => this.lease.keeper.recheckHeld(),
+        renewed: () => this.lease.renewed(),
+        sawEpoch: (epoch) => this.lease.keeper.sawEpoch(epoch),
       },
     });
   }
@@ -255,49 +259,6 @@ export class Node {
       attachedChanged: (attached): void => {
         if (attached) this.lease.keeper.noteAttached();
       },
-    });
-  }
-
-  #newLoop(): TickLoop {
-    const { env, engine } = this;
-    const tickEngine: TickEngine = {
-      get openTickBytes(): number {
-        return engine.openTickBytes;
-      },
-      commit: () => engine.commit(),
-      latestSequence: () => engine.latestSequence(),
-      dropTick: (): void => {
-        engine.dropTick();
-        this.#idDropped = true;
-      },
-    };
-    const gate: TickGate = {
-      tickOpened: (): void => {
-        this.lease.keeper.tickOpened();
-        if (this.#idDropped && this.lease.keeper.holdsLease()) {
-          this.#idDropped = false;
-          this.replicator.onTickDropped();
-        }
-      },
-      mayCommit: () => this.lease.keeper.mayCommit(),
-      mayRelease: () => this.lease.keeper.mayRelease(),
-    };
-    return new TickLoop({
-      engine: tickEngine,
-      gate,
-      followers: {
-        onCommit: (commit): void => {
-          this.replicator.onCommit(commit);
-          this.shared.publishSequence(commit.lastSequence);
-          this.conditions.writeSucceeded();
-        },
-        probe: () => 0,
-        mayRelease: (sequence) => this.replicator.handedOver(sequence),
-      },
-      timers: env.timers,
-      logger: env.logger,
-      onWriteFailure: () => this.conditions.writeFailed(),
-      onRoom: () => this.listener.resumeHeld(),
     });
   }
 
@@ -338,67 +299,20 @@ export class Node {
     else connection.endMoving();
   }
 
-  #newReplicator(): Replicator {
-    const { env, engine } = this;
-    const { config, rim } = env;
-    return new Replicator({
-      engine,
-      connector: env.connector,
-      clock: env.clock,
-      timers: env.timers,
-      random: env.random,
-      logger: env.logger,
-      files: rim.replicationFiles,
-      paths: replicationPaths(config.get('dir')),
-      settings: () => replicationSettings(config),
-      resolveHost: (host) => rim.resolveHost(host),
-      isSelf: ({ host, port }) => port === config.get('port') && this.#ownHosts().includes(host),
-      masterChosen: (master) => config.put('slaveof', master),
-      betweenTicks: (run) => this.#betweenTicks(run),
-      onProgress: () => this.loop.releaseReady(),
-      onApplied: (commit) => this.shared.publishSequence(commit.lastSequence),
-      onLoading: (loading): void => {
-        if (loading) this.loop.end();
-        this.conditions.setLoading(loading);
-      },
-      onDatabaseReplaced: (): void => {
-        this.watched.touchAll();
-        this.lease.keeper.replaceLogId(rim.replaceLogId(makeRandomId(env.random)));
-      },
-      onDatabaseLost: (error) => env.exit(1, `no database can be opened: ${messageOf(error)}`),
-    });
-  }
-
-  /** A running command's tick cannot be ended under it: then after this poll phase. */
-  #betweenTicks(run: () => void): void {
-    const act = (): void => {
-      this.loop.end();
-      run();
-      this.loop.open();
-      this.loop.end();
-    };
-    if (this.loop.isOpen) this.env.timers.soon(act);
-    else act();
-  }
-
-  #ownHosts(): string[] {
-    return ownHosts(this.env.config.get('bind'), () => this.env.rim.interfaceAddresses());
-  }
-
   #openCluster(): ClusterState {
     const { config, logger, rim, clock } = this.env;
     return ClusterState.open({
       file: rim.nodesFile,
       logger,
       port: config.get('port'),
-      ownHosts: () => this.#ownHosts(),
+      ownHosts: () => nodeHosts(this),
       persists: () => config.get('persist-cluster-nodes-enabled'),
       databaseIsEmpty: () => this.data.scan.random(defaultNamespace, clock.wallMs()) === undefined,
     });
   }
 
   #newRouter(cluster: ClusterState): SlotRouter {
-    const { lease, replicator } = this;
+    const { lease } = this;
     const { config } = this.env;
     return new SlotRouter({
       get topology() {
@@ -439,13 +353,18 @@ export class Node {
       mode: config.get('master-lease-mode'),
     });
     if (typeof keeper === 'string') throw new FatalError(`${keeper}; nothing was changed`);
-    this.lease.attach(this.#leaseEnvironment(keeper), keeper);
+    this.lease.join(this.#leaseEnvironment(keeper), keeper);
+    const changed = (): void => {
+      this.inSync.settingsChanged();
+      this.lease.reportChanged();
+    };
+    for (const name of ['replication-mode', 'min-isr', 'isr-timeout-ms'] as const) config.onChange(name, changed);
     config.onChange('master-lease-mode', (mode) => keeper.setUnarmedMode(mode));
     return keeper;
   }
 
-  #leaseEnvironment(keeper: LeaseKeeper): Parameters<NodeLease['attach']>[0] {
-    const { config, clock, logger } = this.env;
+  #leaseEnvironment(keeper: LeaseKeeper): Parameters<NodeLease['join']>[0] {
+    const { config, clock, timers, logger } = this.env;
     const responder = new HeartbeatResponder(
       {
         shared: this.shared,
@@ -453,6 +372,7 @@ export class Node {
         stallLimitMs: config.get('stall-limit-ms'),
         nowMs: () => clock.leaseMs(),
         renewed: () => undefined,
+        sawEpoch: () => undefined,
       },
       keeper.record,
     );
@@ -462,6 +382,10 @@ export class Node {
       listener: this.listener,
       replicator: this.replicator,
       responder,
+      inSync: this.inSync,
+      timers,
+      processId: this.processId,
+      replicationMode: () => config.get('replication-mode'),
       latestSequence: () => this.engine.latestSequence(),
       topologyVersion: () => Number(this.cluster?.topology.version ?? -1),
       nodeId: () => this.cluster?.topology.selfId ?? '',
@@ -488,6 +412,7 @@ export class Node {
     this.loop.resume();
     await this.listener.stop();
     this.lease.keeper.stop();
+    this.inSync.stop();
     await this.replicator.close();
     await this.controlPort.stop();
     rim.stop();

@@ -32,11 +32,12 @@ function world(): World {
     sendTimeoutMs: () => 30_000,
     onProgress: () => counts.progress++,
     onAck: () => counts.acks++,
+    onDetached: () => counts.acks++,
   });
   return { time, log, set, counts };
 }
 
-const replica = { host: '10.0.0.9', port: 6667, acksPromptly: false };
+const replica = { host: '10.0.0.9', port: 6667, acksPromptly: false, member: undefined };
 
 /** First sequences of the batches, and the words, in a stream that begins with +OK. */
 function read(socket: Socket): (number | string)[] {

@@ -15,8 +15,10 @@ export interface FollowerSetEnvironment {
   readonly sendTimeoutMs: () => number;
   /** `handedOver` may answer otherwise than before. */
   onProgress(): void;
-  /** A replica acknowledged more than before, or is gone. */
-  onAck(): void;
+  /** A replica acknowledged more than before, or answered `probe` (0: none). */
+  onAck(follower: Follower, probe: number): void;
+  /** A replica is gone. @param isReset its own end went, as of a process that died; else it was cut here. */
+  onDetached(follower: Follower, isReset: boolean): void;
 }
 
 export class FollowerSet {
@@ -35,6 +37,7 @@ export class FollowerSet {
   /** Takes over the connection of a replica that was granted PSYNC at `place` (see `openPlace`). */
   attach(transport: Transport, identity: FollowerIdentity, place: LogPlace): Follower {
     const { log, clock, timers, logger, sendTimeoutMs } = this.#env;
+    this.#closeFormer(identity.member?.nodeId);
     const follower = new Follower(
       {
         log,
@@ -43,8 +46,8 @@ export class FollowerSet {
         logger,
         sendTimeoutMs,
         onProgress: () => this.#env.onProgress(),
-        onAck: () => this.#env.onAck(),
-        onClosed: (closed) => this.#remove(closed),
+        onAck: (acked, probe) => this.#env.onAck(acked, probe),
+        onClosed: (closed, isReset) => this.#remove(closed, isReset),
       },
       transport,
       identity,
@@ -59,6 +62,18 @@ export class FollowerSet {
     if (!follower.closed) this.#followers.add(follower);
     this.#housekeeping ??= timers.every(housekeepingMs, () => this.#housekeep());
     return follower;
+  }
+
+  /** A node follows over one link; an older one belongs to a connection that it has given up. */
+  #closeFormer(nodeId: string | undefined): void {
+    if (nodeId === undefined) return;
+    for (const former of [...this.#followers])
+      if (former.identity.member?.nodeId === nodeId) former.close('the replica attached anew');
+  }
+
+  /** Asks every follower that counts for the in-sync set to answer `probe`. */
+  sendProbe(probe: number): void {
+    for (const follower of this.#followers) if (follower.identity.member !== undefined) follower.sendProbe(probe);
   }
 
   /** Hands a commit to the sockets of all live followers. */
@@ -106,13 +121,13 @@ export class FollowerSet {
     for (const follower of [...this.#followers]) follower.close(reason);
   }
 
-  #remove(follower: Follower): void {
+  #remove(follower: Follower, isReset: boolean): void {
     if (!this.#followers.delete(follower)) return;
     if (this.#followers.size === 0) {
       this.#housekeeping?.cancel();
       this.#housekeeping = undefined;
     }
-    this.#env.onAck();
+    this.#env.onDetached(follower, isReset);
     this.#env.onProgress();
   }
 

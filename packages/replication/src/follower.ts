@@ -14,9 +14,10 @@
  */
 import { messageOf, type Clock, type Logger, type Timers, type Transport } from '@holdfast/base';
 import type { Commit } from '@holdfast/engine';
+import type { IsrMember } from '@holdfast/fencing';
 import { defaultRequestLimits, RequestDecoder } from '@holdfast/resp';
 import type { WalBlock, WalTail } from '@holdfast/rocksdb';
-import { frameWalBlock, getAckFrame, pingFrame } from './framing.ts';
+import { frameWalBlock, getAckFrame, pingFrame, probeFrame } from './framing.ts';
 import {
   ackBytesMax,
   catchUpPieceBytes,
@@ -40,6 +41,8 @@ export interface FollowerIdentity {
   readonly port: number;
   /** It acks every turn in which it applied something, and answers `_getack`. */
   readonly acksPromptly: boolean;
+  /** Attached in the master's present epoch by CLUSTERX ATTACH: its acks count for the in-sync set. */
+  readonly member: IsrMember | undefined;
 }
 
 export interface FollowerEnvironment {
@@ -51,8 +54,10 @@ export interface FollowerEnvironment {
   readonly sendTimeoutMs: () => number;
   /** The follower's socket took more, or the follower no longer delays replies. */
   onProgress(): void;
-  onAck(): void;
-  onClosed(follower: Follower): void;
+  /** It acknowledged more than before, or answered `probe` (0: none). */
+  onAck(follower: Follower, probe: number): void;
+  /** @param isReset the replica's end is gone. */
+  onClosed(follower: Follower, isReset: boolean): void;
 }
 
 /** What INFO and ROLE show. */
@@ -116,9 +121,9 @@ export class Follower {
     this.#mode = { kind: 'live' };
     transport.listen({
       onData: (chunk) => this.#onData(chunk),
-      onEnd: () => this.close('the replica closed the link'),
+      onEnd: () => this.close('the replica closed the link', true),
       onDrain: () => this.#noteProgress(),
-      onClose: (error) => this.close(error === undefined ? 'the link was closed' : messageOf(error)),
+      onClose: (error) => this.close(error === undefined ? 'the link was closed' : messageOf(error), true),
     });
     this.#write(Buffer.from('+OK\r\n'), nextSequence - 1);
     if (opened !== undefined) {
@@ -199,6 +204,11 @@ export class Follower {
     if (this.#acks && this.live && this.unsentBytes() < ackBytesMax) this.#write(getAckFrame, this.#nextSequence - 1);
   }
 
+  /** Asks for an answer to `probe`, in order behind everything sent before. It does not count as data. */
+  sendProbe(probe: number): void {
+    if (!this.closed) this.#write(probeFrame(probe), this.#nextSequence - 1);
+  }
+
   /** To be called every `housekeepingMs`: heartbeat and send timeout. */
   housekeep(): void {
     if (this.closed) return;
@@ -211,7 +221,7 @@ export class Follower {
   }
 
   /** Ends the link; the replica connects again by itself. Safe to call twice. */
-  close(reason: string): void {
+  close(reason: string, isReset = false): void {
     if (this.#mode.kind === 'closed') return;
     if (this.#mode.kind === 'catching-up') this.#mode.tail?.close();
     this.#mode = { kind: 'closed' };
@@ -221,7 +231,7 @@ export class Follower {
       reason,
     });
     this.#transport.destroy();
-    this.#env.onClosed(this);
+    this.#env.onClosed(this, isReset);
   }
 
   #write(bytes: Buffer, sequence: number): void {
@@ -325,17 +335,18 @@ export class Follower {
 
   #onRequest(): void {
     const { request } = this.#decoder;
-    const isAck = request.count === 3 && request.is(0, 'replconf') && request.is(1, 'ack');
+    const isAck = (request.count === 3 || request.count === 4) && request.is(0, 'replconf') && request.is(1, 'ack');
     const sequence = isAck ? request.integer(2) : NaN;
-    if (Number.isNaN(sequence)) {
+    const probe = isAck && request.count === 4 ? request.integer(3) : 0;
+    if (Number.isNaN(sequence) || Number.isNaN(probe)) {
       this.#env.logger.debug('a replica sent something other than an ack', { replica: this.#transport.peer });
     } else if (sequence >= this.#nextSequence) {
       this.close(`acknowledged ${sequence}, but only ${this.#nextSequence - 1} was sent: it holds another history`);
     } else {
       this.#acks = true;
-      if (sequence <= this.#ackedSequence) return;
-      this.#ackedSequence = sequence;
-      this.#env.onAck();
+      if (sequence <= this.#ackedSequence && probe === 0) return;
+      this.#ackedSequence = Math.max(this.#ackedSequence, sequence);
+      this.#env.onAck(this, probe);
     }
   }
 }

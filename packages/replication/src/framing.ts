@@ -12,6 +12,19 @@ const lineEnd = 0x0a0d; // little-endian: \r then \n
 
 /** A heartbeat: says nothing but that the master lives. */
 export const pingFrame: Buffer = Buffer.from('$4\r\nping\r\n');
+/**
+ * A master's question whether this link is still of its epoch; the number comes back with the next ack. Sent only to
+ * followers that attached by CLUSTERX ATTACH. No batch begins with these letters: its sequence would be above 2^53.
+ */
+export function probeFrame(probe: number): Buffer {
+  const payload = `${probeWord}${probe}`;
+  return Buffer.from(`$${payload.length}\r\n${payload}\r\n`);
+}
+
+const probeWord = '_probe ';
+/** A whole number of 16 digits after the word. */
+const probeBytesMax = probeWord.length + 16;
+
 /** Asks for an ack at once (Kvrocks 2.14 and newer; older replicas take it for a batch and fail). */
 export const getAckFrame: Buffer = Buffer.from('$7\r\n_getack\r\n');
 
@@ -64,7 +77,10 @@ function putFrame(target: Buffer, at: number, source: Buffer, start: number, len
 
 /** One bulk of the stream. */
 export type StreamItem =
-  { readonly kind: 'batch'; readonly bytes: Buffer } | { readonly kind: 'ping' } | { readonly kind: 'getack' };
+  | { readonly kind: 'batch'; readonly bytes: Buffer }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'getack' }
+  | { readonly kind: 'probe'; readonly probe: number };
 
 /** Digits of a length, its prefix and CRLF: more is no length. */
 const lengthLineBytesMax = 24;
@@ -161,5 +177,12 @@ export class StreamDecoder {
 function itemOf(bytes: Buffer): StreamItem {
   if (bytes.length === 4 && bytes.latin1Slice(0, 4) === 'ping') return { kind: 'ping' };
   if (bytes.length === 7 && bytes.latin1Slice(0, 7) === '_getack') return { kind: 'getack' };
+  const hasProbeSize = bytes.length > probeWord.length && bytes.length <= probeBytesMax;
+  if (hasProbeSize && bytes.latin1Slice(0, probeWord.length) === probeWord) {
+    const probe = Number(bytes.latin1Slice(probeWord.length, bytes.length));
+    if (!Number.isSafeInteger(probe))
+      throw new ProtocolError(`not a probe: ${JSON.stringify(bytes.toString('latin1'))}`);
+    return { kind: 'probe', probe };
+  }
   return { kind: 'batch', bytes };
 }

@@ -13,7 +13,14 @@ export { FollowerSet, type FollowerSetEnvironment } from './follower-set.ts';
 export { Follower, type FollowerFacts, type FollowerIdentity } from './follower.ts';
 export { frameBatches, StreamDecoder, type StreamItem } from './framing.ts';
 export { runFullSync, type FullSyncEnvironment } from './full-sync.ts';
-export { promptAckCapability, stepLink, stoppedLink, type LinkSettings, type LogPosition } from './link-state.ts';
+export {
+  promptAckCapability,
+  stepLink,
+  stoppedLink,
+  type LinkSettings,
+  type LogPosition,
+  type RewindOutcome,
+} from './link-state.ts';
 export { decidePsync, IdHistory, openPlace, psyncRefusals, type LogPlace, type PsyncRequest } from './psync.ts';
 export { ReplicaLink, type LinkEnvironment, type LinkFacts } from './replica-link.ts';
 export type { LogDatabase, ReplicatedLog } from './replicated-log.ts';
@@ -29,3 +36,4 @@ export {
 export { listRollback, rollbackPaths, type RollbackEntry, type RollbackPaths } from './rewind/rollback-directory.ts';
 export { RollbackFileReader, type RollbackTotals } from './rewind/rollback-file.ts';
 export { epochsWithin, lastEpoch, mayBeAcknowledged, type GivenUp } from './rewind/rollback-header.ts';
+export { operationsOf, type CommandWords, type Operation } from './rewind/operations.ts';

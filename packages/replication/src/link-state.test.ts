@@ -17,7 +17,7 @@ const plain: LinkSettings = {
   topologyMaster: false,
 };
 const id = 'A'.repeat(16);
-const fresh: LogPosition = { nextSequence: 8, replicationId: undefined };
+const fresh: LogPosition = { nextSequence: 8, replicationId: undefined, attach: undefined };
 
 /** Runs rows of [ms, event]; a text is an answer line. Returns the effects as words. */
 function run(
@@ -101,7 +101,7 @@ describe('the handshake', () => {
   });
 
   it('says under which id its last entry was written, and does without when the master is too old for that', () => {
-    const position = { nextSequence: 8, replicationId: id };
+    const position = { ...fresh, replicationId: id };
     const { effects } = run(plain, [...greeted, [0, '-ERR wrong number of arguments'], [0, '+OK']], position);
     assert.deepEqual(effects.slice(-3), [`PSYNC ${id} 8`, 'PSYNC 8', 'stream']);
   });
@@ -118,6 +118,43 @@ describe('the handshake', () => {
     it(`after PSYNC ${answer}: ${effects.join(', ')}`, () => {
       assert.deepEqual(run(plain, [...greeted, [0, answer]]).effects.slice(-2), effects);
     });
+
+  const outline = { history: [{ epoch: 2, firstSequence: 5 }], latestSequence: 7 };
+  const armed: LogPosition = {
+    ...fresh,
+    attach: { epoch: 3, nodeId: 'n'.repeat(40), logId: 'c'.repeat(20), outline },
+  };
+  const attaching = `CLUSTERX ATTACH 3 ${'n'.repeat(40)} ${'c'.repeat(20)} 7 2:5`;
+
+  it('of an armed replica compares the logs before it asks for the stream', () => {
+    const { effects } = run(plain, [...greeted, [0, '+COMMON 7 2'], [0, '+OK']], armed);
+    assert.deepEqual(effects.slice(-3), [attaching, 'PSYNC 8', 'stream']);
+  });
+
+  const attachAnswers: readonly [answer: string, ...effects: string[]][] = [
+    ['+COMMON 5 2', 'close', 'rewind'],
+    ['+COMMON 9 2', 'close', 'wait 10000'],
+    ['-ERR no common history: x', 'close', 'full-sync'],
+    ['-ERR node is not armed: attach by plain PSYNC', 'close', 'wait 1000'],
+    ['-ERR stale epoch: this node is in 2, the follower in 3', 'close', 'wait 1000'],
+    ['-LOADING kvrocks is restoring the db from backup', 'close', 'wait 10000'],
+  ];
+  for (const [answer, ...effects] of attachAnswers)
+    it(`after ATTACH ${answer}: ${effects.join(', ')}`, () => {
+      assert.deepEqual(run(plain, [...greeted, [0, answer]], armed).effects.slice(-2), effects);
+    });
+
+  it('attaches anew after a rewind, and takes a whole copy when that could not be done', () => {
+    const rewinding = [...greeted, [0, '+COMMON 5 2']] as const;
+    const done = (outcome: 'rewound' | 'full-sync'): readonly [number, LinkEvent] => [
+      0,
+      { kind: 'rewind-done', outcome },
+    ];
+    assert.equal(run(plain, [...rewinding, done('rewound')], armed).effects.at(-1), 'connect');
+    assert.deepEqual(run(plain, [...rewinding, done('full-sync')], armed).effects.slice(-2), ['close', 'full-sync']);
+    const failed = run(plain, [...rewinding, [0, { kind: 'rewind-failed', reason: 'disk full' }]], armed);
+    assert.deepEqual(failed.effects.slice(-2), ['close', 'wait 1000']);
+  });
 
   it('ignores answers nobody waits for', () => {
     assert.deepEqual(run(plain, [start, [0, 'change.me.db']]).effects, ['connect']);

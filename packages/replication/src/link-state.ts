@@ -2,9 +2,13 @@
  * The replica's side of a link as a pure state machine: what to send, what an answer means, when to try again.
  * Kvrocks `src/cluster/replication.cc` (ReplicationThread's callback steps); docs/formats/replication-stream.md.
  *
- *   stopped -> connecting -> authenticating? -> checking-name -> announcing -> offering -> requesting -> streaming
- *                  ^                                                               \-> full-syncing -> connecting
+ *   stopped -> connecting -> authenticating? -> checking-name -> announcing -> offering -> attaching? -> requesting -> streaming
+ *                  ^                                                                        \              \-> full-syncing -> connecting
+ *                  |                                                                         +-> rewinding -> connecting | full-syncing
  *                  +---- waiting <---- (any failure)
+ *
+ * An armed replica attaches (CLUSTERX ATTACH, fencing's attach.ts) before it asks for the stream: master and replica must
+ * be in one epoch, and a replica that holds entries the master's history lacks rewinds to the last common one first.
  *
  * Times between attempts:
  * - after a lost or failed connection 1, 2, 4 ... at most 60 s (as the newest Kvrocks), beginning anew after a granted
@@ -16,6 +20,7 @@
  * Different from Kvrocks on purpose: only a refusal that speaks about the log (`-ERR ...`) leads to a full sync. Other
  * refusals of PSYNC (NOAUTH, CLUSTERDOWN, MASTERDOWN ...) say that this peer serves nobody now, and are tried again.
  */
+import { formatAttachArguments, parseAttachReply, type AttachRequest, type LogEnd } from '@holdfast/fencing';
 import type { CommandArgument } from '@holdfast/resp';
 
 /** What does not change during the life of a link. */
@@ -40,6 +45,8 @@ export type LinkPhase =
   | { readonly kind: 'checking-name' }
   | { readonly kind: 'announcing'; readonly withHost: boolean }
   | { readonly kind: 'offering' }
+  | { readonly kind: 'attaching' }
+  | { readonly kind: 'rewinding' }
   | { readonly kind: 'requesting'; readonly withId: boolean }
   | { readonly kind: 'streaming' }
   | { readonly kind: 'full-syncing' };
@@ -65,13 +72,20 @@ export type LinkEvent =
   | { readonly kind: 'broken'; readonly reason: string }
   | { readonly kind: 'retry-due' }
   | { readonly kind: 'full-sync-done' }
+  | { readonly kind: 'rewind-done'; readonly outcome: RewindOutcome }
+  | { readonly kind: 'rewind-failed'; readonly reason: string }
   | { readonly kind: 'full-sync-failed'; readonly reason: string }
   | { readonly kind: 'stop' };
+
+/** `full-sync`: it could not be done, the whole database is to be replaced. */
+export type RewindOutcome = 'rewound' | 'full-sync';
 
 export interface LogPosition {
   readonly nextSequence: number;
   /** Of the last entry, when replication ids are in use. */
   readonly replicationId: string | undefined;
+  /** What an armed replica says of itself and its log; undefined on a node that is not armed. */
+  readonly attach: AttachRequest | undefined;
 }
 
 export type LinkEffect =
@@ -80,6 +94,8 @@ export type LinkEffect =
   | { readonly kind: 'close' }
   | { readonly kind: 'stream' }
   | { readonly kind: 'full-sync' }
+  /** Takes back everything after `target`. */
+  | { readonly kind: 'rewind'; readonly target: LogEnd }
   | { readonly kind: 'wait'; readonly delayMs: number; readonly reason: string };
 
 export interface LinkStep {
@@ -117,17 +133,27 @@ export function stepLink(settings: LinkSettings, state: LinkState, event: LinkEv
       return answered(settings, state, event, nowMs);
     case 'lost':
       return fail(settings, state, { reason: event.reason, nowMs, delayMs: backOffMs(state.failures) });
-    case 'full-sync-failed':
-      return fail(settings, state, { reason: event.reason, nowMs, delayMs: backOffMs(state.failures), never: 'eager' });
     case 'broken':
       return misfit(settings, state, event.reason, nowMs);
     case 'retry-due':
       return state.phase.kind === 'waiting' ? connect(state) : { state, effects: [] };
     case 'full-sync-done':
-      return connect({ ...state, failures: 0, troubleSinceMs: undefined });
+    case 'full-sync-failed':
+    case 'rewind-done':
+    case 'rewind-failed':
+      return exchanged(settings, state, event, nowMs);
     default:
       return event satisfies never;
   }
+}
+
+type Exchanged = Extract<LinkEvent, { readonly kind: `${'full-sync' | 'rewind'}-${'done' | 'failed'}` }>;
+
+function exchanged(settings: LinkSettings, state: LinkState, event: Exchanged, nowMs: number): LinkStep {
+  if (event.kind === 'full-sync-failed' || event.kind === 'rewind-failed')
+    return fail(settings, state, { reason: event.reason, nowMs, delayMs: backOffMs(state.failures), never: 'eager' });
+  if (event.kind === 'rewind-done' && event.outcome === 'full-sync') return fullSync(state);
+  return connect({ ...state, failures: 0, troubleSinceMs: undefined });
 }
 
 function connect(state: LinkState): LinkStep {
@@ -158,17 +184,13 @@ function answered(settings: LinkSettings, state: LinkState, event: Answer, nowMs
       if (state.phase.withHost && text === '-ERR unknown option') return announce(settings, state, false);
       return go(state, { kind: 'offering' }, 'replconf', 'capa', promptAckCapability);
     case 'offering':
-      return request({ ...state, acksPromptly: text === '+OK' }, event.position, true);
+      return attach({ ...state, acksPromptly: text === '+OK' }, event.position);
+    case 'attaching':
+      return attached(settings, state, event, nowMs);
     case 'requesting':
       return granted(settings, state, event, nowMs);
-    case 'stopped':
-    case 'waiting':
-    case 'connecting':
-    case 'streaming':
-    case 'full-syncing':
-      return { state, effects: [] };
     default:
-      return state.phase satisfies never;
+      return { state, effects: [] };
   }
 }
 
@@ -183,6 +205,43 @@ function announce(settings: LinkSettings, state: LinkState, withHost: boolean): 
   const port = settings.announcedPort;
   const host = withHost ? ['ip-address', settings.announcedHost ?? ''] : [];
   return go(state, { kind: 'announcing', withHost }, 'replconf', 'listening-port', port, ...host);
+}
+
+function attach(state: LinkState, position: LogPosition): LinkStep {
+  if (position.attach === undefined) return request(state, position, true);
+  return go(state, { kind: 'attaching' }, 'CLUSTERX', 'ATTACH', ...formatAttachArguments(position.attach));
+}
+
+function attached(settings: LinkSettings, state: LinkState, { text, position }: Answer, nowMs: number): LinkStep {
+  if (text.startsWith('-LOADING')) return loading(settings, state, nowMs);
+  const reply = parseAttachReply(text);
+  switch (reply.kind) {
+    case 'common': {
+      const latestSequence = position.nextSequence - 1;
+      if (reply.common.sequence === latestSequence) return request(state, position, true);
+      if (reply.common.sequence > latestSequence)
+        return misfit(settings, state, `ATTACH: ${text}, but only ${latestSequence} is here`, nowMs);
+      return {
+        state: { ...state, phase: { kind: 'rewinding' } },
+        effects: [{ kind: 'close' }, { kind: 'rewind', target: reply.common }],
+      };
+    }
+    case 'full-sync':
+      return fullSync(state);
+    case 'not-armed':
+      return fail(settings, state, { reason: 'ATTACH: the master is not armed', nowMs, delayMs: backOffMs(0) });
+    case 'refused':
+      return fail(settings, state, { reason: `ATTACH: ${reply.error}`, nowMs, delayMs: backOffMs(0) });
+    default:
+      return reply satisfies never;
+  }
+}
+
+function fullSync(state: LinkState): LinkStep {
+  return {
+    state: { ...state, phase: { kind: 'full-syncing' } },
+    effects: [{ kind: 'close' }, { kind: 'full-sync' }],
+  };
 }
 
 function request(state: LinkState, position: LogPosition, idWanted: boolean): LinkStep {
@@ -202,11 +261,7 @@ function granted(settings: LinkSettings, state: LinkState, event: Answer, nowMs:
   if (text === loadingReply) return loading(settings, state, nowMs);
   const withId = state.phase.kind === 'requesting' && state.phase.withId;
   if (withId && text === '-ERR wrong number of arguments') return request(state, event.position, false);
-  if (text.startsWith('-ERR '))
-    return {
-      state: { ...state, phase: { kind: 'full-syncing' } },
-      effects: [{ kind: 'close' }, { kind: 'full-sync' }],
-    };
+  if (text.startsWith('-ERR ')) return fullSync(state);
   return fail(settings, state, { reason: `PSYNC: ${text}`, nowMs, delayMs: misfitDelayMs });
 }
 

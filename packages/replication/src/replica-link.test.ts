@@ -103,11 +103,12 @@ function world(changes: Partial<LinkSettings> = {}): World {
     },
     logger: silentLogger,
     settings: () => ({ ...settings, ...changes }),
-    position: () => ({ nextSequence: log.latestSequence() + 1, replicationId: undefined }),
+    position: () => ({ nextSequence: log.latestSequence() + 1, replicationId: undefined, attach: undefined }),
     connectTimeoutMs: () => 3100,
     receiveTimeoutMs: () => 3200,
     onApplied: (commit, summaries) =>
       void applied.push(`${commit.firstSequence}-${commit.lastSequence} of ${commit.count}/${summaries.length}`),
+    rewind: () => Promise.reject(new Error('nobody asks for it')),
     fullSync: (signal) => new Promise((resolve, reject) => fullSyncs.push({ resolve, reject, signal })),
   });
   return { time, master, log, link, applied, fullSyncs };

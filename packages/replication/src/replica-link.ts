@@ -18,6 +18,7 @@ import {
 } from '@holdfast/base';
 import { formatEndpoint, type Transport } from '@holdfast/base';
 import type { Commit } from '@holdfast/engine';
+import type { LogEnd } from '@holdfast/fencing';
 import { encodeCommand } from '@holdfast/resp';
 import { StreamDecoder, type StreamItem } from './framing.ts';
 import {
@@ -37,6 +38,7 @@ import {
   type LinkSettings,
   type LinkState,
   type LogPosition,
+  type RewindOutcome,
 } from './link-state.ts';
 import type { ReplicatedLog } from './replicated-log.ts';
 import { summarizeBatch, type BatchSummary } from './write-batch.ts';
@@ -62,6 +64,11 @@ export interface LinkEnvironment {
    * database; it rejects then, as for any failure.
    */
   fullSync(signal: AbortSignal): Promise<void>;
+  /**
+   * Takes back everything after `target` in the own log, what is taken back being kept in a file. Rejects when the node
+   * has to stay as it is for now (disk full); once `signal` is aborted it ends as soon as that leaves a usable database.
+   */
+  rewind(target: LogEnd, signal: AbortSignal): Promise<RewindOutcome>;
 }
 
 export interface LinkFacts {
@@ -90,7 +97,8 @@ export class ReplicaLink {
   #connection: Connection | undefined;
   #timer: Timer | undefined;
   #watch: Timer | undefined;
-  #fullSync: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
+  /** A full sync or a rewind: the database belongs to it. */
+  #exchange: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #lastIoMs: number | undefined;
   #lastAckMs = -Infinity;
   /** Rises with every attempt: what belongs to an earlier one is ignored. */
@@ -122,7 +130,7 @@ export class ReplicaLink {
 
   /** Cuts the link at once; what was received and not applied is dropped. A full sync ends as soon as it safely can. */
   stop(): void {
-    this.#fullSync?.abort.abort();
+    this.#exchange?.abort.abort();
     this.#dispatch({ kind: 'stop' });
   }
 
@@ -131,9 +139,9 @@ export class ReplicaLink {
    * @returns when a full sync that was under way has left the databases alone. Never rejects.
    */
   async applyNothingMore(): Promise<void> {
-    const fullSync = this.#fullSync;
+    const exchange = this.#exchange;
     this.stop();
-    await fullSync?.done;
+    await exchange?.done;
   }
 
   /**
@@ -174,6 +182,9 @@ export class ReplicaLink {
         return;
       case 'full-sync':
         this.#beginFullSync();
+        return;
+      case 'rewind':
+        this.#beginRewind(effect.target);
         return;
       case 'wait':
         this.#wait(effect.delayMs, effect.reason);
@@ -327,15 +338,17 @@ export class ReplicaLink {
     connection.receivedBytes = 0;
     const batches: Buffer[] = [];
     let asked = false;
+    let probe = 0;
     for (const item of items) {
       if (item.kind === 'batch') batches.push(item.bytes);
       else asked = true;
+      if (item.kind === 'probe') probe = item.probe;
     }
     const failure = batches.length === 0 ? undefined : this.#apply(batches);
     if (failure !== undefined) {
       this.#env.logger.error('received data cannot be applied', { master: formatEndpoint(this.#env.master), failure });
       this.#dispatch({ kind: 'broken', reason: failure });
-    } else this.#acknowledge(connection, asked);
+    } else this.#acknowledge(connection, asked, probe);
   }
 
   /** @returns why not all of it was applied; undefined when it was. */
@@ -386,13 +399,15 @@ export class ReplicaLink {
     );
   }
 
-  #acknowledge(connection: Connection, asked: boolean): void {
+  /** @param probe the newest probe among what was received; it comes behind every batch sent before it. 0: none. */
+  #acknowledge(connection: Connection, asked: boolean, probe: number): void {
     const nowMs = this.#env.clock.leaseMs();
     if (connection !== this.#connection) return;
     if (!asked && !this.#state.acksPromptly && nowMs - this.#lastAckMs < ackPeriodMs) return;
     if (connection.transport.pendingBytes > unsentAckBytesMax) return;
     this.#lastAckMs = nowMs;
-    connection.transport.write(encodeCommand(['replconf', 'ack', this.#env.log.latestSequence()]));
+    const sequence = this.#env.log.latestSequence();
+    connection.transport.write(encodeCommand(['replconf', 'ack', sequence, ...(probe > 0 ? [probe] : [])]));
   }
 
   /** Two turns of the event loop in which nothing came, or `limitMs`. */
@@ -413,16 +428,37 @@ export class ReplicaLink {
   }
 
   #beginFullSync(): void {
+    this.#beginExchange((signal) =>
+      this.#env.fullSync(signal).then(
+        () => ({ kind: 'full-sync-done' }),
+        (error: unknown) => ({ kind: 'full-sync-failed', reason: messageOf(error) }),
+      ),
+    );
+  }
+
+  #beginRewind(target: LogEnd): void {
+    this.#env.logger.warn('the own log has entries that the master does not have: rewinding', {
+      master: formatEndpoint(this.#env.master),
+      sequence: this.#env.log.latestSequence(),
+      toSequence: target.sequence,
+      toEpoch: target.epoch,
+    });
+    this.#beginExchange((signal) =>
+      this.#env.rewind(target, signal).then(
+        (outcome) => ({ kind: 'rewind-done', outcome }),
+        (error: unknown) => ({ kind: 'rewind-failed', reason: messageOf(error) }),
+      ),
+    );
+  }
+
+  /** @param run never rejects; what it resolves to is of no interest any more when the link was stopped meanwhile. */
+  #beginExchange(run: (signal: AbortSignal) => Promise<LinkEvent>): void {
     const abort = new AbortController();
     const attempt = this.#attempt;
-    const end = (event: LinkEvent): void => {
-      this.#fullSync = undefined;
+    const done = run(abort.signal).then((event) => {
+      this.#exchange = undefined;
       if (attempt === this.#attempt) this.#dispatch(event);
-    };
-    const done = this.#env.fullSync(abort.signal).then(
-      () => end({ kind: 'full-sync-done' }),
-      (error: unknown) => end({ kind: 'full-sync-failed', reason: messageOf(error) }),
-    );
-    this.#fullSync = { abort, done };
+    });
+    this.#exchange = { abort, done };
   }
 }

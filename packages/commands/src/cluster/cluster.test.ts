@@ -52,6 +52,10 @@ class FakeCluster {
           note('heartbeat', ...args);
           reply.bulkText('role:master\r\n');
         },
+        attach: (_session, args) => {
+          note('attach', ...args);
+          return '+COMMON 7 2';
+        },
         shard: (args) => answer('shard', ...args),
         resign: (epoch) => answer('resign', epoch),
         hold: (epoch, holdMs) => answer('hold', epoch, holdMs),
@@ -112,7 +116,7 @@ const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const clusterUsage =
   '-ERR CLUSTER command, CLUSTER INFO|NODES|SLOTS|KEYSLOT|RESET|REPLICAS|SLAVES|SHARDS|COUNTKEYSINSLOT|GETKEYSINSLOT|MYID\r\n';
 const clusterxUsage =
-  '-ERR CLUSTERX command, CLUSTERX VERSION|MYID|SETNODEID|SETNODES|SETSLOT|NODES|HEARTBEAT|SHARD|RESIGN|HOLD|UNHOLD|RELEASE\r\n';
+  '-ERR CLUSTERX command, CLUSTERX VERSION|MYID|SETNODEID|SETNODES|SETSLOT|NODES|HEARTBEAT|SHARD|ATTACH|RESIGN|HOLD|UNHOLD|RELEASE\r\n';
 const times = '1699999999999 1700000000000 2 connected';
 
 const answers: readonly [string[], string][] = [

@@ -2,7 +2,8 @@
  * CLUSTERX: what controllers tell a node. VERSION, MYID, SETNODEID, SETNODES and SETSLOT are Kvrocks'
  * (src/commands/cmd_cluster.cc); NODES gives the internal view in the grammar that SETNODES takes; HEARTBEAT is
  * upstream's proposal (pull request 3397 of apache/kvrocks) with an echoed token; SHARD, RESIGN, HOLD, UNHOLD and
- * RELEASE carry masterships (docs/architecture.md, fencing) and are judged behind the lease port.
+ * RELEASE carry masterships (docs/architecture.md, fencing) and are judged behind the lease port; ATTACH is a replica's
+ * question of how far its log agrees with this node's.
  */
 import type { Endpoint } from '@holdfast/base';
 import type { ReplyWriter, Request } from '@holdfast/resp';
@@ -30,7 +31,7 @@ export type ClusterxInput =
       readonly id: NodeId;
       readonly version: Version;
     }
-  | { readonly kind: 'heartbeat' | 'shard'; readonly args: readonly string[] }
+  | { readonly kind: 'heartbeat' | 'shard' | 'attach'; readonly args: readonly string[] }
   | { readonly kind: 'resign' | 'unhold'; readonly epoch: number }
   | { readonly kind: 'hold'; readonly epoch: number; readonly holdMs: number }
   | { readonly kind: 'release'; readonly epoch: number; readonly owner: Endpoint };
@@ -48,6 +49,7 @@ const parsers: Readonly<Record<Kind, Parse>> = {
   nodes: (request) => (request.count === 2 ? { kind: 'nodes' } : usage),
   heartbeat: (request) => ({ kind: 'heartbeat', args: argumentsFrom(request, 2) }),
   shard: (request) => ({ kind: 'shard', args: argumentsFrom(request, 2) }),
+  attach: (request) => ({ kind: 'attach', args: argumentsFrom(request, 2) }),
   resign: (request) => parseEpochCommand('resign', request),
   hold: (request) => parseEpochCommand('hold', request),
   unhold: (request) => parseEpochCommand('unhold', request),
@@ -65,7 +67,7 @@ const change: readonly CommandFlag[] = [...base, 'exclusive', 'no-multi'];
 const lease: readonly CommandFlag[] = [...base, 'loading', 'no-multi'];
 
 const changes: readonly Kind[] = ['setnodeid', 'setnodes', 'setslot'];
-const questions: readonly Kind[] = ['version', 'myid', 'nodes'];
+const questions: readonly Kind[] = ['version', 'myid', 'nodes', 'attach'];
 
 function flagsOf(request: Request): readonly CommandFlag[] {
   const kind = kindOf(request);
@@ -152,6 +154,9 @@ function run(port: ClusterPort, call: Call, input: ClusterxInput, reply: ReplyWr
     case 'heartbeat':
       port.lease.heartbeat(input.args, reply);
       return;
+    case 'attach':
+      writeLine(reply, port.lease.attach(call.session, input.args));
+      return;
     case 'shard':
       answerLease(call, port.lease.shard(input.args), reply);
       return;
@@ -188,6 +193,11 @@ function answerLease(call: Call, answer: PendingLeaseReply, reply: ReplyWriter):
     // Whether it took effect is unknown: the controller asks again on a new connection.
     () => deferred.abandon(),
   );
+}
+
+function writeLine(reply: ReplyWriter, line: string): void {
+  if (line.startsWith('+')) reply.simple(line.slice(1));
+  else reply.error(line.slice(1));
 }
 
 function writeLeaseReply(reply: ReplyWriter, answer: LeaseReply): void {

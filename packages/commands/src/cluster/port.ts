@@ -2,6 +2,7 @@
 import type { ClientView, NodeId, SlotRange, Slot, Topology, Version } from '@holdfast/topology';
 import type { Endpoint } from '@holdfast/base';
 import type { ReplyWriter } from '@holdfast/resp';
+import type { Session } from '../session.ts';
 
 /** The topology the node holds. A setter that refuses has changed neither it nor nodes.conf. */
 export interface TopologyPort {
@@ -32,6 +33,12 @@ export interface LeasePort {
   heartbeat(args: readonly string[], reply: ReplyWriter): void;
   /** @param args what follows SHARD. */
   shard(args: readonly string[]): PendingLeaseReply;
+  /**
+   * A follower compares its log with this node's before it asks for the stream.
+   * @param args what follows ATTACH.
+   * @returns the whole reply line, `+COMMON …` or `-ERR …`.
+   */
+  attach(session: Session, args: readonly string[]): string;
   /** Answers the final sequence once nothing more is executed in `epoch`. */
   resign(epoch: number): PendingLeaseReply;
   /** Admits no client command for at most `holdMs`; answers the sequence at which it stands. */

@@ -50,6 +50,8 @@ export interface NodeCondition {
   stale: boolean;
   /** Why writes are refused (disk nearly full, failed commit): a whole error line. */
   writesRefused: string | undefined;
+  /** Fewer in-sync nodes than `min-isr`. */
+  tooFewReplicas: boolean;
   /** `max-db-size` is reached. */
   sizeLimitReached: boolean;
 }
@@ -74,6 +76,7 @@ interface RunningCall extends Call {
 
 const loadingError = 'LOADING kvrocks is restoring the db from backup';
 const readOnlyError = "READONLY You can't write against a read only slave.";
+const tooFewReplicasError = 'NOREPLICAS Not enough good replicas to write.';
 const staleError = "MASTERDOWN Link with MASTER is down and slave-serve-stale-data is set to 'no'.";
 const adminError = 'ERR admin permission required to perform the command';
 
@@ -193,14 +196,20 @@ export class Dispatcher {
     if (admission === 'execute-and-log')
       logger.warn('the master lease has expired', { command: entry.definition.name });
     if (isWrite) {
-      if (condition.readOnly) return readOnlyError;
-      if ((bits & flagBits['no-dbsize-check']) === 0) {
-        if (condition.writesRefused !== undefined) return condition.writesRefused;
-        if (condition.sizeLimitReached) return 'ERR write command not allowed when reached max-db-size.';
-      }
+      const refusal = this.#mayWrite(bits);
+      if (refusal !== undefined) return refusal;
     }
     if (condition.stale && (bits & flagBits.stale) === 0) return staleError;
     return undefined;
+  }
+
+  #mayWrite(bits: number): string | undefined {
+    const { condition } = this.#env;
+    if (condition.readOnly) return readOnlyError;
+    if (condition.tooFewReplicas) return tooFewReplicasError;
+    if ((bits & flagBits['no-dbsize-check']) !== 0) return undefined;
+    if (condition.writesRefused !== undefined) return condition.writesRefused;
+    return condition.sizeLimitReached ? 'ERR write command not allowed when reached max-db-size.' : undefined;
   }
 
   #queue(connection: ClientConnection, request: Request, entry: CommandEntry, bits: number): boolean {

@@ -4,6 +4,7 @@
  * deadlines of each controller, so that two of them do not disturb each other.
  */
 import {
+  closedWord,
   formatHeartbeatReply,
   formatToken,
   noLease,
@@ -20,6 +21,7 @@ import {
   type LeaseMode,
   type LeaseState,
   type NodeHealth,
+  type ReplicationMode,
   type UnarmedLease,
 } from '@holdfast/fencing';
 import type { ReplyWriter, Request } from '@holdfast/resp';
@@ -35,7 +37,10 @@ export interface NodeReport {
   readonly nodeId: string;
   readonly health: NodeHealth;
   readonly masterLinkStatus: 'up' | 'down';
+  /** `<epoch>:<isr-version>:<+|-><node>:<log id>`, empty when nothing is asked. */
   readonly isrRequest: string;
+  /** What an armed node does: the directive. */
+  readonly replicationMode: ReplicationMode;
 }
 
 export interface HeartbeatEnvironment {
@@ -46,6 +51,8 @@ export interface HeartbeatEnvironment {
   nowMs(): number;
   /** A lease that had lapsed runs again. */
   renewed(): void;
+  /** A heartbeat named a higher epoch: the word of a lower one is closed, the main loop steps down. */
+  sawEpoch(epoch: number): void;
 }
 
 const unheard: Omit<NodeReport, 'record'> = {
@@ -55,6 +62,7 @@ const unheard: Omit<NodeReport, 'record'> = {
   health: 'ok',
   masterLinkStatus: 'down',
   isrRequest: '',
+  replicationMode: 'async',
 };
 
 /** The main loop says that it is alive about this often, so a smaller silence is no stall. */
@@ -108,6 +116,7 @@ export class HeartbeatResponder {
   #renewArmed(heartbeat: Heartbeat, nowMs: number): undefined {
     const { shared, processId, stallLimitMs } = this.#env;
     const { record, nodeId } = this.#report;
+    if (heartbeat.epoch > record.epoch) this.#noteHigherEpoch(heartbeat.epoch);
     const loopStalledMs = this.#loopStalledMs(nowMs);
     const own = { nodeId, processId };
     const renewal = renew(this.#lease, heartbeat, { record, own, nowMs, loopStalledMs, stallLimitMs });
@@ -121,6 +130,20 @@ export class HeartbeatResponder {
       if (!isLeaseValid(unpackWord(found), record.epoch, nowMs)) this.#env.renewed();
       return;
     }
+  }
+
+  /**
+   * Whoever is master of a lower epoch is deposed. The word may be that of a newer epoch than the report's, which is on
+   * the way: then it stays.
+   */
+  #noteHigherEpoch(epoch: number): void {
+    const { shared } = this.#env;
+    for (let found = shared.load(); ; found = shared.load()) {
+      const { epoch: held } = unpackWord(found);
+      if (held >= epoch) return;
+      if (held === 0 || shared.swap(found, closedWord)) break;
+    }
+    this.#env.sawEpoch(epoch);
   }
 
   #renewUnarmed(heartbeat: Heartbeat, nowMs: number): string | undefined {
@@ -142,12 +165,14 @@ export class HeartbeatResponder {
   #text(nowMs: number): string {
     const { shared, processId, stallLimitMs } = this.#env;
     const { role, record, topologyVersion, nodeId, health, masterLinkStatus, isrRequest } = this.#report;
+    const { replicationMode } = this.#report;
     const word = unpackWord(shared.load());
     const loopStalledMs = this.#loopStalledMs(nowMs);
     const counts = word.deadlineMs > 0 && (!record.armed || word.epoch === record.epoch);
     return formatHeartbeatReply({
       role,
       sequence: shared.sequence(),
+      lastEpoch: shared.lastEpoch(),
       epoch: record.epoch,
       isrVersion: record.isrVersion,
       version: topologyVersion,
@@ -156,6 +181,7 @@ export class HeartbeatResponder {
       logId: record.logId,
       armed: record.armed,
       mode: record.mode satisfies LeaseMode,
+      replicationMode,
       health,
       loopStalledMs,
       leaseRemainingMs: counts ? word.deadlineMs - nowMs : 0,

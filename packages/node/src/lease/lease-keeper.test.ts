@@ -32,6 +32,7 @@ class World {
         stallLimitMs: 5000,
         nowMs: () => this.time.leaseMs(),
         renewed: () => this.keeper.recheckHeld(),
+        sawEpoch: (epoch) => this.keeper.sawEpoch(epoch),
       },
       this.report(),
     );
@@ -81,6 +82,7 @@ class World {
       health: 'ok',
       masterLinkStatus: 'up',
       isrRequest: '',
+      replicationMode: 'sync',
     };
   }
 
@@ -320,4 +322,30 @@ test('a heartbeat judged by the report of an unarmed node leaves the word of an 
   world.responder.answerArguments([nodeId, '1000', '0'], new ReplyWriter());
   world.heartbeat(1, world.heartbeat(1, ''));
   assert.equal(world.keeper.holdsLease(), true);
+});
+
+test('whoever sees a higher epoch has resigned its own: nothing renews it, and it is on disk', () => {
+  const world = leasedMaster();
+  world.keeper.sawEpoch(1);
+  assert.equal(world.keeper.holdsLease(), true, 'its own epoch is nothing new');
+  world.keeper.sawEpoch(2);
+  assert.equal(world.keeper.holdsLease(), false);
+  assert.match(world.file ?? '', /^resigned 1$/m);
+  world.heartbeat(1, world.heartbeat(1, ''));
+  assert.equal(world.keeper.holdsLease(), false);
+  world.keeper.tickOpened();
+  assert.deepEqual([world.keeper.admit('read', false), world.keeper.mayCommit()], ['hold', 'drop']);
+  assert.deepEqual(
+    world.keeper.resign(1, () => 9),
+    { kind: 'ok', sequence: 9 },
+    'a switchover goes on',
+  );
+  assert.equal(world.keeper.releaseResigned(1), true);
+});
+
+test('a heartbeat that names a higher epoch ends the lease in the control thread, before the main loop hears of it', () => {
+  const world = leasedMaster();
+  world.heartbeat(2, '');
+  assert.equal(world.keeper.holdsLease(), false);
+  assert.match(world.file ?? '', /^resigned 1$/m);
 });

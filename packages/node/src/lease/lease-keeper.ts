@@ -21,6 +21,7 @@ import {
   parseFenceConf,
   parseShardArguments,
   resign,
+  stepDown,
   unarmedRecord,
   unpackWord,
   type Admission,
@@ -110,8 +111,6 @@ export class LeaseKeeper implements TickGate {
   /** The command kinds admitted in the open tick, so that the clock is read once per tick. */
   #admittedRead = false;
   #admittedWrite = false;
-  /** A higher epoch was seen while this one's master. */
-  #deposed = false;
   #heldByRequest: Timer | undefined;
   #recheck: Timer | undefined;
   #handover: Handover = 'none';
@@ -275,21 +274,32 @@ export class LeaseKeeper implements TickGate {
   }
 
   /**
-   * Somebody is in a higher epoch than this node: whoever is master of this one is deposed already, so its deadline is
-   * void at once and no token of the epoch renews it. The role itself ends with the record, by SHARD.
+   * Somebody is in a higher epoch than this node: its own mastership is over, as if it had resigned. The deadline is void
+   * at once and no token of the epoch renews it; the new epoch itself is learned by SHARD only.
    */
   sawEpoch(epoch: number): void {
-    if (!this.#record.armed || epoch <= this.#record.epoch || this.#facts.role !== 'master') return;
-    const { shared, clock, logger } = this.#env;
+    const next = stepDown(this.#record, epoch);
+    if (next === undefined || this.#facts.role !== 'master') return;
+    this.#env.logger.warn('a higher epoch was seen: this one is over', { epoch: this.#record.epoch, seen: epoch });
+    this.#voidDeadline();
+    this.#save(next);
+    this.#giveUp();
+  }
+
+  #voidDeadline(): void {
+    const { shared } = this.#env;
     for (let found = shared.load(); !shared.swap(found, closedWord); found = shared.load());
-    if (this.#deposed) return;
-    this.#deposed = true;
-    logger.warn('a higher epoch was seen: the lease is void', { epoch: this.#record.epoch, seen: epoch });
-    // The lapse begins now; clients are held for as long as in any other, and then closed.
-    this.#facts.roleSinceMs = clock.leaseMs();
+  }
+
+  /** The epoch was resigned: clients are held until they are redirected. */
+  #giveUp(): void {
+    this.#facts.resignedAtMs = this.#env.clock.leaseMs();
+    this.#facts.isHeld = false;
+    this.#heldByRequest?.cancel();
     this.#admittedRead = false;
     this.#admittedWrite = false;
     this.#watchHold();
+    this.#env.host.reportChanged();
   }
 
   setUnarmedMode(mode: LeaseMode): void {
@@ -320,7 +330,6 @@ export class LeaseKeeper implements TickGate {
     facts.roleSinceMs = clock.leaseMs();
     facts.isAttached = false;
     facts.isHeld = false;
-    this.#deposed = false;
     this.#heldByRequest?.cancel();
     this.#admittedRead = false;
     this.#admittedWrite = false;
@@ -388,19 +397,22 @@ export class LeaseKeeper implements TickGate {
     if (judged.kind === 'refused') return judged;
     const again = this.#record.resignedEpoch === epoch;
     const sequence = settle();
-    if (again) return { kind: 'ok', sequence };
+    if (again) {
+      // It stepped down by itself a moment ago: now the clients' new place is being prepared.
+      if (this.#facts.resignedAtMs !== undefined && this.#handover === 'none') this.#awaitHandover();
+      return { kind: 'ok', sequence };
+    }
     this.#save(judged.record);
-    const { shared, clock } = this.#env;
-    for (let found = shared.load(); !shared.swap(found, closedWord); found = shared.load());
-    this.#resignedMs = clock.leaseMs();
-    this.#facts.resignedAtMs = this.#resignedMs;
-    this.#handover = 'awaited';
-    this.#facts.isHeld = false;
-    this.#heldByRequest?.cancel();
-    this.#watchHold();
+    this.#voidDeadline();
+    this.#awaitHandover();
+    this.#giveUp();
     this.#env.logger.info('epoch resigned', { epoch, sequence });
-    this.#env.host.reportChanged();
     return { kind: 'ok', sequence };
+  }
+
+  #awaitHandover(): void {
+    this.#resignedMs = this.#env.clock.leaseMs();
+    this.#handover = 'awaited';
   }
 
   /** CLUSTERX HOLD: admits nothing for at most `holdMs`; what was admitted is committed and released (`settle`). */

@@ -2,15 +2,22 @@
  * The lease in the node: what a role change does to ticks, links and clients, and the commands by which controllers
  * change it. Decisions are LeaseKeeper's; this is the order in which the rest of the node follows them.
  */
-import { assert, type Endpoint, type Logger } from '@holdfast/base';
-import type { LeasePort, LeaseReply, PendingLeaseReply } from '@holdfast/commands';
-import type { NodeHealth } from '@holdfast/fencing';
+import { assert, type Endpoint, type Logger, type Timers } from '@holdfast/base';
+import type { LeasePort, LeaseReply, PendingLeaseReply, Session } from '@holdfast/commands';
+import {
+  formatAttachReply,
+  judgeAttach,
+  parseAttachArguments,
+  type NodeHealth,
+  type ReplicationMode,
+} from '@holdfast/fencing';
 import type { ReplyWriter } from '@holdfast/resp';
 import type { TopologyRole } from '../cluster/cluster-state.ts';
 import type { TickLoop } from '../execution/tick-loop.ts';
 import type { ClientListener } from '../net/client-listener.ts';
 import type { Replicator } from '../replication/replicator.ts';
 import type { HeartbeatResponder, NodeReport } from './heartbeat.ts';
+import type { InSyncKeeper } from './in-sync-keeper.ts';
 import type { ActingRole, LeaseHost, LeaseKeeper } from './lease-keeper.ts';
 
 export interface NodeLeaseEnvironment {
@@ -20,6 +27,11 @@ export interface NodeLeaseEnvironment {
   readonly replicator: Replicator;
   /** Answers heartbeats on the main port while the node is not armed. */
   readonly responder: HeartbeatResponder;
+  readonly inSync: InSyncKeeper;
+  readonly timers: Timers;
+  readonly processId: string;
+  /** The directive `replication-mode`. */
+  replicationMode(): ReplicationMode;
   latestSequence(): number;
   topologyVersion(): number;
   nodeId(): string;
@@ -35,6 +47,9 @@ export interface NodeLeaseEnvironment {
   roleChanged(role: ActingRole): void;
 }
 
+/** How long a resignation waits for in-sync replicas; clients are held meanwhile. */
+const resignWaitMs = 200;
+
 export class NodeLease implements LeaseHost, LeasePort {
   #env: NodeLeaseEnvironment | undefined;
   #keeper: LeaseKeeper | undefined;
@@ -42,7 +57,7 @@ export class NodeLease implements LeaseHost, LeasePort {
   #newOwner: Endpoint | undefined;
 
   /** Keeper and host know each other, so they are joined after both exist. */
-  attach(env: NodeLeaseEnvironment, keeper: LeaseKeeper): void {
+  join(env: NodeLeaseEnvironment, keeper: LeaseKeeper): void {
     this.#env = env;
     this.#keeper = keeper;
   }
@@ -68,21 +83,30 @@ export class NodeLease implements LeaseHost, LeasePort {
     const { loop, listener } = this.#world;
     if (!this.keeper.armed) return;
     loop.dropAll(reason);
-    this.#world.replicator.cutFollowers(reason);
+    this.#world.replicator.cutLinks(reason);
     if (!this.keeper.redirecting) listener.forEachPaced((client) => client.closeGracefully());
   }
 
   roleChanged(role: ActingRole): void {
+    const { inSync } = this.#world;
+    if (this.keeper.armed && role === 'master') inSync.begin(this.keeper.record, this.#world.nodeId());
+    else inSync.end();
     this.#followRole();
     this.#world.roleChanged(role);
   }
 
   isrChanged(): void {
-    // Nothing waits for the in-sync set yet.
+    this.#world.inSync.recordChanged(this.keeper.record);
   }
 
   workAdmitted(): void {
-    // Nothing is put before the first command yet.
+    this.#world.replicator.writeHistory();
+  }
+
+  /** The lease runs again: what was held goes on, and the record of the epoch is written if it is not yet. */
+  renewed(): void {
+    this.keeper.recheckHeld();
+    if (this.keeper.armed && this.#world.replicator.historyDue) this.#world.loop.open();
   }
 
   resumeHeld(): void {
@@ -118,7 +142,8 @@ export class NodeLease implements LeaseHost, LeasePort {
       nodeId: this.#world.nodeId(),
       health: this.#world.health(),
       masterLinkStatus: replicator.attached ? 'up' : 'down',
-      isrRequest: '',
+      isrRequest: this.#world.inSync.isrRequest,
+      replicationMode: this.#world.replicationMode(),
     };
   }
 
@@ -139,7 +164,8 @@ export class NodeLease implements LeaseHost, LeasePort {
     const { replicator, loop } = this.#world;
     const acting = this.keeper.role;
     const named = this.#topologyRole;
-    if (acting === 'master' || (named.role === 'none' && !this.keeper.armed)) {
+    if (acting === 'master' && this.keeper.armed) this.#beginEpoch();
+    else if (acting === 'master' || (named.role === 'none' && !this.keeper.armed)) {
       if (replicator.isReplica) replicator.stopFollowing({ newReplicationId: this.#world.useReplicationIds() });
       else if (acting === 'master' && this.#world.needsReplicationId()) replicator.beginHistory();
       else return;
@@ -147,6 +173,17 @@ export class NodeLease implements LeaseHost, LeasePort {
     } else if (named.role === 'replica' && named.masterEndpoint !== undefined) {
       replicator.follow(named.masterEndpoint, { fromTopology: true });
     }
+  }
+
+  /** The record of the epoch, and with it a new replication id, is the first that this master writes. */
+  #beginEpoch(): void {
+    const { replicator, loop } = this.#world;
+    const wasReplica = replicator.isReplica;
+    if (wasReplica) replicator.stopFollowing({ newReplicationId: false });
+    replicator.beginEpoch(this.keeper.record.epoch, {
+      newReplicationId: this.#world.useReplicationIds() && (wasReplica || this.#world.needsReplicationId()),
+    });
+    if (replicator.historyDue) loop.open();
   }
 
   // The commands.
@@ -171,8 +208,53 @@ export class NodeLease implements LeaseHost, LeasePort {
     });
   }
 
+  attach(session: Session, args: readonly string[]): string {
+    const parsed = parseAttachArguments(args);
+    if (parsed.kind === 'refused') return `-${parsed.error}`;
+    const { request } = parsed;
+    const { record } = this.keeper;
+    const { replicator, processId, nodeId } = this.#world;
+    const verdict = judgeAttach(record, { nodeId: nodeId(), processId }, replicator.outline, request);
+    if (verdict.kind === 'step-down') this.keeper.sawEpoch(verdict.epoch);
+    if (verdict.kind === 'attached') {
+      const { common, counts } = verdict;
+      const member = { nodeId: request.nodeId, logId: request.logId };
+      replicator.noteAttach(session, { epoch: record.epoch, member, common, counts });
+    }
+    return formatAttachReply(verdict);
+  }
+
+  /**
+   * What was admitted is committed and, as far as the in-sync replicas allow it soon, released. What they keep waiting is
+   * unknown to its clients: it is in the final sequence, and nothing is answered after a resignation.
+   */
   resign(epoch: number): PendingLeaseReply {
-    return this.keeper.resign(epoch, () => this.#settle());
+    const { loop, timers } = this.#world;
+    this.#settle();
+    if (loop.waitingTicks === 0) return this.#resignNow(epoch);
+    const held = this.keeper.hold(epoch, 2 * resignWaitMs, () => this.#settle());
+    if (held.kind === 'refused') return this.#resignNow(epoch);
+    return new Promise((resolve, reject) => {
+      let isDone = false;
+      const finish = (): void => {
+        if (isDone) return;
+        isDone = true;
+        late.cancel();
+        try {
+          resolve(this.#resignNow(epoch));
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+      const late = timers.after(resignWaitMs, finish);
+      loop.whenReleased(finish);
+    });
+  }
+
+  #resignNow(epoch: number): LeaseReply {
+    const answer = this.keeper.resign(epoch, () => this.#settle());
+    if (answer.kind === 'ok') this.#world.loop.dropWaiting('the epoch is resigned');
+    return answer;
   }
 
   hold(epoch: number, holdMs: number): PendingLeaseReply {

@@ -8,6 +8,7 @@
 const leaseWord = 0;
 const sequenceWord = 1;
 const beatWord = 2;
+const epochWord = 3;
 
 export class SharedLease {
   readonly buffer: SharedArrayBuffer;
@@ -32,9 +33,17 @@ export class SharedLease {
     return Atomics.compareExchange(this.#words, leaseWord, expected, next) === expected;
   }
 
-  /** Written by the main loop after each commit. */
-  publishSequence(sequence: number): void {
+  /**
+   * Written by the main loop after each commit.
+   * @param lastEpoch epoch in which the entry at `sequence` was written, 0 for before the first.
+   */
+  publishSequence(sequence: number, lastEpoch: number): void {
+    Atomics.store(this.#words, epochWord, BigInt(lastEpoch));
     Atomics.store(this.#words, sequenceWord, BigInt(sequence));
+  }
+
+  lastEpoch(): number {
+    return Number(Atomics.load(this.#words, epochWord));
   }
 
   sequence(): number {

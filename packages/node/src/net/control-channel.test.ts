@@ -18,7 +18,16 @@ function armedRecord(epoch: number): FenceRecord {
 }
 
 function report(record: FenceRecord): NodeReport {
-  return { role: 'master', record, topologyVersion: 1, nodeId, health: 'ok', masterLinkStatus: 'up', isrRequest: '' };
+  return {
+    role: 'master',
+    record,
+    topologyVersion: 1,
+    nodeId,
+    health: 'ok',
+    masterLinkStatus: 'up',
+    isrRequest: '',
+    replicationMode: 'sync',
+  };
 }
 
 interface Started {
@@ -33,7 +42,7 @@ async function start(t: TestContext, options: { password?: string; record?: Fenc
   const record = options.record ?? armedRecord(5);
   for (let found = shared.load(); !shared.swap(found, masteredWord(record.epoch)); found = shared.load());
   shared.publishBeat(leaseClockMs());
-  shared.publishSequence(77);
+  shared.publishSequence(77, 3);
   const channel = await ControlChannel.start(
     {
       shared: shared.buffer,
@@ -48,6 +57,7 @@ async function start(t: TestContext, options: { password?: string; record?: Fenc
       logger: silentLogger,
       run: (args, _peer, reply) => reply(Buffer.from(`+ran ${Buffer.concat(args).toString()}\r\n`)),
       renewed: () => undefined,
+      sawEpoch: () => undefined,
     },
   );
   assert.ok(channel instanceof ControlChannel, String(channel));
@@ -68,7 +78,7 @@ async function start(t: TestContext, options: { password?: string; record?: Fenc
 test('the control thread answers heartbeats and renews the shared word while the main loop is busy', async (t) => {
   const { ask, shared } = await start(t);
   const first = await ask(`CLUSTERX HEARTBEAT ${nodeId} 1000 5\r\n`, /lease_token:.*\r\n/);
-  assert.match(first, /role:master\r\nsequence:77\r\nepoch:5\r\n/);
+  assert.match(first, /role:master\r\nsequence:77\r\nlast_epoch:3\r\nepoch:5\r\n/);
   assert.equal(unpackWord(shared.load()).deadlineMs, 0, 'no token was echoed, nothing is granted');
   const token = /lease_token:(\S+)/.exec(first)?.[1] ?? '';
   await ask(`CLUSTERX HEARTBEAT ${nodeId} 1000 5 ${token}\r\n`, /lease_token:.*\r\n/);
@@ -114,7 +124,7 @@ test('a taken control port is told, not thrown', async () => {
       stallLimitMs: 5000,
       report: report(armedRecord(1)),
     },
-    { logger: silentLogger, run: () => undefined, renewed: () => undefined },
+    { logger: silentLogger, run: () => undefined, renewed: () => undefined, sawEpoch: () => undefined },
   );
   taken.close();
   assert.match(String(outcome), /EADDRINUSE/);

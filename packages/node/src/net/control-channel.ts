@@ -16,6 +16,8 @@ export interface ControlHost {
   run(args: readonly Uint8Array[], peer: string, reply: (bytes: Uint8Array) => void): void;
   /** The lease was renewed after it had lapsed. */
   renewed(): void;
+  /** Somebody is in a higher epoch than this node. */
+  sawEpoch(epoch: number): void;
 }
 
 export class ControlChannel {
@@ -56,6 +58,9 @@ export class ControlChannel {
             break;
           case 'renewed':
             host.renewed();
+            break;
+          case 'saw-epoch':
+            host.sawEpoch(message.epoch);
             break;
           default:
             message satisfies never;

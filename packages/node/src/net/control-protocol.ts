@@ -11,7 +11,9 @@ export type FromControl =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'call'; readonly call: number; readonly peer: string; readonly args: readonly Uint8Array[] }
-  | { readonly kind: 'renewed' };
+  | { readonly kind: 'renewed' }
+  /** A heartbeat named an epoch above the node's. */
+  | { readonly kind: 'saw-epoch'; readonly epoch: number };
 
 /** Handed to the thread at its start. */
 export interface ControlThreadData {

@@ -26,6 +26,7 @@ const responder = new HeartbeatResponder(
     stallLimitMs: data.stallLimitMs,
     nowMs: leaseClockMs,
     renewed: () => post({ kind: 'renewed' }),
+    sawEpoch: (epoch) => post({ kind: 'saw-epoch', epoch }),
   },
   data.report,
 );

@@ -1,7 +1,15 @@
 /** What the Replicator is given: the engine, the world, and what the node wants to be told. */
 import type { Clock, Connector, Endpoint, Logger, Random, Timers } from '@holdfast/base';
-import type { Commit, Engine } from '@holdfast/engine';
-import type { BatchSummary, ReplicatedLog, ReplicationFiles, ReplicationPaths } from '@holdfast/replication';
+import type { Commit } from '@holdfast/engine';
+import type { AttachRequest, LogEnd } from '@holdfast/fencing';
+import type {
+  BatchSummary,
+  ReplicatedLog,
+  ReplicationFiles,
+  ReplicationPaths,
+  RewindOutcome,
+} from '@holdfast/replication';
+import type { HistoryEngine } from './own-history.ts';
 
 /** Directives; read anew whenever one is needed, so that CONFIG SET holds at once. */
 export interface ReplicationSettings {
@@ -35,8 +43,14 @@ export interface ReplicationSettings {
   readonly emptyDatabaseFirst: boolean;
 }
 
-export type ReplicatorEngine = ReplicatedLog &
-  Pick<Engine, 'replicationId' | 'putPropagate' | 'visibleSequence' | 'dropTick'>;
+export type ReplicatorEngine = ReplicatedLog & HistoryEngine;
+
+/** What followers do that counts for the in-sync set (lease/in-sync-keeper.ts). */
+export interface InSyncEvents {
+  attached(nodeId: string, logId: string, sequence: number): void;
+  acked(nodeId: string, sequence: number, probe: number): void;
+  detached(nodeId: string, isReset: boolean): void;
+}
 
 export interface ReplicatorEnvironment {
   readonly engine: ReplicatorEngine;
@@ -47,7 +61,10 @@ export interface ReplicatorEnvironment {
   readonly logger: Logger;
   readonly files: ReplicationFiles;
   readonly paths: ReplicationPaths;
+  readonly inSync: InSyncEvents;
   settings(): ReplicationSettings;
+  /** Epoch, node id and log id of an armed node; undefined while it is not armed. */
+  identity(): Omit<AttachRequest, 'outline'> | undefined;
   /** An address for a host name. Rejects when there is none. */
   resolveHost(host: string): Promise<string>;
   /** Whether an address is this node's own. */
@@ -65,8 +82,15 @@ export interface ReplicatorEnvironment {
   onApplied(commit: Commit, summaries: readonly BatchSummary[]): void;
   /** true: the database is about to be closed; commands get LOADING, none runs any more. false: a database is open. */
   onLoading(loading: boolean): void;
-  /** The database is another one than before: log id, caches. */
+  /**
+   * The database is about to be exchanged. From here on its former log id is void, on disk: a crash between exchange and
+   * a new id must not leave a received database under the id of the old one.
+   */
+  beforeDatabaseReplaced(): void;
+  /** The database is another one than before: caches. */
   onDatabaseReplaced(): void;
+  /** As the link's `rewind`. */
+  rewind(target: LogEnd, signal: AbortSignal): Promise<RewindOutcome>;
   /** No database can be opened: the process must end; the next start repairs what can be repaired. */
   onDatabaseLost(error: unknown): void;
 }

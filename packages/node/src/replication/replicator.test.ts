@@ -280,10 +280,12 @@ describe('promotion', { timeout: 60_000 }, () => {
     replica.replicator.stopFollowing({ newReplicationId: true });
     replica.engine.dropTick();
     replica.replicator.onTickDropped();
+    replica.replicator.writeHistory();
     replica.commit();
     const id = replica.engine.getPropagate(Buffer.from('replication_id_'))?.toString();
     assert.equal(id, replica.engine.replicationId);
     replica.replicator.onTickDropped();
+    replica.replicator.writeHistory();
     assert.equal(replica.engine.openTickBytes, 0);
   });
 });

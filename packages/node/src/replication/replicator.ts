@@ -9,29 +9,29 @@
  * or master the own followers are cut: they come back within a moment and are judged against the new history.
  *
  * Followers are fed with what was committed here, whether by the own ticks or by the link (chained replicas).
+ *
+ * On an armed node links belong to an epoch: `cutLinks` ends both kinds at its end, and a replica attaches anew with its
+ * epoch, log id and outline (CLUSTERX ATTACH) before it is streamed to.
  */
-import { assert, formatEndpoint, messageOf, OperationError, type Endpoint } from '@holdfast/base';
+import { formatEndpoint, messageOf, OperationError, type Endpoint } from '@holdfast/base';
 import type { Announcement, Deferred, ReplicationPort, RoleFacts, Session } from '@holdfast/commands';
 import type { Commit } from '@holdfast/engine';
+import type { LogOutline } from '@holdfast/fencing';
 import {
   AcknowledgementWaits,
   CheckpointSource,
-  drawReplicationId,
   FollowerSet,
-  IdHistory,
-  promptAckCapability,
-  openPlace,
   ReplicaLink,
-  replicationIdKey,
   runFullSync,
-  storedReplicationId,
   type BatchSummary,
   type LinkSettings,
   type LogPosition,
   type ReplicationPaths,
 } from '@holdfast/replication';
 import type { ReplicatorEnvironment } from './environment.ts';
+import { FollowerAdmission, type Attachment } from './follower-admission.ts';
 import { replicationInfo, type LinkStatus, type ReplicationInfo } from './info.ts';
+import { OwnHistory } from './own-history.ts';
 
 /** A promotion follows `applyAllReceived` at once; a link that was cut for one that did not come waits this long. */
 const takenUpAgainMs = 1000;
@@ -57,11 +57,9 @@ export class Replicator implements ReplicationPort {
   readonly #followers: FollowerSet;
   readonly #waits: AcknowledgementWaits;
   readonly #checkpoints: CheckpointSource;
-  readonly #announcements = new WeakMap<Session, Announcement>();
+  readonly #admission = new FollowerAdmission();
   #role: Role = { kind: 'master' };
-  #ids: IdHistory;
-  /** The new id is not known to be committed: it is written again when its tick was dropped. */
-  #idPending = false;
+  readonly #history: OwnHistory;
   /** The database is closed or being exchanged. */
   #loading = false;
   /** The end of the last link's full sync: the next link waits for it. */
@@ -73,7 +71,7 @@ export class Replicator implements ReplicationPort {
     this.#env = env;
     this.#paths = env.paths;
     const { engine: log, clock, timers, logger, files, paths, settings } = env;
-    this.#ids = new IdHistory(log.latestSequence(), storedReplicationId(log.database));
+    this.#history = new OwnHistory(log);
     this.#followers = new FollowerSet({
       log,
       clock,
@@ -81,7 +79,14 @@ export class Replicator implements ReplicationPort {
       logger,
       sendTimeoutMs: () => settings().sendTimeoutMs,
       onProgress: () => env.onProgress(),
-      onAck: () => this.#waits.onAck(),
+      onAck: ({ identity: { member }, ackedSequence }, probe): void => {
+        this.#waits.onAck();
+        if (member !== undefined) env.inSync.acked(member.nodeId, ackedSequence, probe);
+      },
+      onDetached: ({ identity: { member } }, isReset): void => {
+        this.#waits.onAck();
+        if (member !== undefined) env.inSync.detached(member.nodeId, isReset);
+      },
     });
     this.#waits = new AcknowledgementWaits(this.#followers, timers);
     this.#checkpoints = new CheckpointSource({
@@ -134,14 +139,10 @@ export class Replicator implements ReplicationPort {
       this.#startWhenFree(role.link);
       return;
     }
-    const openRecords = engine.visibleSequence() - engine.latestSequence();
     // A master of a moment (at start, before `slaveof` is read) has written nothing but its id: that is taken back.
-    if (this.#idPending && openRecords === 1) engine.dropTick();
-    else assert(openRecords === 0, 'a node with an open tick cannot become a replica');
+    this.#history.end();
     this.#endLink();
     this.#followers.closeAll('the node follows another master now');
-    engine.replicationId = undefined;
-    this.#idPending = false;
     const link = this.#newLink(master, fromTopology);
     this.#role = { kind: 'replica', master, fromTopology, link };
     this.#env.logger.info('following a master', { master: formatEndpoint(master), sequence: engine.latestSequence() });
@@ -194,15 +195,33 @@ export class Replicator implements ReplicationPort {
 
   /** Draws and writes a new replication id: when a process starts as master, with `use-rsid-psync`. */
   beginHistory(): void {
-    this.#env.engine.replicationId = drawReplicationId(this.#env.random);
-    this.#writeId();
+    this.#history.beginId(this.#env.random);
+    this.#history.write();
   }
 
-  #writeId(): void {
-    const { engine } = this.#env;
-    if (engine.replicationId === undefined) return;
-    this.#idPending = true;
-    engine.putPropagate(Buffer.from(replicationIdKey), Buffer.from(engine.replicationId));
+  /**
+   * This process is the master of `epoch`: its record is put into the open tick, which must be empty, together with a new
+   * replication id when one is wanted. The caller ends the tick.
+   */
+  beginEpoch(epoch: number, { newReplicationId }: { newReplicationId: boolean }): void {
+    this.#history.beginEpoch(epoch);
+    if (newReplicationId) this.#history.beginId(this.#env.random);
+    this.#history.write();
+  }
+
+  /** What this process must write before anything else is not in the log yet. */
+  get historyDue(): boolean {
+    return this.#history.due;
+  }
+
+  /** Puts it into the open tick, between two commands, unless it is there. */
+  writeHistory(): void {
+    this.#history.write();
+  }
+
+  /** To be called before each commit of the own tick. */
+  checkBeforeCommit(): void {
+    this.#history.checkBeforeCommit();
   }
 
   #endLink(): void {
@@ -223,6 +242,7 @@ export class Replicator implements ReplicationPort {
       logger,
       settings: () => this.#linkSettings(fromTopology),
       position: () => this.#position(),
+      rewind: (target, signal) => this.#env.rewind(target, signal),
       connectTimeoutMs: () => settings().connectTimeoutMs,
       receiveTimeoutMs: () => settings().receiveTimeoutMs,
       onApplied: (commit, summaries) => this.#onApplied(commit, summaries),
@@ -237,26 +257,51 @@ export class Replicator implements ReplicationPort {
 
   #position(): LogPosition {
     const nextSequence = this.#env.engine.latestSequence() + 1;
-    return { nextSequence, replicationId: this.#env.settings().useReplicationIds ? this.#ids.lastId : undefined };
+    const replicationId = this.#env.settings().useReplicationIds ? this.#history.ids.lastId : undefined;
+    const own = this.#env.identity();
+    return { nextSequence, replicationId, attach: own && { ...own, outline: this.#history.outline } };
   }
 
-  /** Ends the links of all own replicas: they come back and are judged anew. */
-  cutFollowers(reason: string): void {
+  /**
+   * Ends the links of all own replicas, and the own one to a master: what was received and not applied is dropped, and
+   * `follow` takes it up again. Both sides are judged anew then.
+   */
+  cutLinks(reason: string): void {
     this.#followers.closeAll(reason);
+    this.#endLink();
+  }
+
+  /** The own log as it is compared with a master's or a replica's. */
+  get outline(): LogOutline {
+    return this.#history.outline;
+  }
+
+  /** Epoch of the last entry of the log. */
+  get lastEpoch(): number {
+    return this.#history.lastEpoch;
   }
 
   // The log.
 
   /** The tick loop committed: to be called in the same turn, before replies are released. */
   onCommit(commit: Commit): void {
-    this.#idPending = false;
-    this.#ids.note(commit.firstSequence, this.#env.engine.replicationId);
+    this.#history.committed(commit);
     this.#followers.feed(commit);
   }
 
-  /** The open tick was dropped: an id that was in it goes into the next one. */
+  /** The open tick was dropped: what it said of the history is due again. */
   onTickDropped(): void {
-    if (this.#idPending) this.#writeId();
+    this.#history.tickDropped();
+  }
+
+  /** A commit failed; what it held may be in the log or not. */
+  onCommitFailed(): void {
+    this.#history.commitFailed();
+  }
+
+  /** Asks the followers that count to answer `probe`. */
+  sendProbe(probe: number): void {
+    this.#followers.sendProbe(probe);
   }
 
   /**
@@ -268,7 +313,7 @@ export class Replicator implements ReplicationPort {
   }
 
   #onApplied(commit: Commit, summaries: readonly BatchSummary[]): void {
-    for (const summary of summaries) this.#ids.note(summary.sequence, summary.replicationId);
+    this.#history.applied(summaries);
     this.#followers.feed(commit);
     this.#env.onApplied(commit, summaries);
   }
@@ -303,12 +348,12 @@ export class Replicator implements ReplicationPort {
     this.#loading = true;
     this.#followers.closeAll('the database is being replaced');
     this.#env.onLoading(true);
+    this.#env.beforeDatabaseReplaced();
     await this.#checkpoints.discard();
   }
 
   #afterOpen(replaced: boolean): void {
-    const { engine } = this.#env;
-    this.#ids = new IdHistory(engine.latestSequence(), storedReplicationId(engine.database));
+    this.#history.reload();
     if (replaced) this.#env.onDatabaseReplaced();
     this.#loading = false;
     this.#env.onLoading(false);
@@ -357,33 +402,37 @@ export class Replicator implements ReplicationPort {
   }
 
   announce(session: Session, announcement: Announcement): void {
-    this.#announcements.set(session, { ...this.#announcements.get(session), ...announcement });
+    this.#admission.announce(session, announcement);
+  }
+
+  /** CLUSTERX ATTACH was granted on this connection. */
+  noteAttach(session: Session, attachment: Attachment): void {
+    this.#admission.noteAttach(session, attachment);
   }
 
   attach(
     session: Session,
     request: { readonly nextSequence: number; readonly replicationId: string | undefined },
   ): string | undefined {
-    const { engine, logger } = this.#env;
-    const place = openPlace(engine, this.#ids, request);
-    if (typeof place === 'string') {
+    const { engine: log, logger, inSync } = this.#env;
+    const epoch = this.#env.identity()?.epoch;
+    const admitted = this.#admission.admit(session, request, { log, ids: this.#history.ids, epoch });
+    if (typeof admitted === 'string') {
       this.stats.syncPartialErr++;
       logger.info('a partial sync is refused', {
         replica: session.peer,
         nextSequence: request.nextSequence,
-        ownSequence: engine.latestSequence(),
-        reason: place,
+        ownSequence: log.latestSequence(),
+        reason: admitted,
       });
-      return place;
+      return admitted;
     }
     this.stats.syncPartialOk++;
-    const said = this.#announcements.get(session);
-    const identity = {
-      host: said?.host ?? hostOf(session.peer),
-      port: said?.listeningPort ?? 0,
-      acksPromptly: said?.capability === promptAckCapability,
-    };
-    this.#followers.attach(session.detach(), identity, place);
+    const { identity, place } = admitted;
+    const { member } = identity;
+    const follower = this.#followers.attach(session.detach(), identity, place);
+    if (member !== undefined && !follower.closed)
+      inSync.attached(member.nodeId, member.logId, request.nextSequence - 1);
     return undefined;
   }
 
@@ -441,9 +490,4 @@ export class Replicator implements ReplicationPort {
       isGone: () => deferred.settled,
     });
   }
-}
-
-/** `host:port` or `[host]:port` -> host. */
-function hostOf(peer: string): string {
-  return peer.slice(0, peer.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 }

@@ -53,6 +53,10 @@ export class ReplicaNode {
     this.settings = { ...defaults, announcedPort: this.endpoint.port, ...settings };
     this.replicator = new Replicator({
       masterChosen: () => undefined,
+      inSync: { attached: () => undefined, acked: () => undefined, detached: () => undefined },
+      identity: () => undefined,
+      beforeDatabaseReplaced: () => undefined,
+      rewind: () => Promise.resolve('full-sync'),
       engine,
       connector: tcpConnector,
       clock: realClock,

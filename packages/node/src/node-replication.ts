@@ -1,0 +1,65 @@
+/** What the Replicator is given of the node. */
+import { messageOf } from '@holdfast/base';
+import { makeRandomId } from '@holdfast/fencing';
+import { replicationPaths } from '@holdfast/replication';
+import { ownHosts } from './cluster/own-hosts.ts';
+import type { Node } from './node.ts';
+import type { ReplicatorEnvironment } from './replication/environment.ts';
+import { replicationSettings } from './settings.ts';
+
+export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
+  const { env, engine } = node;
+  const { config, rim, random } = env;
+  return {
+    engine,
+    connector: env.connector,
+    clock: env.clock,
+    timers: env.timers,
+    random,
+    logger: env.logger,
+    files: rim.replicationFiles,
+    paths: replicationPaths(config.get('dir')),
+    inSync: node.inSync,
+    settings: () => replicationSettings(config),
+    identity: () => {
+      const { keeper } = node.lease;
+      const nodeId = node.cluster?.topology.selfId ?? '';
+      if (!keeper.armed || nodeId === '') return undefined;
+      return { epoch: keeper.record.epoch, nodeId, logId: keeper.record.logId };
+    },
+    resolveHost: (host) => rim.resolveHost(host),
+    isSelf: ({ host, port }) => port === config.get('port') && nodeHosts(node).includes(host),
+    masterChosen: (master) => config.put('slaveof', master),
+    betweenTicks: (run) => betweenTicks(node, run),
+    onProgress: () => node.loop.releaseReady(),
+    onApplied: (commit) => node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch),
+    onLoading: (loading): void => {
+      if (loading) node.loop.end();
+      node.conditions.setLoading(loading);
+    },
+    beforeDatabaseReplaced: () => node.lease.keeper.replaceLogId(rim.replaceLogId(makeRandomId(random))),
+    onDatabaseReplaced: (): void => {
+      node.watched.touchAll();
+      node.shared.publishSequence(engine.latestSequence(), node.replicator.lastEpoch);
+    },
+    rewind: () => Promise.resolve('full-sync'),
+    onDatabaseLost: (error) => env.exit(1, `no database can be opened: ${messageOf(error)}`),
+  };
+}
+
+/** Addresses under which this node itself may be named. */
+export function nodeHosts({ env }: Node): string[] {
+  return ownHosts(env.config.get('bind'), () => env.rim.interfaceAddresses());
+}
+
+/** A running command's tick cannot be ended under it: then after this poll phase. */
+function betweenTicks({ loop, env }: Node, run: () => void): void {
+  const act = (): void => {
+    loop.end();
+    run();
+    loop.open();
+    loop.end();
+  };
+  if (loop.isOpen) env.timers.soon(act);
+  else act();
+}
