@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '@holdfast/base';
+import { randomBelow, seededRandom } from '@holdfast/base';
 import { dataTypes, defaultNamespace, namespaceOf, type Commit, type Engine, type UserKey } from '@holdfast/engine';
 import { openTestEngine } from '@holdfast/engine/testing';
 import { operationsOf, type Operation } from './operations.ts';
@@ -100,9 +100,9 @@ describe('operations of a rollback file', () => {
     const head = Buffer.alloc(12);
     head.writeUInt32LE(1, 8);
     for (let i = 0; i < 2000; i++) {
-      const length = Math.floor(random.next() * 30);
-      const key = Buffer.from(Array.from({ length }, () => Math.floor(random.next() * 256)));
-      const to = Math.floor(random.next() * 8);
+      const length = randomBelow(random, 30);
+      const key = Buffer.from(random.bytes(length));
+      const to = randomBelow(random, 8);
       const batch = Buffer.concat([head, Buffer.of(3, 1, 0x32), Buffer.of(5, to, length), key, Buffer.of(length), key]);
       const [operation] = operationsOf(batch, i % 2 === 0);
       assert.deepEqual(operation?.raw, { key, value: key });
