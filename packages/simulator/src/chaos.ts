@@ -1,0 +1,242 @@
+/** Misfortunes, and their end. */
+import type { ControllerSeat } from './controller.ts';
+import type { Operation } from './shard-driver.ts';
+import type { SimNode } from './sim-node.ts';
+import type { World } from './world.ts';
+
+type Strike = () => void;
+
+export class Chaos {
+  readonly #world: World;
+  readonly #seats: readonly ControllerSeat[];
+  readonly #strikes: readonly (readonly [weight: number, strike: Strike])[];
+  readonly #weights: readonly number[];
+  #isHealed = false;
+
+  constructor(world: World, seats: readonly ControllerSeat[]) {
+    this.#world = world;
+    this.#seats = seats;
+    const { dice } = world;
+    this.#strikes = [
+      [5, (): void => this.#stopNode()],
+      [3, (): void => this.#stallNode()],
+      [4, (): void => this.#killNode()],
+      [2, (): void => this.#powerOff()],
+      [1, (): void => this.#wipe()],
+      [5, (): void => this.#cut()],
+      [3, (): void => this.#badNetwork()],
+      [3, (): void => this.#operate('switchover')],
+      [1, (): void => this.#operate('failover')],
+      [0.5, (): void => this.#operate('accept-data-loss')],
+      [3, (): void => this.#troubleController()],
+      [2, (): void => this.#troubleStore()],
+      [1, (): void => this.#fillDisk()],
+      [0.7, (): void => this.#changeLease()],
+      [1, (): void => this.#stepWalls()],
+      [2, (): void => this.#flush()],
+    ];
+    // Each run has its own kind of bad luck, so that rare combinations come up often in some runs.
+    this.#weights = this.#strikes.map(([weight]) => weight * dice.pick([0, 0.3, 1, 1, 3]));
+  }
+
+  strike(): void {
+    const index = this.#world.dice.weighted(this.#weights);
+    this.#strikes[index]?.[1]();
+  }
+
+  /** Later, unless everything has healed meanwhile by itself. */
+  #until(ms: number, run: () => void): void {
+    this.#world.after(ms, () => {
+      if (!this.#isHealed) run();
+    });
+  }
+
+  /** Mostly a master, which is where it hurts. */
+  #victim(): SimNode {
+    const { dice, cluster } = this.#world;
+    const masters = cluster.store.state.shards.map(({ masterId }) => masterId);
+    const aimed = dice.chance(0.55) ? cluster.nodes.filter(({ id }) => masters.includes(id)) : cluster.nodes;
+    return dice.pick(aimed.length > 0 ? aimed : cluster.nodes);
+  }
+
+  #stopNode(): void {
+    const { dice } = this.#world;
+    const node = this.#victim();
+    const { process } = node;
+    if (process === undefined || process.main.isStopped) return;
+    node.note('is stopped');
+    process.control.stop();
+    process.main.stop();
+    this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(1000, 3500)]), () => this.#resume(node));
+  }
+
+  #resume(node: SimNode): void {
+    const { process } = node;
+    if (process === undefined || !process.main.isStopped) return;
+    node.note('goes on');
+    const order = this.#world.dice.chance(0.5) ? [process.main, process.control] : [process.control, process.main];
+    for (const lane of order) lane.resume();
+  }
+
+  #stallNode(): void {
+    const { dice } = this.#world;
+    const node = this.#victim();
+    const { process } = node;
+    if (process === undefined || process.main.isStopped) return;
+    node.note('its main loop stands still');
+    process.stall();
+    this.#until(dice.pick([dice.between(20, 300), dice.between(300, 3000)]), () => this.#resume(node));
+  }
+
+  #comesBack(node: SimNode): void {
+    const { dice } = this.#world;
+    this.#until(dice.pick([dice.between(1, 100), dice.between(50, 700), dice.between(500, 3000)]), () => node.start());
+  }
+
+  #killNode(): void {
+    const node = this.#victim();
+    if (node.process === undefined) return;
+    node.kill();
+    this.#comesBack(node);
+  }
+
+  #powerOff(): void {
+    const { dice, cluster } = this.#world;
+    const isAll = dice.chance(0.1);
+    const victim = this.#victim();
+    const nodes = isAll ? cluster.nodes.filter(({ shard }) => shard === victim.shard) : [victim];
+    for (const node of nodes) {
+      if (node.process === undefined) continue;
+      node.powerOff();
+      this.#comesBack(node);
+    }
+  }
+
+  #wipe(): void {
+    const node = this.#victim();
+    if (node.process === undefined) return;
+    node.wipe();
+    this.#comesBack(node);
+  }
+
+  #cut(): void {
+    const { dice, network, cluster } = this.#world;
+    const hosts = network.hostCount;
+    const a = dice.chance(0.7) ? this.#victim().machine.host : dice.below(hosts);
+    const durationMs = dice.pick([dice.between(30, 400), dice.between(400, 2500)]);
+    const isOneWay = dice.chance(0.4);
+    const others = dice.chance(0.3) ? [...Array(hosts).keys()] : [dice.chance(0.5) ? dice.pick(cluster.nodes).machine.host : dice.below(hosts)];
+    const ways = others.filter((b) => b !== a).flatMap((b) => (isOneWay ? [dice.chance(0.5) ? ([a, b] as const) : ([b, a] as const)] : [[a, b] as const, [b, a] as const]));
+    this.#world.note('network', () => `cuts ${ways.map(([from, to]) => `${from}>${to}`).join(' ')}`);
+    for (const [from, to] of ways) network.cut(from, to);
+    this.#until(durationMs, () => {
+      this.#world.note('network', 'mends a cut');
+      for (const [from, to] of ways) network.mend(from, to);
+    });
+  }
+
+  #badNetwork(): void {
+    const { dice, network } = this.#world;
+    network.lossShare = dice.pick([0, 0.05, 0.3]);
+    network.lateShare = dice.pick([0, 0.1, 0.3]);
+    network.doubledShare = dice.pick([0, 0.2, 0.5]);
+    this.#world.note('network', () => `loses ${network.lossShare}, delays ${network.lateShare}, doubles ${network.doubledShare}`);
+    this.#until(dice.between(200, 2500), () => {
+      network.lossShare = 0;
+      network.lateShare = 0;
+      network.doubledShare = 0;
+    });
+  }
+
+  #operate(kind: Operation['kind']): void {
+    const { dice, cluster } = this.#world;
+    const leader = this.#seats.find(({ process }) => process?.isLeading === true)?.process;
+    if (leader === undefined) return;
+    const shard = dice.below(cluster.options.shards);
+    const nodes = cluster.nodes.filter((node) => node.shard === shard);
+    const preferredId = dice.chance(0.6) ? dice.pick(nodes).id : undefined;
+    this.#world.note('operator', () => `asks for ${kind} of shard ${shard}`);
+    leader.lane.deliver(() => leader.drivers[shard]?.operate({ kind, preferredId }));
+  }
+
+  #troubleController(): void {
+    const { dice } = this.#world;
+    const leader = this.#seats.find(({ process }) => process?.isLeading === true);
+    const seat = leader !== undefined && dice.chance(0.6) ? leader : dice.pick(this.#seats);
+    const { process } = seat;
+    if (process === undefined || process.lane.isStopped) return;
+    if (dice.chance(0.4)) {
+      seat.kill();
+      this.#until(dice.pick([dice.between(1, 50), dice.between(50, 1500)]), () => seat.start());
+      return;
+    }
+    this.#world.note(seat.machine.name, 'is stopped');
+    process.lane.stop();
+    this.#until(dice.pick([dice.between(50, 600), dice.between(600, 4000)]), () => {
+      this.#world.note(seat.machine.name, 'goes on');
+      process.lane.resume();
+    });
+  }
+
+  #troubleStore(): void {
+    const { dice, cluster } = this.#world;
+    if (dice.chance(0.5)) {
+      const durationMs = dice.between(100, 2500);
+      this.#world.note('store', 'answers nobody');
+      return cluster.store.outage(durationMs);
+    }
+    this.#world.note('store', 'loses its answers');
+    cluster.store.unknownShare = dice.pick([0.3, 1]);
+    this.#until(dice.between(50, 1000), () => (cluster.store.unknownShare = 0));
+  }
+
+  #fillDisk(): void {
+    const { dice } = this.#world;
+    const node = this.#victim();
+    node.note('its disk is full');
+    const { disk } = node;
+    disk.isFull = true;
+    this.#until(dice.between(50, 2000), () => {
+      disk.isFull = false;
+      node.process?.main.deliver(() => node.process?.diskRecovered());
+    });
+  }
+
+  #changeLease(): void {
+    const { dice, cluster } = this.#world;
+    const leaseMs = dice.pick([400, 1000]);
+    this.#world.note('operator', `sets the lease to ${leaseMs} ms`);
+    cluster.store.operate((state) => ({ ...state, leaseMs }));
+  }
+
+  #stepWalls(): void {
+    const { dice, cluster } = this.#world;
+    for (const { machine } of [...cluster.nodes, ...this.#seats]) machine.stepWall(dice.between(-5000, 5000));
+  }
+
+  #flush(): void {
+    const { dice, cluster } = this.#world;
+    for (const { disk } of cluster.nodes) {
+      if (dice.chance(0.5)) disk.synced = disk.log.length;
+      if (dice.chance(0.2)) disk.flushed = disk.log.length;
+    }
+  }
+
+  /** Ends everything that is wrong. */
+  heal(): void {
+    this.#isHealed = true;
+    const { network, cluster } = this.#world;
+    network.heal();
+    cluster.store.heal();
+    for (const node of cluster.nodes) {
+      node.disk.isFull = false;
+      if (node.process === undefined) node.start();
+      this.#resume(node);
+      node.process?.main.deliver(() => node.process?.diskRecovered());
+    }
+    for (const seat of this.#seats) {
+      if (seat.process === undefined) seat.start();
+      seat.process?.lane.resume();
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** What the parts of one world know of each other: nodes, store, balancer, and the settings of the run. */
+import { fenceTimes, type FenceTimes } from '@holdfast/fencing';
+import type { InSyncSettings } from '@holdfast/node/decisions';
+import type { Balancer } from './balancer.ts';
+import type { SimNode } from './sim-node.ts';
+import type { Store } from './store.ts';
+
+export interface ClusterSettings {
+  readonly controllers: 1 | 3;
+  readonly shards: 1 | 2;
+  readonly nodesPerShard: 2 | 3;
+  readonly replication: 'sync' | 'async';
+  readonly confirmsReads: boolean;
+  readonly minIsr: 1 | 2;
+  readonly hasHotCache: boolean;
+}
+
+export interface Cluster {
+  readonly options: ClusterSettings;
+  readonly times: FenceTimes;
+  readonly replication: 'sync' | 'async';
+  readonly hasHotCache: boolean;
+  readonly settings: InSyncSettings;
+  readonly nodes: SimNode[];
+  readonly store: Store;
+  readonly balancer: Balancer;
+  nodeById(id: string): SimNode | undefined;
+}
+
+/** A lease of a second, so that heartbeats are as frequent as in the real cluster; other waits are shortened. */
+export const leaseMs = 1000;
+
+export function simTimes(): FenceTimes {
+  return fenceTimes({ leaseMs, stallLimitMs: 1200, repeatAfterMs: 800 });
+}

@@ -1,0 +1,248 @@
+/**
+ * One run: a cluster is built and comes up, misfortunes happen to it for a while, everything heals, and it has to write
+ * again. What happens is drawn from the seed alone, the same whatever fault is planted.
+ */
+import { InvariantError } from '@holdfast/base';
+import type { ShardRecord } from '@holdfast/fencing';
+import { Balancer } from './balancer.ts';
+import { Chaos } from './chaos.ts';
+import { Client, type ClientHabits } from './client.ts';
+import { leaseMs, simTimes, type Cluster, type ClusterSettings } from './cluster.ts';
+import { ControllerSeat } from './controller.ts';
+import { History } from './history.ts';
+import { Judge } from './judge.ts';
+import { Machine } from './machine.ts';
+import { SimNode } from './sim-node.ts';
+import { groupCount, keysByGroup } from './sim-topology.ts';
+import { Store, type StoreState } from './store.ts';
+import { Violation, World, type Switches, type TraceLine } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly switches: Switches;
+  readonly isTraced: boolean;
+}
+
+export interface RunResult {
+  readonly violation: { readonly promise: string; readonly message: string } | undefined;
+  readonly trace: readonly TraceLine[];
+  readonly events: number;
+  readonly acknowledged: number;
+  readonly epochs: number;
+  readonly virtualMs: number;
+}
+
+/** How long after everything healed somebody must have written again. */
+const recoveryMs = 9000;
+
+export function runSeed(options: RunOptions): RunResult {
+  const world = new World(options);
+  let violation: RunResult['violation'];
+  let scenario: Scenario | undefined;
+  try {
+    scenario = new Scenario(world);
+    scenario.run();
+  } catch (error) {
+    if (error instanceof Violation) violation = { promise: error.promise, message: error.message };
+    else if (error instanceof InvariantError) violation = { promise: 'invariant', message: error.message };
+    else throw error;
+  }
+  return {
+    violation,
+    trace: world.trace,
+    events: world.eventCount,
+    acknowledged: scenario?.judge.ackCount ?? 0,
+    epochs: world.cluster.store.state.shards.reduce((sum, { epoch }) => sum + epoch, 0),
+    virtualMs: world.nowMs,
+  };
+}
+
+function drawSettings(world: World): ClusterSettings {
+  const { dice } = world;
+  const controllers = dice.chance(0.4) ? 3 : 1;
+  const shards = dice.chance(0.15) ? 2 : 1;
+  const nodesPerShard = dice.chance(0.6) ? 3 : 2;
+  return {
+    controllers,
+    shards,
+    nodesPerShard,
+    replication: 'sync',
+    confirmsReads: dice.chance(0.15),
+    minIsr: nodesPerShard === 3 && dice.chance(0.2) ? 2 : 1,
+    hasHotCache: dice.chance(0.5),
+  };
+}
+
+class Scenario {
+  readonly world: World;
+  readonly judge: Judge;
+  readonly seats: ControllerSeat[];
+  readonly history = new History();
+  readonly clients: Client[] = [];
+  readonly #settings: ClusterSettings;
+  readonly #chaos: Chaos;
+
+  constructor(world: World) {
+    this.world = world;
+    const settings = drawSettings(world);
+    this.#settings = settings;
+    this.judge = new Judge(world, { shards: settings.shards, isSync: settings.replication === 'sync' });
+    world.judge = this.judge;
+    const nodes = this.#makeNodes();
+    const seatMachines = Array.from({ length: settings.controllers }, (_, i) => new Machine(world, `c${i + 1}`));
+    const front = new Machine(world, 'front');
+    const balancer = new Balancer(world, front, {
+      lagMs: world.dice.chance(0.3) ? world.dice.between(100, 2500) : 1,
+      neverCuts: world.dice.chance(0.4),
+    });
+    const isEmbedded = settings.controllers === 1;
+    const storeMachine = isEmbedded ? (seatMachines[0] as Machine) : new Machine(world, 'store');
+    world.cluster = this.#makeCluster(nodes, balancer, storeMachine);
+    for (const node of nodes) node.start();
+    world.cluster.store.onChange = (before, after, name): void => this.#stored(before, after, name);
+    this.#createRecords(seatMachines);
+    this.seats = seatMachines.map((machine) => new ControllerSeat(world, machine));
+    for (const seat of this.seats) seat.start();
+    for (const habits of this.#drawClients()) this.clients.push(new Client(world, { machine: front, history: this.history, habits }));
+    this.#chaos = new Chaos(world, this.seats);
+  }
+
+  #makeNodes(): SimNode[] {
+    const { shards, nodesPerShard } = this.#settings;
+    const nodes: SimNode[] = [];
+    for (let shard = 0; shard < shards; shard++)
+      for (let i = 0; i < nodesPerShard; i++)
+        nodes.push(new SimNode(this.world, new Machine(this.world, `${'nm'[shard]}${i + 1}`), shard));
+    return nodes;
+  }
+
+  #makeCluster(nodes: SimNode[], balancer: Balancer, storeMachine: Machine): Cluster {
+    const settings = this.#settings;
+    const byId = new Map(nodes.map((node) => [node.id, node]));
+    const state: StoreState = {
+      revision: 1,
+      version: 1,
+      shards: [],
+      owners: Array.from({ length: groupCount }, (_, group) => (settings.shards === 2 && group === 2 ? 1 : 0)),
+      backends: [],
+      bindingsRevision: 1,
+      withheld: new Map(),
+      observed: new Map(),
+      leaseMs,
+      job: undefined,
+    };
+    return {
+      options: settings,
+      times: simTimes(),
+      replication: settings.replication,
+      hasHotCache: settings.hasHotCache,
+      settings: {
+        isSync: settings.replication === 'sync',
+        minIsr: settings.minIsr,
+        isrTimeoutMs: 500,
+        confirmsReads: settings.confirmsReads,
+      },
+      nodes,
+      store: new Store(this.world, storeMachine, { isEmbedded: settings.controllers === 1, state }),
+      balancer,
+      nodeById: (id) => byId.get(id),
+    };
+  }
+
+  /** As a cluster is created: the first node of each shard is master of epoch 1, which its creation still has to make true. */
+  #createRecords(seatMachines: readonly Machine[]): void {
+    const { nodes, store } = this.world.cluster;
+    const controllers = seatMachines.length === 1 ? [] : seatMachines.map(({ name }) => name.padEnd(12, '0'));
+    const masters = Array.from({ length: this.#settings.shards }, (_, shard) => nodes.find((node) => node.shard === shard) as SimNode);
+    const shards = masters.map((master): ShardRecord => ({
+      epoch: 1,
+      isrVersion: 0,
+      leaseMs,
+      masterId: master.id,
+      processId: master.process?.processId ?? '-',
+      isr: [{ nodeId: master.id, logId: master.disk.logId }],
+      controllers,
+      transition: {
+        kind: 'creation',
+        cause: 'created',
+        fromMasterId: '-',
+        fromEpoch: 0,
+        startedAtMs: 0,
+        announced: true,
+      },
+      changedAtMs: 0,
+    }));
+    store.begin({ ...store.state, shards, backends: masters.map(({ machine }) => machine.host) });
+  }
+
+  #stored(before: StoreState, after: StoreState, name: string): void {
+    after.shards.forEach((record, shard) => {
+      const former = before.shards[shard];
+      if (former === undefined || record === former) return;
+      this.world.note('store', () => `${name}: shard ${shard} is ${describeRecord(this.world, record)}`);
+      this.judge.recordChanged(shard, former, record);
+    });
+  }
+
+  #drawClients(): ClientHabits[] {
+    const { dice, cluster } = this.world;
+    const keys = keysByGroup(2);
+    const all = this.#settings.shards === 2 ? keys.flat() : [...(keys[0] ?? []), ...(keys[2] ?? []).slice(0, 1)];
+    const habits: ClientHabits[] = [];
+    const count = 3 + dice.below(2);
+    for (let i = 0; i < count; i++) {
+      const isDirect = i > 0 && dice.chance(0.3);
+      habits.push({
+        name: `client${i}`,
+        keys: all,
+        writeShare: dice.pick([0.3, 0.6, 0.9]),
+        depth: dice.pick([1, 1, 3]),
+        thinkMs: dice.pick([15, 40]),
+        direct: isDirect ? dice.pick(cluster.nodes) : undefined,
+        isReadonly: false,
+      });
+    }
+    if (this.#settings.hasHotCache)
+      habits.push({ name: 'reader', keys: all, writeShare: 0, depth: 1, thinkMs: 30, direct: dice.pick(cluster.nodes), isReadonly: true });
+    return habits;
+  }
+
+  run(): void {
+    const { world } = this;
+    const { dice } = world;
+    world.runUntil(700);
+    const untilMs = 700 + dice.between(2000, 6000);
+    while (world.nowMs < untilMs) {
+      this.#chaos.strike();
+      world.runUntil(world.nowMs + dice.between(20, dice.chance(0.5) ? 300 : 1200));
+    }
+    this.#chaos.heal();
+    world.note('world', 'everything heals');
+    this.#recover();
+    for (const client of this.clients) client.stop();
+    world.runUntil(world.nowMs + 60);
+    for (const client of this.clients) client.finish();
+    if (this.judge.lossCounts.some((count) => count > 0)) return;
+    const fault = this.history.fault();
+    if (fault !== undefined) world.fail('S3', fault);
+  }
+
+  #recover(): void {
+    const { world, judge } = this;
+    const healedMs = world.nowMs;
+    const isBack = (): boolean => judge.lastAckMs.every((ackMs) => ackMs > healedMs);
+    world.runUntil(healedMs + recoveryMs, isBack);
+    if (!isBack()) {
+      const shard = judge.lastAckMs.findIndex((ackMs) => ackMs <= healedMs);
+      world.fail('L1', `shard ${shard} acknowledged nothing for ${recoveryMs} ms after everything had healed`);
+    }
+    world.runUntil(world.nowMs + 300);
+  }
+}
+
+function describeRecord(world: World, record: ShardRecord): string {
+  const { epoch, isrVersion, masterId, processId, isr, transition } = record;
+  const members = isr.map(({ nodeId, logId }) => `${world.nameOf(nodeId)}:${logId.slice(0, 4)}`).join(' ');
+  const state = transition === null ? 'settled' : `${transition.kind}${transition.announced ? ' announced' : ''}`;
+  return `(${epoch}, ${isrVersion}) master ${world.nameOf(masterId)} ${processId} isr [${members}] ${state}`;
+}
