@@ -5,6 +5,7 @@ import { replicationPaths } from '@holdfast/replication';
 import { ownHosts } from './cluster/own-hosts.ts';
 import type { Node } from './node.ts';
 import type { ReplicatorEnvironment } from './replication/environment.ts';
+import { rejoinMaster } from './replication/rejoin-node.ts';
 import { replicationSettings } from './settings.ts';
 
 export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
@@ -42,7 +43,7 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
       node.watched.touchAll();
       node.shared.publishSequence(engine.latestSequence(), node.replicator.lastEpoch);
     },
-    rewind: () => Promise.resolve('full-sync'),
+    rewind: (target, signal) => rejoinMaster(node, target, signal),
     onDatabaseLost: (error) => env.exit(1, `no database can be opened: ${messageOf(error)}`),
   };
 }

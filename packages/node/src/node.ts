@@ -39,7 +39,7 @@ import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
 import { nodeHosts, replicatorEnvironment } from './node-replication.ts';
 import { inSyncEnvironment, tickLoopEnvironment } from './node-ticks.ts';
-import { finishRejoinAtStart } from './replication/rejoin-start.ts';
+import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
 import { minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
 

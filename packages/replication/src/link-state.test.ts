@@ -134,7 +134,7 @@ describe('the handshake', () => {
   const attachAnswers: readonly [answer: string, ...effects: string[]][] = [
     ['+COMMON 5 2', 'close', 'rewind'],
     ['+COMMON 9 2', 'close', 'wait 10000'],
-    ['-ERR no common history: x', 'close', 'full-sync'],
+    ['-ERR no common history: x', 'close', 'rewind'],
     ['-ERR node is not armed: attach by plain PSYNC', 'close', 'wait 1000'],
     ['-ERR stale epoch: this node is in 2, the follower in 3', 'close', 'wait 1000'],
     ['-LOADING kvrocks is restoring the db from backup', 'close', 'wait 10000'],

@@ -94,8 +94,8 @@ export type LinkEffect =
   | { readonly kind: 'close' }
   | { readonly kind: 'stream' }
   | { readonly kind: 'full-sync' }
-  /** Takes back everything after `target`. */
-  | { readonly kind: 'rewind'; readonly target: LogEnd }
+  /** Takes back everything after `target`; undefined: nobody knows the last common entry, all is kept aside. */
+  | { readonly kind: 'rewind'; readonly target: LogEnd | undefined }
   | { readonly kind: 'wait'; readonly delayMs: number; readonly reason: string };
 
 export interface LinkStep {
@@ -221,13 +221,10 @@ function attached(settings: LinkSettings, state: LinkState, { text, position }: 
       if (reply.common.sequence === latestSequence) return request(state, position, true);
       if (reply.common.sequence > latestSequence)
         return misfit(settings, state, `ATTACH: ${text}, but only ${latestSequence} is here`, nowMs);
-      return {
-        state: { ...state, phase: { kind: 'rewinding' } },
-        effects: [{ kind: 'close' }, { kind: 'rewind', target: reply.common }],
-      };
+      return rewind(state, reply.common);
     }
     case 'full-sync':
-      return fullSync(state);
+      return rewind(state, undefined);
     case 'not-armed':
       return fail(settings, state, { reason: 'ATTACH: the master is not armed', nowMs, delayMs: backOffMs(0) });
     case 'refused':
@@ -235,6 +232,13 @@ function attached(settings: LinkSettings, state: LinkState, { text, position }: 
     default:
       return reply satisfies never;
   }
+}
+
+function rewind(state: LinkState, target: LogEnd | undefined): LinkStep {
+  return {
+    state: { ...state, phase: { kind: 'rewinding' } },
+    effects: [{ kind: 'close' }, { kind: 'rewind', target }],
+  };
 }
 
 function fullSync(state: LinkState): LinkStep {

@@ -65,10 +65,11 @@ export interface LinkEnvironment {
    */
   fullSync(signal: AbortSignal): Promise<void>;
   /**
-   * Takes back everything after `target` in the own log, what is taken back being kept in a file. Rejects when the node
-   * has to stay as it is for now (disk full); once `signal` is aborted it ends as soon as that leaves a usable database.
+   * Takes back everything after `target` in the own log, what is taken back being kept in a file. Without a target nobody
+   * knows what the master lacks: the whole database is kept aside. Rejects when the node has to stay as it is for now
+   * (disk full); once `signal` is aborted it ends as soon as that leaves a usable database.
    */
-  rewind(target: LogEnd, signal: AbortSignal): Promise<RewindOutcome>;
+  rewind(target: LogEnd | undefined, signal: AbortSignal): Promise<RewindOutcome>;
 }
 
 export interface LinkFacts {
@@ -436,12 +437,12 @@ export class ReplicaLink {
     );
   }
 
-  #beginRewind(target: LogEnd): void {
-    this.#env.logger.warn('the own log has entries that the master does not have: rewinding', {
+  #beginRewind(target: LogEnd | undefined): void {
+    this.#env.logger.warn('the own log has, or may have, entries that the master does not have: rewinding', {
       master: formatEndpoint(this.#env.master),
       sequence: this.#env.log.latestSequence(),
-      toSequence: target.sequence,
-      toEpoch: target.epoch,
+      toSequence: target?.sequence,
+      toEpoch: target?.epoch,
     });
     this.#beginExchange((signal) =>
       this.#env.rewind(target, signal).then(

@@ -1,6 +1,6 @@
 /** What the Replicator is given: the engine, the world, and what the node wants to be told. */
 import type { Clock, Connector, Endpoint, Logger, Random, Timers } from '@holdfast/base';
-import type { Commit } from '@holdfast/engine';
+import type { Commit, Engine } from '@holdfast/engine';
 import type { AttachRequest, LogEnd } from '@holdfast/fencing';
 import type {
   BatchSummary,
@@ -43,7 +43,7 @@ export interface ReplicationSettings {
   readonly emptyDatabaseFirst: boolean;
 }
 
-export type ReplicatorEngine = ReplicatedLog & HistoryEngine;
+export type ReplicatorEngine = ReplicatedLog & HistoryEngine & Pick<Engine, 'isOpen'>;
 
 /** What followers do that counts for the in-sync set (lease/in-sync-keeper.ts). */
 export interface InSyncEvents {
@@ -89,8 +89,8 @@ export interface ReplicatorEnvironment {
   beforeDatabaseReplaced(): void;
   /** The database is another one than before: caches. */
   onDatabaseReplaced(): void;
-  /** As the link's `rewind`. */
-  rewind(target: LogEnd, signal: AbortSignal): Promise<RewindOutcome>;
+  /** As the link's `rewind`; between `onLoading`. When it rejects and the engine is closed, the process is about to end. */
+  rewind(target: LogEnd | undefined, signal: AbortSignal): Promise<RewindOutcome>;
   /** No database can be opened: the process must end; the next start repairs what can be repaired. */
   onDatabaseLost(error: unknown): void;
 }

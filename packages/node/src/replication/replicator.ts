@@ -16,7 +16,7 @@
 import { formatEndpoint, messageOf, OperationError, type Endpoint } from '@holdfast/base';
 import type { Announcement, Deferred, ReplicationPort, RoleFacts, Session } from '@holdfast/commands';
 import type { Commit } from '@holdfast/engine';
-import type { LogOutline } from '@holdfast/fencing';
+import type { LogEnd, LogOutline } from '@holdfast/fencing';
 import {
   AcknowledgementWaits,
   CheckpointSource,
@@ -27,6 +27,7 @@ import {
   type LinkSettings,
   type LogPosition,
   type ReplicationPaths,
+  type RewindOutcome,
 } from '@holdfast/replication';
 import type { ReplicatorEnvironment } from './environment.ts';
 import { FollowerAdmission, type Attachment } from './follower-admission.ts';
@@ -242,7 +243,7 @@ export class Replicator implements ReplicationPort {
       logger,
       settings: () => this.#linkSettings(fromTopology),
       position: () => this.#position(),
-      rewind: (target, signal) => this.#env.rewind(target, signal),
+      rewind: (target, signal) => this.#rewind(target, signal),
       connectTimeoutMs: () => settings().connectTimeoutMs,
       receiveTimeoutMs: () => settings().receiveTimeoutMs,
       onApplied: (commit, summaries) => this.#onApplied(commit, summaries),
@@ -319,24 +320,21 @@ export class Replicator implements ReplicationPort {
   }
 
   async #fullSync(master: Endpoint, fetched: Set<string>, signal: AbortSignal): Promise<void> {
-    const { engine: log, connector, files, clock, timers, logger, settings } = this.#env;
-    const { password, connectTimeoutMs, transferTimeoutMs, emptyDatabaseFirst } = settings();
+    const { password, connectTimeoutMs, transferTimeoutMs, emptyDatabaseFirst } = this.#env.settings();
     await runFullSync(
       {
+        ...this.#env,
         master,
-        log,
-        connector,
-        files,
-        paths: this.#paths,
-        clock,
-        timers,
-        logger,
+        log: this.#env.engine,
         password,
         connectTimeoutMs,
         silenceMs: transferTimeoutMs,
         emptyDatabaseFirst,
         fetched,
-        beforeClose: () => this.#beforeClose(),
+        beforeClose: async (): Promise<void> => {
+          await this.#beginLoading();
+          this.#env.beforeDatabaseReplaced();
+        },
         afterOpen: (replaced) => this.#afterOpen(replaced),
         onDatabaseLost: (error) => this.#env.onDatabaseLost(error),
       },
@@ -344,11 +342,20 @@ export class Replicator implements ReplicationPort {
     );
   }
 
-  async #beforeClose(): Promise<void> {
+  /** Nobody uses the database while its end is taken back. */
+  async #rewind(target: LogEnd | undefined, signal: AbortSignal): Promise<RewindOutcome> {
+    await this.#beginLoading();
+    try {
+      return await this.#env.rewind(target, signal);
+    } finally {
+      if (this.#env.engine.isOpen) this.#afterOpen(true);
+    }
+  }
+
+  async #beginLoading(): Promise<void> {
     this.#loading = true;
     this.#followers.closeAll('the database is being replaced');
     this.#env.onLoading(true);
-    this.#env.beforeDatabaseReplaced();
     await this.#checkpoints.discard();
   }
 

@@ -16,6 +16,7 @@
 import { InvariantError, messageOf, OperationError, type Logger, type Timers } from '@holdfast/base';
 import type { Database } from '@holdfast/rocksdb';
 import type { ReplicationFiles } from '../files.ts';
+import type { RewindOutcome } from '../link-state.ts';
 import { readMarker, writeMarker, type RewindMarker } from './marker.ts';
 import { nextRewindStep, type MarkedAttempt } from './plan.ts';
 import { moveDatabase, type RollbackPaths } from './rollback-directory.ts';
@@ -55,9 +56,6 @@ export const hinderedWaitMs: number = 1000;
 
 /** Describes the sequences from `first` to `last` of the open log. */
 export type Describe = (first: number, last: number) => GivenUp;
-
-/** 'full-sync': it could not be taken back, the whole database is to be replaced. */
-export type RewindOutcome = 'rewound' | 'full-sync';
 
 /**
  * Takes back everything after `keep`. The log must be open, nobody may use it, and it is open afterwards, with other

@@ -1,11 +1,13 @@
-/** The node's side of rejoining that is needed before there is a node: a rewind that a crash broke off is finished first. */
+/** Rejoining as a node does it: before its database is opened, and when its link has found out what the master lacks. */
 import { FatalError, messageOf, type Logger, type Random, type Timers } from '@holdfast/base';
 import type { Engine } from '@holdfast/engine';
-import { makeRandomId } from '@holdfast/fencing';
+import { makeRandomId, type LogEnd } from '@holdfast/fencing';
+import type { RewindOutcome } from '@holdfast/replication';
 import type { Config } from '../config/index.ts';
 import type { NodeRim } from '../net/node-rim.ts';
+import type { Node } from '../node.ts';
 import { minFreeBytes } from '../settings.ts';
-import { finishRejoin, type RejoinRim } from './rejoin.ts';
+import { finishRejoin, rejoin, type RejoinRim } from './rejoin.ts';
 
 export interface StartEnvironment {
   readonly config: Config;
@@ -53,4 +55,31 @@ export async function finishRejoinAtStart(env: StartEnvironment, engine: Engine)
     directory: `${env.config.get('dir')}/rollback`,
     bytes,
   });
+}
+
+/** As the replica link's `rewind`; nobody uses the database meanwhile. */
+export async function rejoinMaster(
+  { env, engine, lease, cluster, replicator }: Node,
+  target: LogEnd | undefined,
+  signal: AbortSignal,
+): Promise<RewindOutcome> {
+  const { config, clock, rim, random } = env;
+  try {
+    return await rejoin(
+      {
+        ...rejoinRim(env, () => lease.keeper.replaceLogId(rim.replaceLogId(makeRandomId(random)))),
+        clock,
+        log: engine,
+        slotPrefixed: config.get('cluster-enabled'),
+        mode: () => config.get('replication-mode'),
+        identity: () => ({ nodeId: cluster?.topology.selfId ?? '', logId: lease.keeper.record.logId }),
+        outline: () => replicator.outline,
+      },
+      target,
+      signal,
+    );
+  } catch (error) {
+    if (!engine.isOpen) env.exit(1, messageOf(error));
+    throw error;
+  }
 }
