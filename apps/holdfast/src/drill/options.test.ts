@@ -7,7 +7,7 @@ const defaults: Partial<DrillOptions> = {
   shard: 1,
   clients: 8,
   seconds: 12,
-  fences: ['lb', 'lease'],
+  fences: ['lb', 'lease', 'sync'],
   leaseMs: 1000,
   output: 'text',
   keep: false,

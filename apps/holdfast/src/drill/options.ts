@@ -1,6 +1,6 @@
 /** The command line of `holdfast drill`. */
 import { Command, CommanderError, Option } from 'commander';
-import { fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
+import { allFences, fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
 
 export interface DrillOptions {
   readonly drill: 'hang' | 'kill';
@@ -64,9 +64,9 @@ function drillCommand(name: string, description: string, seconds: number): Comma
     .option('--clients <n>', 'load clients', wholeNumber(1, 200), 8)
     .option('--seconds <n>', 'how long they write', wholeNumber(8, 3600), seconds)
     .addOption(
-      new Option('--fences <list>', 'fences left on: lb,lease or lb or lease or none')
+      new Option('--fences <list>', 'fences left on: any of lb,lease,sync, or none')
         .argParser(fenceList)
-        .default(['lb', 'lease'], 'lb,lease'),
+        .default(allFences, allFences.join(',')),
     )
     .option('--lease-ms <ms>', 'length of a lease', wholeNumber(200, 2000), 1000)
     .option('--seed <n>', 'repeat the random choices of a run', wholeNumber(0, 2 ** 31 - 1))
