@@ -1,7 +1,7 @@
 /** Gathers what INFO shows from the parts of the node. Called when somebody asks, and for rates every 100 ms. */
 import { defaultNamespace } from '@holdfast/engine';
 import type { Node } from '../node.ts';
-import { replicationInfoLines } from '../replication/info.ts';
+import { fenceInfoLines, replicationInfoLines } from '../replication/info.ts';
 import { infoText, rocksdbFigures, Rate, type InfoFacts, type KeyspaceFacts } from './index.ts';
 import { holdfastVersion, kvrocksVersion, redisVersion } from './versions.ts';
 
@@ -54,7 +54,7 @@ export class InfoCollector {
       stats: this.#stats(),
       replication: condition.loading
         ? undefined
-        : replicationInfoLines(replicator.info(), config.get('slave-priority')),
+        : [...replicationInfoLines(replicator.info(), config.get('slave-priority')), ...this.#fence()],
       cpu: { systemSeconds: machine.systemSeconds, userSeconds: machine.userSeconds },
       commands: [...dispatcher.entries].map(({ definition, calls, usec, rejectedCalls, failedCalls }) => ({
         name: definition.name,
@@ -67,6 +67,22 @@ export class InfoCollector {
       keyspace: condition.loading ? undefined : this.#keyspace(),
       rocksdb: condition.loading ? undefined : this.#rocksdb(),
     };
+  }
+
+  /** Nothing on a node that no controller armed: its section is Kvrocks'. */
+  #fence(): string[] {
+    const { lease, replicator, inSync, loop, engine, env } = this.#node;
+    const { record } = lease.keeper;
+    if (!record.armed) return [];
+    return fenceInfoLines({
+      epoch: record.epoch,
+      lastEpoch: replicator.lastEpoch,
+      mode: env.config.get('replication-mode'),
+      logId: record.logId,
+      inSync: inSync.report(),
+      sequence: engine.latestSequence(),
+      heldBytes: loop.heldBytes,
+    });
   }
 
   #server(): InfoFacts['server'] {

@@ -10,7 +10,7 @@ import { buildInfo } from '@holdfast/rocksdb';
 import type { NodesFile } from '../cluster/cluster-state.ts';
 import type { FenceFile } from '../lease/lease-keeper.ts';
 import { DiskGuard, directoryBytes, diskFacts, treeBytes, type DiskFacts } from './disk-guard.ts';
-import { fenceFile, markCleanShutdown, openLogId, replaceLogId } from './files.ts';
+import { fenceFile, markCleanShutdown, openLogId, writeLogId } from './files.ts';
 import { interfaceAddresses, nodesFile } from './nodes-file.ts';
 import { replicationFiles } from './replication-files.ts';
 
@@ -66,6 +66,7 @@ const sizeAgeMs = 1000;
 export function nodeRim(dir: string, timers: Timers): NodeRim {
   mkdirSync(dir, { recursive: true });
   const boot = bootId();
+  let syncWal = false;
   let guard: DiskGuard | undefined;
   const databaseBytes = measuredAtMost(() => directoryBytes(join(dir, 'db')));
   const rollbackBytes = measuredAtMost(() => treeBytes(join(dir, 'rollback')));
@@ -73,9 +74,12 @@ export function nodeRim(dir: string, timers: Timers): NodeRim {
     nodesFile: nodesFile(dir),
     fenceFile: fenceFile(dir),
     replicationFiles,
-    openLogId: (facts, makeId) => ({ logId: openLogId({ ...facts, dir, bootId: boot, makeId }).logId, bootId: boot }),
+    openLogId: (facts, makeId): { logId: string; bootId: string } => {
+      ({ syncWal } = facts);
+      return { logId: openLogId({ ...facts, dir, bootId: boot, makeId }).logId, bootId: boot };
+    },
     replaceLogId: (logId): string => {
-      replaceLogId(dir, logId, boot);
+      writeLogId(dir, logId, { bootId: boot, syncWal });
       return logId;
     },
     markCleanShutdown: (): void => markCleanShutdown(dir),

@@ -1,5 +1,6 @@
 /** What INFO and ROLE say of replication, in Kvrocks' fields and order (2.10). */
 import type { FollowerFacts, LinkFacts } from '@holdfast/replication';
+import type { InSyncReport } from '../lease/in-sync-keeper.ts';
 
 export type LinkStatus = LinkFacts;
 
@@ -16,6 +17,37 @@ export function replicationInfo(
   followers: readonly FollowerFacts[],
 ): ReplicationInfo {
   return { sequence, link, followers };
+}
+
+/** What fencing adds to the section on an armed node. */
+export interface FenceInfo {
+  readonly epoch: number;
+  /** Of the last entry of the log. */
+  readonly lastEpoch: number;
+  readonly mode: 'sync' | 'async';
+  readonly logId: string;
+  /** Undefined unless the node is the master. */
+  readonly inSync: InSyncReport | undefined;
+  readonly sequence: number;
+  /** Bytes of replies that wait for their release. */
+  readonly heldBytes: number;
+}
+
+export function fenceInfoLines({ epoch, lastEpoch, mode, logId, inSync, sequence, heldBytes }: FenceInfo): string[] {
+  const lines = [`epoch:${epoch}`, `last_epoch:${lastEpoch}`, `replication_mode:${mode}`, `log_id:${logId}`];
+  if (inSync === undefined) return lines;
+  const { isr, isrVersion, waitedFor, releasedThrough } = inSync;
+  return [
+    ...lines,
+    `isr:${isr.map(({ nodeId }) => nodeId).join(',')}`,
+    `isr_version:${isrVersion}`,
+    // Replicas without the master, as `connected_slaves` counts; who is proposed for addition is waited for already.
+    `in_sync_replicas:${isr.length - 1}`,
+    `waited_for_replicas:${waitedFor - 1}`,
+    `released_sequence:${releasedThrough}`,
+    `unreleased_sequences:${sequence - releasedThrough}`,
+    `unreleased_bytes:${heldBytes}`,
+  ];
 }
 
 /** Lines `field:value` of the section, without its heading. */
