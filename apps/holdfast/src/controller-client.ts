@@ -1,4 +1,5 @@
 /** The controller's REST API, as `ctl` and `up` use it (docs/reference/rest-api.md has the whole of it). */
+import { setTimeout as pause } from 'node:timers/promises';
 import { OperationError, messageOf } from '@holdfast/base';
 
 export interface NodeStatus {
@@ -15,6 +16,12 @@ export interface NodeStatus {
   readonly epoch: number | null;
   readonly armed: boolean | null;
   readonly process_id: string | null;
+  /** Epoch in which the last entry of its log was written. */
+  readonly last_epoch?: number | null;
+  readonly log_id?: string | null;
+  readonly in_isr?: boolean;
+  /** `async` also when the node does not say. */
+  readonly replication_mode?: string | null;
   readonly lb_address: string | null;
 }
 
@@ -27,6 +34,13 @@ export interface ShardStatus {
   readonly lb_address: string | null;
   readonly replica_lb_address: string | null;
   readonly lease_valid_for_ms: number | null;
+  /** What an acknowledgement means now: `async` while no node does otherwise. */
+  readonly replication?: string;
+  /** Node ids. */
+  readonly isr?: readonly string[];
+  readonly isr_version?: number;
+  /** Ids of the controllers whose leases count; empty: the only one's. */
+  readonly controllers?: readonly string[];
   readonly nodes: readonly NodeStatus[];
 }
 
@@ -37,11 +51,20 @@ export interface BindingStatus {
   readonly connections: number;
 }
 
+export interface ControllerStatus {
+  readonly id: string;
+  readonly address: string;
+  readonly leader: boolean;
+  readonly alive: boolean;
+}
+
 export interface ClusterStatus {
   readonly cluster: string;
   readonly version: number;
   readonly lease_ms: number;
   readonly fences: readonly string[];
+  readonly replication?: string;
+  readonly controllers?: readonly ControllerStatus[];
   readonly shards: readonly ShardStatus[];
   readonly bindings: readonly BindingStatus[];
 }
@@ -74,21 +97,29 @@ export interface NewCluster {
 }
 
 export interface ClientOptions {
-  /** For example `http://127.0.0.1:9379`. */
-  readonly api: string;
+  /** For example `http://127.0.0.1:9379`; several are asked one after the other until one answers. */
+  readonly apis: readonly string[];
   readonly namespace: string;
   readonly cluster: string;
   /** For one answer. A switchover is answered when it is done. */
   readonly timeoutMs: number;
 }
 
+/** Where several can answer, one that stands still is not waited for longer than this. */
+const nextAfterMs = 2_000;
+/** Between two attempts while no controller leads. */
+const noLeaderPauseMs = 200;
+
 /**
  * Every call throws an OperationError: CTL_UNREACHABLE (not-applied), CTL_NO_ANSWER (unknown), CTL_NOT_FOUND,
- * CTL_REFUSED (not-applied) or CTL_FAILED (unknown), with the controller's own words.
+ * CTL_REFUSED, CTL_NO_LEADER (not-applied) or CTL_FAILED (unknown), with the controller's own words. What reached nobody, or a
+ * controller while none led, is asked again, elsewhere first; what may have happened is not.
  */
 export class ControllerClient {
   readonly #options: ClientOptions;
   readonly #base: string;
+  /** Index of the API that answered last. */
+  #last = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -119,8 +150,21 @@ export class ControllerClient {
     return this.#ask('POST', `${this.#cluster}/shards/${shard}/switchover`, { preferred_node_id: preferred ?? '' });
   }
 
-  failover(shard: number, preferred: string | undefined): Promise<{ new_master_id: string }> {
-    return this.#ask('POST', `${this.#cluster}/shards/${shard}/failover`, { preferred_node_id: preferred ?? '' });
+  failover(
+    shard: number,
+    preferred: string | undefined,
+    acceptDataLoss: boolean,
+  ): Promise<{ new_master_id: string; duration_ms: number }> {
+    const request = { preferred_node_id: preferred ?? '', accept_data_loss: acceptDataLoss };
+    return this.#ask('POST', `${this.#cluster}/shards/${shard}/failover`, request);
+  }
+
+  async controllers(): Promise<readonly ControllerStatus[]> {
+    return (await this.#ask<{ controllers: ControllerStatus[] }>('GET', '/controllers')).controllers;
+  }
+
+  async removeController(id: string): Promise<void> {
+    await this.#ask('DELETE', `/controllers/${encodeURIComponent(id)}`);
   }
 
   async createNamespace(): Promise<void> {
@@ -138,41 +182,85 @@ export class ControllerClient {
     return (await this.#ask<{ clusters: string[] | null }>('GET', this.#base)).clusters ?? [];
   }
 
-  /** True when the controller answers its health check. Never throws. */
+  /** True when a controller answers its health check. Never throws. */
   async isUp(): Promise<boolean> {
-    try {
-      const signal = AbortSignal.timeout(this.#options.timeoutMs);
-      return (await fetch(`${this.#options.api}/healthz`, { signal })).ok;
-    } catch {
-      return false;
+    for (const api of this.#options.apis) {
+      try {
+        const signal = AbortSignal.timeout(this.#options.timeoutMs);
+        if ((await fetch(`${api}/healthz`, { signal })).ok) return true;
+      } catch {
+        // The next one may.
+      }
     }
+    return false;
   }
 
   get #cluster(): string {
     return `${this.#base}/${encodeURIComponent(this.#options.cluster)}`;
   }
 
-  async #ask<T>(
-    method: 'GET' | 'POST',
-    path: string,
-    body?: unknown,
-    timeoutMs: number = this.#options.timeoutMs,
-  ): Promise<T> {
-    const { api } = this.#options;
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(`${api}/api/v1${path}`, {
-        method,
-        signal: AbortSignal.timeout(timeoutMs),
-        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      });
-      text = await response.text();
-    } catch (error) {
-      throw noAnswer(api, timeoutMs, error);
+  async #ask<T>(method: Method, path: string, body?: unknown, timeoutMs: number = this.#options.timeoutMs): Promise<T> {
+    const untilMs = performance.now() + timeoutMs;
+    for (;;) {
+      try {
+        return (await this.#askAny({ method, path, body }, untilMs)) as T;
+      } catch (error) {
+        const isEarly = performance.now() + noLeaderPauseMs < untilMs;
+        if (!(error instanceof OperationError) || error.code !== 'CTL_NO_LEADER' || !isEarly) throw error;
+      }
+      await pause(noLeaderPauseMs);
     }
-    return read(text, response.status, `${method} ${path}`) as T;
   }
+
+  /** Asks one after the other, beginning with the one that answered last, as long as nothing can have happened. */
+  async #askAny(request: Request, untilMs: number): Promise<unknown> {
+    const { apis } = this.#options;
+    let failure: unknown;
+    for (let tried = 0; tried < apis.length; tried++) {
+      const index = (this.#last + tried) % apis.length;
+      const restMs = Math.max(1, Math.ceil(untilMs - performance.now()));
+      const isPatient = request.method !== 'GET' || apis.length === 1;
+      try {
+        const data = await askOne(apis[index] ?? '', request, isPatient ? restMs : Math.min(restMs, nextAfterMs));
+        this.#last = index;
+        return data;
+      } catch (error) {
+        failure = error;
+        if (!(error instanceof OperationError) || !isAskedElsewhere(error, request.method)) throw error;
+      }
+    }
+    throw failure;
+  }
+}
+
+type Method = 'GET' | 'POST' | 'DELETE';
+
+interface Request {
+  readonly method: Method;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+/** Reads may be asked twice, anything else only when it surely was not done. */
+function isAskedElsewhere({ code }: OperationError, method: Method): boolean {
+  return code === 'CTL_UNREACHABLE' || code === 'CTL_NO_LEADER' || (code === 'CTL_NO_ANSWER' && method === 'GET');
+}
+
+/** A follower sends writes to the leader (307), where `fetch` goes by itself. */
+async function askOne(api: string, { method, path, body }: Request, timeoutMs: number): Promise<unknown> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${api}/api/v1${path}`, {
+      method,
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw noAnswer(api, timeoutMs, error);
+  }
+  return read(text, response.status, `${method} ${path}`);
 }
 
 function noAnswer(api: string, timeoutMs: number, error: unknown): OperationError {
@@ -201,7 +289,12 @@ function read(text: string, status: number, request: string): unknown {
   if (status === 204) return null;
   const said = typeof body?.error === 'string' ? body.error : body?.error?.message;
   const message = said ?? `${request} was answered with HTTP status ${status} and ${text.slice(0, 200)}`;
-  if (status === 404) throw new OperationError('CTL_NOT_FOUND', message, { outcome: 'not-applied' });
-  if (status >= 400 && status < 500) throw new OperationError('CTL_REFUSED', message, { outcome: 'not-applied' });
-  throw new OperationError('CTL_FAILED', message, { outcome: 'unknown' });
+  throw failure(status, message);
+}
+
+function failure(status: number, message: string): OperationError {
+  if (status === 404) return new OperationError('CTL_NOT_FOUND', message, { outcome: 'not-applied' });
+  if (status >= 400 && status < 500) return new OperationError('CTL_REFUSED', message, { outcome: 'not-applied' });
+  if (status === 503) return new OperationError('CTL_NO_LEADER', message, { outcome: 'not-applied' });
+  return new OperationError('CTL_FAILED', message, { outcome: 'unknown' });
 }

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { FatalError, messageOf } from '@holdfast/base';
 import { replaceFileDurably } from '@holdfast/base/real';
-import { defaultSettings, type LayoutSettings } from './layout.ts';
+import { allFences, type Fence } from '../option-values.ts';
+import { completeSettings, defaultSettings, type LayoutSettings } from './layout.ts';
 
 const formatVersion = 1;
 
@@ -16,7 +17,14 @@ const flags: Readonly<Record<keyof LayoutSettings, string>> = {
   lbControlPort: '--lb-control-port',
   leaseMs: '--lease-ms',
   fences: '--fences',
+  controllers: '--controllers',
+  store: '--store',
+  etcdEndpoints: '--etcd-endpoints',
+  etcdPort: '--etcd-port',
 };
+
+/** Settings that files of earlier versions do not have: they had one controller with a store of its own. */
+const addedLater: Pick<LayoutSettings, 'controllers' | 'store' | 'etcdEndpoints' | 'etcdPort'> = defaultSettings;
 
 /**
  * The settings to use: those of the file, when there is one; else what was asked for, and the defaults for the rest.
@@ -25,10 +33,7 @@ const flags: Readonly<Record<keyof LayoutSettings, string>> = {
  */
 export function settleSettings(path: string, asked: Partial<LayoutSettings>): LayoutSettings {
   const stored = readSettings(path);
-  if (stored === undefined) {
-    const port = asked.port ?? defaultSettings.port;
-    return { ...defaultSettings, replicaPort: port + 100, ...asked };
-  }
+  if (stored === undefined) return completeSettings(asked);
   for (const name of Object.keys(flags) as (keyof LayoutSettings)[]) {
     const wanted = asked[name];
     if (wanted === undefined || String(wanted) === String(stored[name])) continue;
@@ -43,8 +48,9 @@ export function settleSettings(path: string, asked: Partial<LayoutSettings>): La
 
 /** Makes the settings durable. */
 export function writeSettings(path: string, settings: LayoutSettings): void {
-  const { shards, replicas, port, replicaPort, nodePort, apiPort, lbControlPort, leaseMs, fences } = settings;
-  const content = { shards, replicas, port, replicaPort, nodePort, apiPort, lbControlPort, leaseMs, fences };
+  const content = Object.fromEntries(
+    (Object.keys(flags) as (keyof LayoutSettings)[]).map((name) => [name, settings[name]]),
+  );
   replaceFileDurably(path, `${JSON.stringify({ version: formatVersion, ...content }, null, 2)}\n`);
 }
 
@@ -57,17 +63,22 @@ function readSettings(path: string): LayoutSettings | undefined {
     throw new FatalError(`cannot read ${path}: ${messageOf(error)}`, 3, error);
   }
   try {
-    const { version, ...fields } = JSON.parse(text) as Record<string, unknown>;
+    const { version, ...stored } = JSON.parse(text) as Record<string, unknown>;
     if (version !== formatVersion) throw new Error(`its version is ${String(version)}, not ${formatVersion}`);
+    const { controllers, store, etcdEndpoints, etcdPort } = addedLater;
+    const fields: Record<string, unknown> = { controllers, store, etcdEndpoints, etcdPort, ...stored };
     for (const [name, example] of Object.entries(defaultSettings)) {
-      const value = fields[name];
-      const fits = Array.isArray(example)
-        ? Array.isArray(value) && value.every((fence) => fence === 'lb' || fence === 'lease')
-        : Number.isSafeInteger(value);
-      if (!fits) throw new Error(`${name} is ${JSON.stringify(value)}`);
+      if (!fits(name, fields[name], example)) throw new Error(`${name} is ${JSON.stringify(fields[name])}`);
     }
     return fields as unknown as LayoutSettings;
   } catch (error) {
     throw new FatalError(`${path} is damaged: ${messageOf(error)}`, 3, error);
   }
+}
+
+function fits(name: string, value: unknown, example: unknown): boolean {
+  if (name === 'fences') return Array.isArray(value) && value.every((fence) => allFences.includes(fence as Fence));
+  if (name === 'store') return value === 'embedded' || value === 'etcd';
+  if (Array.isArray(example)) return Array.isArray(value) && value.every((each) => typeof each === 'string');
+  return Number.isSafeInteger(value);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { FatalError } from '@holdfast/base';
 import { settleSettings, writeSettings } from './layout-file.ts';
-import { defaultSettings, planLayout } from './layout.ts';
+import { completeSettings, defaultSettings, planLayout } from './layout.ts';
 import { nodeConfig } from './node-config.ts';
 
 function fatal(status: number, pattern: RegExp): (error: unknown) => boolean {
@@ -59,12 +59,48 @@ test('settings come from the flags and the defaults at first, and from the file 
   assert.deepEqual(first, { ...defaultSettings, shards: 2, port: 7500, replicaPort: 7600 });
   writeSettings(path, first);
   assert.deepEqual(settleSettings(path, {}), first);
-  assert.deepEqual(settleSettings(path, { shards: 2, fences: ['lb', 'lease'] }), first);
+  assert.deepEqual(settleSettings(path, { shards: 2, fences: ['lb', 'lease', 'sync'] }), first);
   assert.throws(
     () => settleSettings(path, { shards: 3 }),
     fatal(2, /^--shards 3 contradicts .*up\.json, which says 2; leave the flag out or use another --dir$/),
   );
-  assert.throws(() => settleSettings(path, { fences: [] }), fatal(2, /^--fences none contradicts .* says lb,lease/));
+  assert.throws(
+    () => settleSettings(path, { fences: [] }),
+    fatal(2, /^--fences none contradicts .* says lb,lease,sync/),
+  );
+});
+
+test('several controllers follow each other, share an etcd, and move the balancer out of their way', () => {
+  const settings = completeSettings({ controllers: 3 });
+  assert.deepEqual([settings.store, settings.lbControlPort], ['etcd', 9382]);
+  const { controllerPlaces, hasOwnEtcd, ports } = planLayout(settings);
+  assert.deepEqual(
+    controllerPlaces.map(({ name, port, api }) => [name, port, api]),
+    [
+      ['controller-1', 9379, 'http://127.0.0.1:9379'],
+      ['controller-2', 9380, 'http://127.0.0.1:9380'],
+      ['controller-3', 9381, 'http://127.0.0.1:9381'],
+    ],
+  );
+  assert.deepEqual(
+    [hasOwnEtcd, ports.filter(({ use }) => use === 'etcd').map(({ port }) => port)],
+    [true, [9390, 9391]],
+  );
+  const elsewhere = completeSettings({ etcdEndpoints: ['http://10.0.0.1:2379'] });
+  assert.deepEqual([elsewhere.store, planLayout(elsewhere).hasOwnEtcd], ['etcd', false]);
+  assert.throws(
+    () => completeSettings({ controllers: 3, store: 'embedded' }),
+    fatal(2, /--store embedded is for one controller/),
+  );
+});
+
+test('a settings file of one controller, written before there could be several, is continued as it was', (t) => {
+  const path = settingsPath(t);
+  writeSettings(path, defaultSettings);
+  const { version, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  for (const name of ['controllers', 'store', 'etcdEndpoints', 'etcdPort']) delete rest[name];
+  writeFileSync(path, JSON.stringify({ version, ...rest, fences: ['lb', 'lease'] }));
+  assert.deepEqual(settleSettings(path, {}), { ...defaultSettings, fences: ['lb', 'lease'] });
 });
 
 test('a settings file that is not ours is named', (t) => {
@@ -85,14 +121,16 @@ test('a settings file that is not ours is named', (t) => {
 
 test("kvrocks.conf is brought up to date and keeps the operator's own lines", () => {
   const place = planLayout(defaultSettings).nodes[2] ?? assert.fail();
-  const first = nodeConfig(place, '/data dir/node-3', '');
+  const first = nodeConfig(place, 'sync', '/data dir/node-3', '');
   assert.match(first, /^port 6663$/m);
   assert.match(first, /^dir "\/data dir\/node-3"$/m);
   assert.match(first, /^use-rsid-psync yes$/m);
-  assert.equal(nodeConfig(place, '/data dir/node-3', first), first);
+  assert.match(first, /^replication-mode sync$/m);
+  assert.equal(nodeConfig(place, 'sync', '/data dir/node-3', first), first);
   const edited = `${first}\n# mine\nmaxclients 500\nPORT 1\nuse-rsid-psync no\n`;
-  const second = nodeConfig({ ...place, port: 8000 }, '/elsewhere', edited);
+  const second = nodeConfig({ ...place, port: 8000 }, 'async', '/elsewhere', edited);
   assert.match(second, /^port 8000$/m);
+  assert.match(second, /^replication-mode async$/m);
   assert.match(second, /\n# mine\nmaxclients 500\n$/);
   assert(!/PORT 1|rsid-psync no|data dir/.test(second));
 });

@@ -1,10 +1,11 @@
 /**
- * A whole cluster on this machine: every node, the balancer and the controller as processes of their own below one
- * directory. Used by `holdfast up` and by the drills.
+ * A whole cluster on this machine: every node, the balancer, the controllers and, for several of them, an etcd as
+ * processes of their own below one directory. Used by `holdfast up` and by the drills.
  *
  *   <dir>/up.json  up.lock        settings of the cluster; held while it runs
  *   <dir>/node-<n>/               data of a node, kvrocks.conf
  *   <dir>/controller/  lb/        metadata store; bindings, token
+ *   <dir>/controller-<n>/  etcd/  ids of several controllers; what they share
  *   <dir>/logs/<name>.log         output of each process
  *
  * Starting again on the same directory continues: the ports come from up.json, the topology from the controller's
@@ -18,7 +19,8 @@ import { FatalError, OperationError, messageOf } from '@holdfast/base';
 import { lockFile } from '@holdfast/base/real';
 import { ControllerClient, type ClusterStatus } from '../controller-client.ts';
 import { settleSettings, writeSettings } from './layout-file.ts';
-import { host, planLayout, type Layout, type LayoutSettings } from './layout.ts';
+import { etcdCommand } from './etcd.ts';
+import { host, planLayout, type ControllerPlace, type Layout, type LayoutSettings } from './layout.ts';
 import { writeNodeConfig } from './node-config.ts';
 import { requireFree } from './ports.ts';
 import { answersOk, answersPing } from './probe.ts';
@@ -29,7 +31,7 @@ import { SupervisedProcess } from './supervised-process.ts';
 export const clusterNames = { namespace: 'holdfast', cluster: 'local' } as const;
 
 /** How long each kind of process may take to end before it is killed. */
-const graceMs = { controller: 3_000, balancer: 2_000, node: 10_000 } as const;
+const graceMs = { controller: 3_000, balancer: 2_000, node: 10_000, etcd: 5_000 } as const;
 const readyWithinMs = 60_000;
 const probeEveryMs = 50;
 
@@ -49,13 +51,15 @@ export class LocalCluster {
   readonly layout: Layout;
   /** Absolute. */
   readonly directory: string;
-  readonly api: string;
+  /** URLs of the controllers' APIs. */
+  readonly apis: readonly string[];
   readonly client: ControllerClient;
   readonly #say: (line: string) => void;
   readonly #lock: number;
   readonly #balancer: SupervisedProcess;
-  readonly #controller: SupervisedProcess;
+  readonly #controllers: readonly SupervisedProcess[];
   readonly #nodes: readonly SupervisedProcess[];
+  readonly #etcd: SupervisedProcess | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(directory: string, layout: Layout, lock: number, options: LocalClusterOptions) {
@@ -63,18 +67,15 @@ export class LocalCluster {
     this.layout = layout;
     this.#lock = lock;
     this.#say = options.say;
-    this.api = `http://${host}:${layout.apiPort}`;
-    this.client = new ControllerClient({ api: this.api, ...clusterNames, timeoutMs: 2_000 });
+    this.apis = layout.controllerPlaces.map(({ api }) => api);
+    this.client = new ControllerClient({ apis: this.apis, ...clusterNames, timeoutMs: 2_000 });
     const program = options.program ?? thisProgram();
-    const supervise = (name: string, args: readonly string[]): SupervisedProcess =>
-      new SupervisedProcess({
-        name,
-        command: [...program, ...args],
-        logPath: join(directory, 'logs', `${name}.log`),
-        say: options.say,
-      });
+    const run = (name: string, command: readonly [string, ...string[]]): SupervisedProcess =>
+      new SupervisedProcess({ name, command, logPath: join(directory, 'logs', `${name}.log`), say: options.say });
+    const supervise = (name: string, args: readonly string[]): SupervisedProcess => run(name, [...program, ...args]);
+    this.#etcd = layout.hasOwnEtcd ? run('etcd', etcdCommand(join(directory, 'etcd'), layout.etcdPort)) : undefined;
     this.#balancer = supervise('lb', this.#balancerArguments());
-    this.#controller = supervise('controller', this.#controllerArguments());
+    this.#controllers = layout.controllerPlaces.map((place) => supervise(place.name, this.#controllerArguments(place)));
     this.#nodes = layout.nodes.map(({ name }) =>
       supervise(name, ['server', '-c', join(directory, name, 'kvrocks.conf')]),
     );
@@ -104,7 +105,7 @@ export class LocalCluster {
     }
   }
 
-  /** Every process that runs now, by name: `lb`, `controller`, `node-1`, … */
+  /** Every process that runs now, by name: `lb`, `controller` (or `controller-1`, …), `node-1`, …, `etcd`. */
   pids(): ReadonlyMap<string, number> {
     const running = this.#all().flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid] as const]));
     return new Map(running);
@@ -114,7 +115,7 @@ export class LocalCluster {
     return this.client.status();
   }
 
-  /** Stops the controller, the balancer, then the nodes; returns when all have ended. Safe to call twice. */
+  /** Stops the controllers, the balancer, the nodes, then etcd; returns when all have ended. Safe to call twice. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -126,9 +127,10 @@ export class LocalCluster {
   }
 
   async #stop(): Promise<void> {
-    await this.#stopOne(this.#controller, graceMs.controller);
+    await Promise.all(this.#controllers.map((controller) => this.#stopOne(controller, graceMs.controller)));
     await this.#stopOne(this.#balancer, graceMs.balancer);
     await Promise.all(this.#nodes.map((node) => this.#stopOne(node, graceMs.node)));
+    if (this.#etcd !== undefined) await this.#stopOne(this.#etcd, graceMs.etcd);
     closeSync(this.#lock);
   }
 
@@ -139,28 +141,50 @@ export class LocalCluster {
   }
 
   #all(): readonly SupervisedProcess[] {
-    return [this.#balancer, ...this.#nodes, this.#controller];
+    return [...(this.#etcd === undefined ? [] : [this.#etcd]), this.#balancer, ...this.#nodes, ...this.#controllers];
   }
 
   async #bringUp(signal: AbortSignal | undefined): Promise<void> {
-    for (const name of ['logs', 'lb', 'controller']) mkdirSync(join(this.directory, name), { recursive: true });
-    for (const place of this.layout.nodes) {
+    const { nodes, controllerPlaces, fences, hasOwnEtcd } = this.layout;
+    const replication = fences.includes('sync') ? 'sync' : 'async';
+    for (const name of ['logs', 'lb', ...controllerPlaces.map((place) => place.name)])
+      mkdirSync(join(this.directory, name), { recursive: true });
+    for (const place of nodes) {
       const directory = join(this.directory, place.name);
       mkdirSync(directory, { recursive: true });
-      writeNodeConfig(place, directory);
+      writeNodeConfig(place, replication, directory);
     }
+    // etcd keeps its data to itself.
+    if (hasOwnEtcd) mkdirSync(join(this.directory, 'etcd'), { recursive: true, mode: 0o700 });
+    this.#etcd?.start();
     this.#balancer.start();
     for (const node of this.#nodes) node.start();
-    // The controller reads the token that the balancer makes.
+    // The controllers read the token that the balancer makes.
     await this.#until(signal, async () =>
       (await answersOk(`${this.#balancerUrl}/v1/health`)) ? [] : ['the balancer does not answer yet'],
     );
-    this.#controller.start();
+    if (hasOwnEtcd) await this.#until(signal, () => this.#silentEtcd());
+    for (const controller of this.#controllers) controller.start();
     await this.#until(signal, () => this.#silentNodes());
     await this.#until(signal, async () => ((await this.client.isUp()) ? [] : ['the controller does not answer yet']));
+    await this.#until(signal, () => this.#silentControllers());
     await this.#createOnce();
     await this.#until(signal, async () => missingFrom(await this.status()));
     for (const process of this.#all()) process.keepAlive();
+  }
+
+  async #silentEtcd(): Promise<string[]> {
+    return (await answersOk(`http://${host}:${this.layout.etcdPort}/health`)) ? [] : ['etcd does not answer yet'];
+  }
+
+  /** All must be known before the cluster is made: those that are count for its leases from the first epoch on. */
+  async #silentControllers(): Promise<string[]> {
+    const { controllers } = this.layout;
+    if (controllers === 1) return [];
+    const known = await this.client.controllers();
+    const missing = controllers - known.filter(({ alive }) => alive).length;
+    if (missing > 0) return [`${missing} of ${controllers} controllers are starting`];
+    return known.some(({ leader }) => leader) ? [] : ['no controller leads yet'];
   }
 
   async #silentNodes(): Promise<string[]> {
@@ -226,12 +250,14 @@ export class LocalCluster {
     return ['lb', '--dir', join(this.directory, 'lb'), '--control-port', port, '--token-file', this.#tokenFile];
   }
 
-  #controllerArguments(): readonly string[] {
-    const { apiPort, leaseMs, fences } = this.layout;
+  #controllerArguments({ name, port }: ControllerPlace): readonly string[] {
+    const { leaseMs, fences, store, etcdEndpoints, etcdPort, hasOwnEtcd } = this.layout;
+    const endpoints = hasOwnEtcd ? [`http://${host}:${etcdPort}`] : etcdEndpoints;
     return [
       'controller',
-      ...['--dir', join(this.directory, 'controller')],
-      ...['--bind', host, '--port', String(apiPort)],
+      ...['--dir', join(this.directory, name)],
+      ...['--bind', host, '--port', String(port)],
+      ...(store === 'etcd' ? ['--store', 'etcd', '--etcd-endpoints', endpoints.join(',')] : []),
       ...['--lease-ms', String(leaseMs)],
       ...['--fences', fences.length === 0 ? 'none' : fences.join(',')],
       ...['--balancer-url', this.#balancerUrl, '--balancer-token-file', this.#tokenFile],

@@ -5,12 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFileDurably } from '@holdfast/base/real';
+import type { Replication } from '../option-values.ts';
 import { host, type NodePlace } from './layout.ts';
 
 const heading = '# These directives are set by `holdfast up` at every start; others may be added below.';
 
 /** The text of the file: ours first, then the lines of `existing` that are not ours. */
-export function nodeConfig(place: NodePlace, directory: string, existing: string): string {
+export function nodeConfig(place: NodePlace, replication: Replication, directory: string, existing: string): string {
   const ours: readonly (readonly [string, string])[] = [
     ['bind', host],
     ['port', String(place.port)],
@@ -20,6 +21,7 @@ export function nodeConfig(place: NodePlace, directory: string, existing: string
     ['log-dir', 'stdout'],
     ['cluster-enabled', 'yes'],
     ['use-rsid-psync', 'yes'],
+    ['replication-mode', replication],
   ];
   const names = new Set(ours.map(([name]) => name));
   const kept = existing
@@ -30,9 +32,9 @@ export function nodeConfig(place: NodePlace, directory: string, existing: string
 }
 
 /** Brings the file of a node up to date; returns its path. */
-export function writeNodeConfig(place: NodePlace, directory: string): string {
+export function writeNodeConfig(place: NodePlace, replication: Replication, directory: string): string {
   const path = join(directory, 'kvrocks.conf');
-  replaceFileDurably(path, nodeConfig(place, directory, readOrEmpty(path)));
+  replaceFileDurably(path, nodeConfig(place, replication, directory, readOrEmpty(path)));
   return path;
 }
 

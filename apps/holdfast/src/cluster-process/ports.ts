@@ -47,7 +47,8 @@ export async function onFreePorts(settings: LayoutSettings, pick: (limit: number
       port: base + 100,
       replicaPort: base + 200,
       apiPort: base + 300,
-      lbControlPort: base + 301,
+      lbControlPort: base + 320,
+      etcdPort: base + 330,
     };
     const free = await Promise.all(planLayout(candidate).ports.map(({ port }) => isFree(port)));
     if (free.every(Boolean)) return candidate;

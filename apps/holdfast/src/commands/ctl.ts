@@ -5,12 +5,14 @@ import { ControllerClient } from '../controller-client.ts';
 import { showEvents } from '../ctl/events.ts';
 import { changeMaster } from '../ctl/change-master.ts';
 import type { CtlContext } from '../ctl/context.ts';
+import { showControllers } from '../ctl/controllers.ts';
+import { addRollback } from '../ctl/rollback-command.ts';
 import { showNodes, showStatus } from '../ctl/status.ts';
 import { FatalError, OperationError } from '@holdfast/base';
-import { oneOf, wholeNumber } from '../option-values.ts';
+import { apiUrls, oneOf, wholeNumber } from '../option-values.ts';
 
 interface GlobalOptions {
-  readonly api: string;
+  readonly api: readonly string[];
   readonly namespace: string;
   readonly cluster: string;
   readonly output: 'table' | 'json';
@@ -23,9 +25,10 @@ function command(act: (action: Action) => void): Command {
   const ctl = new Command('holdfast ctl')
     .description('Asks the controller, or tells it what to do. Data goes to stdout, everything else to stderr.')
     .option(
-      '--api <url>',
-      'the controller; also from HOLDFAST_API',
-      process.env['HOLDFAST_API'] ?? 'http://127.0.0.1:9379',
+      '--api <urls>',
+      'the controllers, separated by commas; also from HOLDFAST_API',
+      apiUrls,
+      apiUrls(process.env['HOLDFAST_API'] ?? 'http://127.0.0.1:9379'),
     )
     .option('--namespace <name>', 'namespace of the cluster', 'holdfast')
     .option('--cluster <name>', 'the cluster', 'local')
@@ -47,18 +50,27 @@ function command(act: (action: Action) => void): Command {
     .action((options: { after: number; limit: number; follow: boolean }) =>
       act((context) => showEvents(context, options)),
     );
-  for (const kind of ['switchover', 'failover'] as const) {
-    sub(
-      kind,
-      kind === 'switchover' ? 'planned change of master: nothing is lost' : 'change of master without asking it',
-    )
+  sub('controllers', 'every controller: address, whether it is alive, which one leads')
+    .option('--remove <id>', 'strike one that is gone for good from the list')
+    .action((options: { remove?: string }) => act((context) => showControllers(context, options.remove)));
+  addChanges(sub, act);
+  addRollback(sub, act);
+  return ctl;
+}
+
+function addChanges(sub: (name: string, description: string) => Command, act: (action: Action) => void): void {
+  const change = (kind: 'switchover' | 'failover', description: string): Command =>
+    sub(kind, description)
       .argument('<shard>', 'number of the shard, from 0', wholeNumber(0, 16_383))
       .option('--to <node-id>', 'the replica to promote; without it the controller chooses')
-      .action((shard: number, options: { to?: string }) =>
-        act((context) => changeMaster(context, kind, shard, options.to)),
+      .action((shard: number, options: { to?: string; acceptDataLoss?: boolean }) =>
+        act((context) => changeMaster(context, { kind, shard, preferred: options.to, ...options })),
       );
-  }
-  return ctl;
+  change('switchover', 'planned change of master: nothing is lost');
+  change('failover', 'change of master without asking it').option(
+    '--accept-data-loss',
+    'promote a node outside the in-sync replicas if no member can: acknowledged writes may be lost',
+  );
 }
 
 export async function run(args: readonly string[]): Promise<number> {
@@ -67,7 +79,7 @@ export async function run(args: readonly string[]): Promise<number> {
   ctl.parse([...args], { from: 'user' });
   if (chosen === undefined) return exitStatus.usage;
   const { api, namespace, cluster, output, timeoutMs } = ctl.opts<GlobalOptions>();
-  const client = new ControllerClient({ api: api.replace(/\/+$/, ''), namespace, cluster, timeoutMs });
+  const client = new ControllerClient({ apis: api, namespace, cluster, timeoutMs });
   const context: CtlContext = {
     client,
     output,

@@ -5,15 +5,23 @@ import { relative } from 'node:path';
 import { LocalCluster, defaultSettings, type LayoutSettings } from '../cluster-process/index.ts';
 import { exitStatus } from '../command-module.ts';
 import type { ClusterStatus } from '../controller-client.ts';
-import { fenceList, port, wholeNumber } from '../option-values.ts';
+import {
+  etcdEndpoints,
+  fenceList,
+  oneOf,
+  port,
+  replicationOf,
+  wholeNumber,
+  type Replication,
+} from '../option-values.ts';
 
 const defaultApi = `http://127.0.0.1:${defaultSettings.apiPort}`;
 
-type UpOptions = Partial<LayoutSettings> & { readonly dir: string };
+type UpOptions = Partial<LayoutSettings> & { readonly dir: string; readonly replication?: Replication };
 
 /** Defaults are written into the descriptions: a flag that was not given must not contradict up.json. */
 function command(): Command {
-  const { shards, replicas, port: lbPort, nodePort, apiPort, lbControlPort, leaseMs, fences } = defaultSettings;
+  const { shards, replicas, port: lbPort, nodePort, apiPort, etcdPort, leaseMs, fences } = defaultSettings;
   return new Command('holdfast up')
     .description('Starts nodes, controller and load balancer; a second start continues with the same data.')
     .option('--dir <path>', 'everything the cluster keeps', '.holdfast')
@@ -22,18 +30,31 @@ function command(): Command {
     .option('--port <port>', `LB address of the first master (default: ${lbPort})`, port)
     .option('--replica-port <port>', "LB address of the first shard's replicas (default: --port + 100)", port)
     .option('--node-port <port>', `port of the first node (default: ${nodePort}); control ports are 10000 higher`, port)
-    .option('--api-port <port>', `the controller's REST API (default: ${apiPort})`, port)
-    .option('--lb-control-port <port>', `the balancer's control port (default: ${lbControlPort})`, port)
+    .option('--controllers <n>', 'number of controllers; several share an etcd (default: 1)', wholeNumber(1, 7))
+    .option('--api-port <port>', `REST API of the first controller (default: ${apiPort}); the next ones follow`, port)
+    .option('--lb-control-port <port>', "the balancer's control port (default: the one after the APIs)", port)
+    .option('--store <kind>', 'embedded or etcd (default: etcd for several controllers)', oneOf('embedded', 'etcd'))
+    .option(
+      '--etcd-endpoints <urls>',
+      'http://host:port,… of an etcd that runs; without it one is started',
+      etcdEndpoints,
+    )
+    .option(
+      '--etcd-port <port>',
+      `port of the etcd that is started (default: ${etcdPort}); its peers' is the next`,
+      port,
+    )
     .option('--lease-ms <ms>', `length of a write lease (default: ${leaseMs})`, wholeNumber(200, 60_000))
-    .option('--fences <list>', `lb,lease or lb or lease or none (default: ${fences.join(',')})`, fenceList)
+    .option('--fences <list>', `of lb, lease and sync, or none (default: ${fences.join(',')})`, fenceList)
+    .option('--replication <mode>', 'sync or async; sync is the fence of that name', oneOf('sync', 'async'))
     .addHelpText('after', '\nExit status: 0 stopped by Ctrl-C, 2 usage, 3 could not start.')
     .exitOverride();
 }
 
 export async function run(args: readonly string[]): Promise<number> {
-  const { dir, ...asked } = command()
-    .parse([...args], { from: 'user' })
-    .opts<UpOptions>();
+  const parser = command();
+  const { dir, replication, ...rest } = parser.parse([...args], { from: 'user' }).opts<UpOptions>();
+  const asked = withReplication(rest, replication, (reason) => parser.error(reason));
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const interrupt = interruption(say);
   const startedAtMs = performance.now();
@@ -48,9 +69,20 @@ export async function run(args: readonly string[]): Promise<number> {
   const took = ((performance.now() - startedAtMs) / 1000).toFixed(1);
   process.stdout.write(`${describe(await cluster.status(), cluster, took)}\n`);
   if (!interrupt.signal.aborted) await new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve));
-  say('stopping: controller, balancer, nodes');
+  say(`stopping: ${cluster.apis.length === 1 ? 'controller' : 'controllers'}, balancer, nodes`);
   await cluster.stop();
   return exitStatus.ok;
+}
+
+/** `--replication` is kept as a fence, beside the others; up.json has nothing else. */
+function withReplication(
+  asked: Partial<LayoutSettings>,
+  replication: Replication | undefined,
+  refuse: (reason: string) => never,
+): Partial<LayoutSettings> {
+  if (replication === undefined) return asked;
+  const { fences } = replicationOf(asked.fences, replication, refuse);
+  return { ...asked, fences: replication === 'sync' ? [...fences, 'sync'] : fences };
 }
 
 interface Interruption {
@@ -75,7 +107,7 @@ function interruption(say: (line: string) => void): Interruption {
   return state;
 }
 
-function describe(status: ClusterStatus, { layout, directory, api }: LocalCluster, took: string): string {
+function describe(status: ClusterStatus, { layout, directory, apis }: LocalCluster, took: string): string {
   const table = new Table({
     head: ['shard', 'role', 'LB address', 'internal address', 'slots'],
     style: { head: [], border: [], compact: true },
@@ -90,7 +122,7 @@ function describe(status: ClusterStatus, { layout, directory, api }: LocalCluste
   }
   const below = relative('', directory);
   const [node] = layout.nodes;
-  const ctl = `bin/holdfast ctl${api === defaultApi ? '' : ` --api ${api}`}`;
+  const ctl = `bin/holdfast ctl${apis.length === 1 && apis[0] === defaultApi ? '' : ` --api ${apis.join(',')}`}`;
   const next: readonly (readonly [string, string])[] = [
     [`redis-cli -c -p ${layout.port} set greeting hello`, 'write through the LB addresses'],
     [`redis-cli -p ${String(node?.port)} clusterx nodes`, 'what operators see: both kinds of address'],

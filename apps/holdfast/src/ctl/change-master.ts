@@ -1,15 +1,21 @@
 /** `ctl switchover` and `ctl failover`. */
 import { jsonText, type CtlContext } from './context.ts';
 
+export interface ChangeOfMaster {
+  readonly kind: 'switchover' | 'failover';
+  readonly shard: number;
+  readonly preferred: string | undefined;
+  /** Failover: a node outside the in-sync replicas will do. */
+  readonly acceptDataLoss?: boolean;
+}
+
 /** Resolves when the controller has done it; the controller's refusal is thrown with its reason. */
-export async function changeMaster(
-  { client, output, write, note }: CtlContext,
-  kind: 'switchover' | 'failover',
-  shard: number,
-  preferred: string | undefined,
-): Promise<void> {
-  const startedAtMs = performance.now();
-  const done = await client[kind](shard, preferred);
+export async function changeMaster({ client, output, write, note }: CtlContext, change: ChangeOfMaster): Promise<void> {
+  const { kind, shard, preferred, acceptDataLoss = false } = change;
+  const done =
+    kind === 'failover'
+      ? await client.failover(shard, preferred, acceptDataLoss)
+      : await client.switchover(shard, preferred);
   if (output === 'json') {
     write(jsonText(kind, { shard, ...done }));
     return;
@@ -19,7 +25,6 @@ export async function changeMaster(
     () => [],
   );
   const address = addresses.find(({ id }) => id === done.new_master_id)?.addr ?? done.new_master_id;
-  const tookMs = 'duration_ms' in done ? Number(done.duration_ms) : performance.now() - startedAtMs;
-  write(`shard ${shard}: ${kind} done in ${Math.round(tookMs)} ms, ${address} is master`);
+  write(`shard ${shard}: ${kind} done in ${Math.round(done.duration_ms)} ms, ${address} is master`);
   note('next: bin/holdfast ctl events');
 }

@@ -63,6 +63,7 @@ const master: NodeStatus = {
   epoch: 2,
   armed: true,
   process_id: 'cafebabe12345678',
+  in_isr: true,
   lb_address: '127.0.0.1:7000',
 };
 const replica: NodeStatus = {
@@ -73,6 +74,7 @@ const replica: NodeStatus = {
   alive: false,
   last_reply_ms_ago: null,
   lag: 5,
+  in_isr: false,
   lb_address: '127.0.0.1:7100',
 };
 const status: ClusterStatus = {
@@ -113,8 +115,8 @@ test('status shows shards, nodes and bindings, and what is wrong stands out', as
   );
   assert.equal(rows[0], 'cluster local, topology version 3, lease 1000 ms, fences lb,lease');
   const expected = [
-    '|0|0-16383|stable|2|873 ms|master|127.0.0.1:6661|127.0.0.1:7000|1017||',
-    '|0||DOWN|||replica|127.0.0.1:6662|127.0.0.1:7100|1017|5|',
+    '|0|0-16383|stable|2|873 ms|master|in|127.0.0.1:6661|127.0.0.1:7000|1017||',
+    '|0||DOWN|||replica|out|127.0.0.1:6662|127.0.0.1:7100|1017|5|',
     '|127.0.0.1:7000|127.0.0.1:6661|3|ok|',
     '|127.0.0.1:7100|-|0|WANTED 127.0.0.1:6662|',
   ];
@@ -138,6 +140,46 @@ test('json output is versioned and is nothing but json', async (t) => {
   });
 });
 
+test('several addresses: one that is down is passed over, no leader is waited for, a follower is followed', async (t) => {
+  const down = createServer().listen(0, '127.0.0.1');
+  await once(down, 'listening');
+  const nowhere = `http://127.0.0.1:${(down.address() as AddressInfo).port}`;
+  down.close();
+  await once(down, 'close');
+  let answers = 0;
+  const { api, asked } = await startController(t, () =>
+    answers++ === 0
+      ? [503, { error: { message: 'no leader now, please retry later' }, data: null }]
+      : [200, { data: { new_master_id: master.id, duration_ms: 7 } }],
+  );
+  const { status: exit, stderr } = await holdfast([
+    'ctl',
+    '--api',
+    `${nowhere},${api}`,
+    'failover',
+    '0',
+    '--accept-data-loss',
+    '--output',
+    'json',
+  ]);
+  assert.equal(exit, 0, stderr);
+  const failover = `POST ${prefix}/shards/0/failover {"preferred_node_id":"","accept_data_loss":true}`;
+  assert.deepEqual(asked, [failover, failover]);
+});
+
+test('controllers: who leads, who follows, who is gone', async (t) => {
+  const controllers = ['a', 'b', 'c'].map((id, index) => ({
+    id,
+    address: `http://${id}`,
+    leader: index === 1,
+    alive: index < 2,
+  }));
+  const { api } = await startController(t, () => [200, { data: { controllers } }]);
+  const { stdout } = await holdfast(['ctl', '--api', api, 'controllers']);
+  const states = stdout.split('\n').flatMap((line) => /│ (?:a|b|c) +│ http\S+ +│ (\w+)/.exec(line)?.[1] ?? []);
+  assert.deepEqual(states, ['follower', 'leader', 'DOWN']);
+});
+
 test('a switchover names the new master; the controller is told which replica was wanted', async (t) => {
   const { api, asked } = await startController(t, (request) =>
     request.method === 'POST'
@@ -148,7 +190,7 @@ test('a switchover names the new master; the controller is told which replica wa
   assert.deepEqual([exit, stdout], [0, 'shard 0: switchover done in 42 ms, 127.0.0.1:6662 is master\n']);
   assert.equal(asked[0], `POST ${prefix}/shards/0/switchover {"preferred_node_id":"${replica.id}"}`);
   await holdfast(['ctl', '--api', api, 'failover', '0']);
-  assert(asked.includes(`POST ${prefix}/shards/0/failover {"preferred_node_id":""}`));
+  assert(asked.includes(`POST ${prefix}/shards/0/failover {"preferred_node_id":"","accept_data_loss":false}`));
 });
 
 test('what the controller refuses is said in its words, with status 1', async (t) => {

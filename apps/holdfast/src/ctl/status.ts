@@ -31,6 +31,7 @@ export function formatStatus(status: ClusterStatus): string {
     'epoch',
     'lease',
     'role',
+    'ISR',
     'node',
     'LB address',
     'sequence',
@@ -42,9 +43,26 @@ export function formatStatus(status: ClusterStatus): string {
     bindings.push([binding.address, binding.observed ?? '-', binding.connections, bindingState(binding)]);
   return [
     `cluster ${status.cluster}, topology version ${status.version}, lease ${status.lease_ms} ms, fences ${fences}`,
+    ...controllerLines(status),
     shards.toString(),
     bindings.toString(),
   ].join('\n');
+}
+
+/** Who leads, where there are several; and shards whose nodes do not do what the cluster asks for. */
+function controllerLines({ controllers = [], replication, shards }: ClusterStatus): string[] {
+  const lines: string[] = [];
+  if (controllers.length > 1) {
+    const leader = controllers.find((controller) => controller.leader);
+    const alive = controllers.filter((controller) => controller.alive).length;
+    lines.push(`${alive} of ${controllers.length} controllers alive, leader ${leader?.address ?? 'NONE'}`);
+  }
+  const lax = shards.filter((shard) => replication === 'sync' && shard.replication === 'async');
+  if (lax.length > 0)
+    lines.push(
+      `replication is ASYNC in shard ${lax.map(({ index }) => index).join(', ')}: its nodes do not do otherwise`,
+    );
+  return lines;
 }
 
 function statusRow(shard: ShardStatus, node: NodeStatus): string[] {
@@ -58,11 +76,17 @@ function statusRow(shard: ShardStatus, node: NodeStatus): string[] {
     isMaster ? String(shard.epoch) : '',
     isMaster ? (lease === null ? '-' : lease > 0 ? `${Math.round(lease)} ms` : 'NONE') : '',
     isMaster ? (node.alive ? 'master' : 'master DOWN') : 'replica',
+    membership(node),
     node.addr,
     lbAddress ?? '-',
     text(node.sequence),
     isMaster ? '' : text(node.lag),
   ];
+}
+
+function membership({ in_isr: isMember }: NodeStatus): string {
+  if (isMember === undefined) return '-';
+  return isMember ? 'in' : 'out';
 }
 
 function bindingState({ desired, observed }: BindingStatus): string {
