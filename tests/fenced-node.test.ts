@@ -8,64 +8,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { ReplyError, textOf, type RespClient } from '@holdfast/resp';
-import { startNode, until, type NodeProcess } from './support/node-process.ts';
-
-const idA = 'a'.repeat(40);
-const idB = 'b'.repeat(40);
-const leaseMs = 600;
-
-interface Peer {
-  readonly id: string;
-  readonly node: NodeProcess;
-  readonly control: RespClient;
-}
-
-async function ask(client: RespClient, ...args: string[]): Promise<string> {
-  const reply = await client.command(...args);
-  if (reply instanceof ReplyError) return reply.message;
-  return typeof reply === 'number' ? String(reply) : (textOf(reply) ?? 'nil');
-}
-
-async function report(peer: Peer, epoch: number, token = ''): Promise<Map<string, string>> {
-  const tokenArgs = token === '' ? [] : [token];
-  const text = await ask(peer.control, 'CLUSTERX', 'HEARTBEAT', peer.id, String(leaseMs), String(epoch), ...tokenArgs);
-  return new Map(
-    text
-      .trim()
-      .split('\r\n')
-      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
-  );
-}
-
-/** Renews `peer`'s lease of `epoch` for as long as the returned function is not called. */
-function keepLeased(peer: Peer, epoch: number): () => void {
-  let running = true;
-  void (async (): Promise<void> => {
-    let token = '';
-    while (running) {
-      token = (await report(peer, epoch, token)).get('lease_token') ?? '';
-      await new Promise((resolve) => setTimeout(resolve, leaseMs / 12));
-    }
-  })().catch(() => undefined);
-  return () => (running = false);
-}
-
-function lines(master: Peer, replica: Peer): string {
-  const address = (peer: Peer): string => `${peer.id} 127.0.0.1 ${peer.node.port}`;
-  return `${address(master)} master - 0-16383 127.0.0.1 7900\n${address(replica)} slave ${master.id} 127.0.0.1 7901`;
-}
-
-async function topology(peers: readonly Peer[], master: Peer, replica: Peer, version: number): Promise<void> {
-  for (const peer of peers) {
-    assert.equal(await ask(peer.control, 'CLUSTERX', 'SETNODES', lines(master, replica), String(version)), 'OK');
-  }
-}
-
-async function shard(to: Peer, epoch: number, master: Peer): Promise<string> {
-  const processId = (await report(master, 0)).get('process_id') ?? '';
-  return ask(to.control, 'CLUSTERX', 'SHARD', String(epoch), '0', String(leaseMs), master.id, processId, '-');
-}
+import { ask, idA, idB, keepLeased, leaseMs, report, shard, topology, type Peer } from './support/fenced-peers.ts';
+import { startNode, until } from './support/node-process.ts';
 
 async function pair(t: TestContext): Promise<{ a: Peer; b: Peer; args: readonly string[] }> {
   const args = ['--cluster-enabled', 'yes', '--use-rsid-psync', 'yes'];

@@ -33,7 +33,13 @@ export {
   type RewindEnvironment,
   type RewindLog,
 } from './rewind/rewind.ts';
-export { listRollback, rollbackPaths, type RollbackEntry, type RollbackPaths } from './rewind/rollback-directory.ts';
+export {
+  listRollback,
+  rollbackPaths,
+  type RollbackEntry,
+  type RollbackPaths,
+  type RollbackSource,
+} from './rewind/rollback-directory.ts';
 export { RollbackFileReader, type RollbackTotals } from './rewind/rollback-file.ts';
 export { epochsWithin, lastEpoch, mayBeAcknowledged, type GivenUp } from './rewind/rollback-header.ts';
 export { operationsOf, type CommandWords, type Operation } from './rewind/operations.ts';

@@ -66,6 +66,9 @@ export async function moveDatabase(
   return name;
 }
 
+/** What reading the directory needs of the file port. */
+export type RollbackSource = Pick<ReplicationFiles, 'exists' | 'list' | 'openReader'>;
+
 /** One thing that was given up. */
 export interface RollbackEntry {
   readonly name: string;
@@ -81,7 +84,7 @@ export interface RollbackEntry {
  * @param treeBytes bytes of all files below a directory.
  */
 export async function listRollback(
-  files: ReplicationFiles,
+  files: RollbackSource,
   directory: string,
   treeBytes: (path: string) => number,
 ): Promise<readonly RollbackEntry[]> {
@@ -103,7 +106,7 @@ function placeOf({ name }: RollbackEntry): readonly [epoch: number, first: numbe
   return [epoch, first];
 }
 
-async function batchesEntry(files: ReplicationFiles, directory: string, name: string): Promise<RollbackEntry> {
+async function batchesEntry(files: RollbackSource, directory: string, name: string): Promise<RollbackEntry> {
   const path = `${directory}/${name}`;
   const from = await files.openReader(path);
   const { sizeBytes } = from;
@@ -119,7 +122,7 @@ async function batchesEntry(files: ReplicationFiles, directory: string, name: st
 }
 
 async function databaseEntry(
-  files: ReplicationFiles,
+  files: RollbackSource,
   directory: string,
   name: string,
   treeBytes: (path: string) => number,
@@ -130,7 +133,7 @@ async function databaseEntry(
   return { name, kind: 'database', sizeBytes: treeBytes(path), part, problem };
 }
 
-async function readDescription(files: ReplicationFiles, path: string): Promise<GivenUp | undefined> {
+async function readDescription(files: RollbackSource, path: string): Promise<GivenUp | undefined> {
   if (!(await files.exists(path))) return undefined;
   const reader = await files.openReader(path);
   try {
