@@ -25,6 +25,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   replication: ['base', 'engine', 'rocksdb', 'resp', 'topology', 'fencing'],
   node: ['base', 'resp', 'topology', 'rocksdb', 'engine', 'fencing', 'commands', 'replication'],
   controller: ['base', 'resp', 'topology', 'rocksdb', 'history', 'fencing', 'metadata', 'balancer'],
+  simulator: ['base', 'topology', 'history', 'fencing', 'node'],
 };
 /** Built-ins that do I/O or read a clock: barred from what must stay pure. */
 const pure = ['topology', 'fencing', 'history'];

@@ -189,7 +189,7 @@ export class Controller implements WatchHost, StoreWatcher {
   }
 
   #campaign(): void {
-    this.world.cluster.store.campaign(this.lane, this.controllerId, (leadership) => {
+    this.world.cluster.store.campaign(this.lane, { controllerId: this.controllerId, held: this.leadership }, (leadership) => {
       if (leadership !== this.leadership) this.#lead(leadership);
       this.lane.after(leaderTtlMs / 4, () => this.#campaign());
     });

@@ -20,8 +20,8 @@ import type { World } from './world.ts';
 
 /** What a shard owes its clients. */
 interface Debt {
-  /** Released acknowledgements and released reads, in no order. */
-  readonly entries: Set<Entry>;
+  /** What was acknowledged or read, with the epoch in which that was first said. */
+  readonly entries: Map<Entry, number>;
   /** Epoch -> the process that released something in it. */
   readonly speakers: Map<number, { readonly node: string; readonly processId: string }>;
   latestEpoch: number;
@@ -46,7 +46,7 @@ export class Judge {
     this.#world = world;
     this.#isSync = isSync;
     this.#debts = Array.from({ length: shards }, () => ({
-      entries: new Set<Entry>(),
+      entries: new Map<Entry, number>(),
       speakers: new Map<number, { node: string; processId: string }>(),
       latestEpoch: 0,
       lossEpoch: 0,
@@ -74,7 +74,7 @@ export class Judge {
       this.lastAckMs[node.shard] = this.#world.nowMs;
     }
     if (entry === undefined || entry.shard !== node.shard || debt.entries.has(entry)) return;
-    debt.entries.add(entry);
+    debt.entries.set(entry, epoch);
     if (command.kind === 'get') this.#shown.add(entry);
     if (node.disk.log[entry.sequence - 1] !== entry)
       this.#world.fail('S1', `${node.name} ${what}, which is not in its own log`);
@@ -102,8 +102,9 @@ export class Judge {
     if (!this.#isSync) return;
     const { log } = node.disk;
     const mayLose = debt.lossEpoch > 0 && epoch >= debt.lossEpoch;
-    for (const entry of debt.entries) {
-      if (log[entry.sequence - 1] === entry) continue;
+    for (const [entry, saidIn] of debt.entries) {
+      // A late message may make a master of an epoch that is over; nobody believes it.
+      if (saidIn >= epoch || log[entry.sequence - 1] === entry) continue;
       if (mayLose) debt.entries.delete(entry);
       else this.#missing(entry, `the history of epoch ${epoch} that ${node.name} begins`);
     }
@@ -127,21 +128,22 @@ export class Judge {
     if (after.epoch > before.epoch && (after.transition?.cause.includes('may be lost') ?? false))
       this.#debt(shard).lossEpoch = after.epoch;
     if (after.epoch !== before.epoch || after.isrVersion !== before.isrVersion)
-      this.#checkMembers(shard, this.#debt(shard).entries);
+      this.#checkMembers(shard, this.#debt(shard).entries.keys());
   }
 
   /** A log became shorter, or another one. */
   logMoved(node: SimNode): void {
-    this.#checkMembers(node.shard, this.#debt(node.shard).entries);
+    this.#checkMembers(node.shard, this.#debt(node.shard).entries.keys());
   }
 
-  #checkMembers(shard: number, entries: Iterable<Entry>): void {
+  #checkMembers(shard: number, owed: Iterable<Entry>): void {
     const debt = this.#debt(shard);
     const record = this.#world.cluster.store.state.shards[shard];
     if (!this.#isSync || debt.lossEpoch > 0 || record === undefined) return;
+    const entries = [...owed];
     for (const { nodeId, logId } of record.isr) {
       const node = this.#world.cluster.nodeById(nodeId);
-      if (node === undefined || node.disk.logId !== logId) continue;
+      if (node === undefined || node.disk.logId !== logId || node.willDrawLogId) continue;
       const { log } = node.disk;
       for (const entry of entries)
         if (log[entry.sequence - 1] !== entry) {

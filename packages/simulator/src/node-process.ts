@@ -56,6 +56,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
   #health: NodeHealth = 'ok';
   /** Read cache of hot keys; a modelled replica feature. */
   readonly #hotKeys = new Map<string, Entry>();
+  #reportDueMs = 0;
   #isOpen = false;
 
   constructor(node: SimNode, processId: string) {
@@ -94,7 +95,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
         stallLimitMs: world.cluster.times.stallLimitMs,
         nowMs: () => machine.leaseMs(),
         renewed: () => this.#post(() => this.renewed()),
-        sawEpoch: (epoch) => this.#post(() => this.#guarded(() => this.keeper.sawEpoch(epoch))),
+        sawEpoch: (epoch) => this.#post(() => this.guarded(() => this.keeper.sawEpoch(epoch))),
       },
       keeper.record,
     );
@@ -189,7 +190,9 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     if (!this.#isOpen) return;
     const { world } = this.node;
     const report = this.#report();
-    world.after(world.dice.between(0.02, 0.5), () => this.control.deliver(() => this.#responder.update(report)));
+    // Messages between threads keep their order.
+    this.#reportDueMs = Math.max(this.#reportDueMs, world.nowMs + world.dice.between(0.02, 0.5));
+    world.at(this.#reportDueMs, () => this.control.deliver(() => this.#responder.update(report)));
   }
 
   #report(): NodeReport {
@@ -395,20 +398,15 @@ export class NodeProcess implements LeaseHost, InSyncHost {
   }
 
   #obey(command: ControlCommand, answer: (reply: LeaseAnswer) => void): void {
-    const { world } = this.node;
     switch (command.kind) {
-      case 'shard': {
-        const beforeMaster = (done: () => void): void => {
-          const apply = (): void =>
-            void world.after(world.dice.between(0, 4), () => this.main.deliver(() => this.#guarded(done)));
-          if (this.#link === undefined) apply();
-          else this.#link.whenQuiet(apply);
-        };
-        return this.keeper.acceptShard(command.args, beforeMaster, answer);
+      case 'shard':
+        return this.keeper.acceptShard(command.args, (done) => this.#beforeMaster(done), answer);
+      case 'setnodes': {
+        const { shardArgs, payload, version } = command;
+        const then = (shard: LeaseAnswer): void =>
+          answer(shard.kind === 'ok' ? this.node.setTopology(payload, version) : shard);
+        return this.keeper.acceptShard(shardArgs, (done) => this.#beforeMaster(done), then);
       }
-      case 'setnodes':
-        answer(this.node.setTopology(command.payload, command.version));
-        return;
       case 'hold':
         answer(this.keeper.hold(command.epoch, command.holdMs, () => this.#settle()));
         return;
@@ -425,7 +423,17 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     }
   }
 
-  #guarded(run: () => void): void {
+  /** What was received is applied, and a log that is being changed is changed to the end. */
+  #beforeMaster(done: () => void): void {
+    const { world } = this.node;
+    const apply = (): void =>
+      void world.after(world.dice.between(0, 4), () => this.main.deliver(() => this.guarded(done)));
+    if (this.#link === undefined) apply();
+    else this.#link.whenQuiet(apply);
+  }
+
+  /** A record that cannot be written down is not obeyed: the lease is void already, the rest comes with the next word. */
+  guarded(run: () => void): void {
     try {
       run();
     } catch (error) {
@@ -445,7 +453,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
       if (isDone) return;
       isDone = true;
       late.cancel();
-      this.#guarded(() => answer(this.#resignNow(epoch)));
+      this.guarded(() => answer(this.#resignNow(epoch)));
     };
     const late = this.main.after(resignWaitMs, finish);
     this.loop.whenReleased(finish);

@@ -47,7 +47,7 @@ export class FollowerEnd implements StreamEnd {
     if (parsed.kind === 'refused') return this.#answer(`-${parsed.error}`);
     const { request } = parsed;
     const verdict = judgeAttach(keeper.record, this.#process.own, engine.outline(), request);
-    if (verdict.kind === 'step-down') keeper.sawEpoch(verdict.epoch);
+    if (verdict.kind === 'step-down') this.#process.guarded(() => keeper.sawEpoch(verdict.epoch));
     if (verdict.kind === 'attached') {
       this.nodeId = request.nodeId;
       this.#attachedLog = request.logId;

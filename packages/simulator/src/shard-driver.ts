@@ -25,6 +25,7 @@ import {
   type TransitionStep,
 } from '@holdfast/fencing';
 import type { Timer } from '@holdfast/base';
+import type { ControlCommand } from './control-commands.ts';
 import type { Controller } from './controller.ts';
 import { mayHaveTopology } from './handover.ts';
 import type { NodeWatch } from './node-watch.ts';
@@ -348,37 +349,29 @@ export class ShardDriver {
     if (!mayHaveTopology(this.#controller, watch.node)) return done(false);
     progress.isGranting = true;
     const { leaseMs, heartbeatMs } = this.#controller.world.cluster.times;
-    let left = 2;
-    let isAll = true;
-    const one = (isDone: boolean): void => {
-      isAll &&= isDone;
-      if (isDone) watch.beatNow();
-      if (--left > 0) return;
-      this.#notBeforeMs.set('promote', this.#nowMs + heartbeatMs);
-      done(isAll);
-    };
-    watch.command(this.#shardCommand(), leaseMs, (reply) => {
+    watch.command(this.#topologyCommand(), leaseMs, (reply) => {
       if (reply.kind === 'refused') {
         progress.isRefused = true;
         this.note(`the candidate refuses: ${reply.error}`);
-      }
-      one(reply.kind === 'ok');
+      } else watch.beatNow();
+      this.#notBeforeMs.set('promote', this.#nowMs + heartbeatMs);
+      done(reply.kind === 'ok');
     });
-    watch.command(this.#topologyCommand(), leaseMs, (reply) => one(reply.kind === 'ok'));
   }
 
-  #shardCommand(): { kind: 'shard'; args: readonly string[] } {
-    return { kind: 'shard', args: formatShardArguments(shardMessageOf(this.record)) };
+  get #shardArgs(): readonly string[] {
+    return formatShardArguments(shardMessageOf(this.record));
   }
 
-  #topologyCommand(): { kind: 'setnodes'; payload: string; version: number } {
+  #topologyCommand(): ControlCommand {
     const { mirror, world } = this.#controller;
     const nodes = world.cluster.nodes.map(({ id, machine, shard }) => ({ id, host: machine.host, shard }));
     const masterIds = mirror.shards.map((record, shard) => {
       const masterId = publishedMasterId(record);
       return masterId === '-' ? (nodes.find((node) => node.shard === shard)?.id ?? '-') : masterId;
     });
-    return { kind: 'setnodes', payload: topologyPayload(nodes, masterIds, mirror.owners), version: mirror.version };
+    const payload = topologyPayload(nodes, masterIds, mirror.owners);
+    return { kind: 'setnodes', shardArgs: this.#shardArgs, payload, version: mirror.version };
   }
 
   #move(done: (isDone: boolean) => void): void {
@@ -432,20 +425,19 @@ export class ShardDriver {
     const { record } = this;
     const isBehind =
       reply.epoch < record.epoch || (reply.epoch === record.epoch && reply.isrVersion < record.isrVersion);
-    const wantsShard = isBehind && (record.transition === null || this.isPromoted);
+    const mayTell = record.transition === null || this.isPromoted;
+    const wantsShard = isBehind && mayTell;
     const mayHave = this.#controller.drivers.every(({ isSettled }) => isSettled) && mayHaveTopology(this.#controller, node);
-    const wantsTopology = reply.version < version && mayHave;
+    // A node that is not armed would be whatever its topology says: it gets its record first.
+    const wantsTopology = reply.version < version && mayHave && mayTell;
     if (!wantsShard && !wantsTopology) return;
     watch.isBusy = true;
-    let left = (wantsShard ? 1 : 0) + (wantsTopology ? 1 : 0);
-    const one = (): void => {
-      if (--left > 0) return;
+    const { leaseMs } = this.#controller.world.cluster.times;
+    const command = wantsTopology ? this.#topologyCommand() : ({ kind: 'shard', args: this.#shardArgs } as const);
+    watch.command(command, leaseMs, () => {
       watch.isBusy = false;
       watch.beatNow();
-    };
-    const { leaseMs } = this.#controller.world.cluster.times;
-    if (wantsShard) watch.command(this.#shardCommand(), leaseMs, one);
-    if (wantsTopology) watch.command(this.#topologyCommand(), leaseMs, one);
+    });
   }
 
   /** The old master of a switchover, as long as it holds clients for their redirection. */

@@ -36,6 +36,12 @@ export class SimNode {
     this.world.note(this.name, event);
   }
 
+  /** The next start makes it another log: there is none, or the machine went down under it. */
+  get willDrawLogId(): boolean {
+    const wentDown = this.disk.logBootId !== this.machine.bootId && !this.world.switches.resetKeepsLogId;
+    return this.disk.logId === '' || wentDown;
+  }
+
   drawLogId(): string {
     return makeRandomId(this.world.dice);
   }
@@ -44,9 +50,7 @@ export class SimNode {
   start(): void {
     if (this.process !== undefined) return;
     const { disk, machine } = this;
-    const wentDown = disk.logBootId !== machine.bootId;
-    const keeps = disk.logId !== '' && (!wentDown || this.world.switches.resetKeepsLogId);
-    if (!keeps) disk.logId = this.drawLogId();
+    if (this.willDrawLogId) disk.logId = this.drawLogId();
     disk.logBootId = machine.bootId;
     if (disk.rewindTo !== undefined) this.#rewind(disk.rewindTo, undefined);
     this.#runs += 1;

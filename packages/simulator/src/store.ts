@@ -51,6 +51,12 @@ interface Leader {
 const requestTimeoutMs = 700;
 export const leaderTtlMs = 2000;
 
+export interface Candidacy {
+  readonly controllerId: string;
+  /** The leadership it has, if any. */
+  readonly held: number | undefined;
+}
+
 export interface StoreWatcher {
   readonly lane: Lane;
   readonly controllerId: string;
@@ -121,14 +127,16 @@ export class Store {
   }
 
   /** Asks to lead, or to go on leading. @param done the leadership, undefined when another leads or nobody answered. */
-  campaign(lane: Lane, controllerId: string, done: (leadership: number | undefined) => void): void {
+  campaign(lane: Lane, { controllerId, held }: Candidacy, done: (leadership: number | undefined) => void): void {
     let granted: number | undefined;
     const ask = (): Outcome => {
       const { nowMs } = this.#world;
+      const isHeld = held !== undefined && this.#leads(held);
+      // The embedded store's lock is free as soon as its process is gone.
       const isFree = this.#leader === undefined || this.#isEmbedded || nowMs >= this.#leader.expiresMs;
-      if (isFree && (this.#leader?.controllerId !== controllerId || this.#isEmbedded || nowMs >= this.#leader.expiresMs))
+      if (!isHeld && !isFree) return 'not-leader';
+      if (!isHeld || this.#leader === undefined)
         this.#leader = { controllerId, leadership: ++this.#leaderships, expiresMs: 0 };
-      if (this.#leader?.controllerId !== controllerId) return 'not-leader';
       this.#leader.expiresMs = nowMs + leaderTtlMs;
       granted = this.#leader.leadership;
       return 'applied';
