@@ -43,6 +43,27 @@ describe('a rollback file', () => {
     assert.deepEqual([totals.batches, totals.records, totals.batchBytes], [3, 4, Buffer.concat(batches).length]);
   });
 
+  it('has the bytes of the example in its description', async () => {
+    const files = new MemoryFiles();
+    const example = { ...part, last: 5, slotPrefixed: false };
+    const set = '0500000000000000010000000301310' + '5010d0b5f5f6e616d6573706163656b0a81000000000000000076';
+    const writer = await RollbackFileWriter.begin(await files.openWriter('/f'), example);
+    await writer.batch(Buffer.from(set, 'hex'));
+    await writer.finish();
+    const hex = (files.content.get('/f') as Buffer).toString('hex');
+    const json = Buffer.from(formatGivenUp(example)).toString('hex');
+    assert.equal(json.length, 2 * 200);
+    assert.equal(
+      hex,
+      '686f6c64666173742d726f6c6c6261636b20310a' +
+        `48c8000000a1315bad${json}` +
+        `422a000000e1692219${set}` +
+        '451c0000005a56d0f3' +
+        '01000000000000000100000000000000' +
+        '2a00000000000000e4f90700',
+    );
+  });
+
   it('is damaged when any byte is missing, another or too many', async () => {
     const files = new MemoryFiles();
     await write(files, '/f');
