@@ -18,7 +18,22 @@ export interface StatusNode {
   readonly alive: boolean;
 }
 
+export interface UpOptions {
+  readonly shards?: number;
+  readonly controllers?: number;
+}
+
+export interface StatusController {
+  readonly id: string;
+  readonly address: string;
+  readonly leader: boolean;
+  readonly alive: boolean;
+}
+
 export interface StatusShard {
+  readonly isr: readonly string[];
+  readonly isr_version: number;
+  readonly replication: string;
   readonly index: number;
   readonly phase: string;
   readonly epoch: number;
@@ -29,6 +44,9 @@ export interface StatusShard {
 }
 
 export interface Status {
+  readonly version: number;
+  readonly controllers: readonly StatusController[];
+  readonly bindings: readonly { readonly address: string; readonly desired: string | null }[];
   readonly shards: readonly StatusShard[];
 }
 
@@ -44,27 +62,36 @@ export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<
 export class UpCluster {
   readonly directory: string;
   readonly #process: ChildProcess;
-  readonly #apiPort: number;
+  /** URLs of the controllers' APIs; `controller-1` first. */
+  readonly apis: readonly string[];
   #output = '';
-  #status: Status = { shards: [] };
+  #status: Status = { version: 0, controllers: [], bindings: [], shards: [] };
 
-  private constructor(directory: string, child: ChildProcess, apiPort: number) {
+  private constructor(directory: string, child: ChildProcess, apis: readonly string[]) {
     this.directory = directory;
     this.#process = child;
-    this.#apiPort = apiPort;
+    this.apis = apis;
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
   }
 
-  /** Starts three shards of two nodes; resolves when every shard has a master and living replicas. */
-  static async start(): Promise<UpCluster> {
+  /** Starts shards (three) of two nodes; resolves when each has a master, living replicas and all of them in sync. */
+  static async start({ shards = 3, controllers = 1 }: UpOptions = {}): Promise<UpCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
-    const ports = await onFreePorts(defaultSettings, (limit) => randomBelow(realRandom, limit));
-    const args = ['up', '--dir', directory, '--port', String(ports.port), '--replica-port', String(ports.replicaPort)];
+    const settings = {
+      ...defaultSettings,
+      shards,
+      controllers,
+      store: controllers === 1 ? 'embedded' : 'etcd',
+    } as const;
+    const ports = await onFreePorts(settings, (limit) => randomBelow(realRandom, limit));
+    const args = ['up', '--dir', directory, '--shards', String(shards), '--controllers', String(controllers)];
+    args.push('--port', String(ports.port), '--replica-port', String(ports.replicaPort));
     args.push('--node-port', String(ports.nodePort), '--api-port', String(ports.apiPort));
-    args.push('--lb-control-port', String(ports.lbControlPort));
+    args.push('--lb-control-port', String(ports.lbControlPort), '--etcd-port', String(ports.etcdPort));
+    const apis = Array.from({ length: controllers }, (_, index) => `http://127.0.0.1:${ports.apiPort + index}`);
     const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const cluster = new UpCluster(directory, child, ports.apiPort);
+    const cluster = new UpCluster(directory, child, apis);
     try {
       await cluster.whole();
       return cluster;
@@ -84,10 +111,44 @@ export class UpCluster {
     return this.#status.shards.flatMap(({ replica_lb_address: address }) => (address === null ? [] : [address]));
   }
 
+  /** What a controller that answers says now; tried again while none does. */
+  status(): Promise<Status> {
+    return eventually(() => this.#fetchStatus());
+  }
+
+  /** Kinds of all events so far, oldest first. */
+  async eventKinds(): Promise<string[]> {
+    const { events } = await eventually(() => this.#fetch<{ events: { kind: string }[] }>('events?limit=1000'));
+    return events.map(({ kind }) => kind);
+  }
+
+  /** Pid of the process that keeps its things in this folder of the cluster's directory: `controller-2`, `etcd`, … */
+  pidOfFolder(name: string): number {
+    const folder = join(this.directory, name);
+    for (const pid of readdirSync('/proc')) {
+      try {
+        if (/^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(folder))
+          return Number(pid);
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+    throw new Error(`no process of ${folder}\n${this.#log()}`);
+  }
+
   async shard(index: number): Promise<StatusShard> {
     const shard = (await this.#fetchStatus())?.shards[index];
     if (shard === undefined) throw new Error(`no status of shard ${index}\n${this.#log()}`);
     return shard;
+  }
+
+  /** Waits until the only shard's record has `epoch`, and returns what was seen then; asked as fast as it is answered. */
+  async inFailover(epoch: number): Promise<StatusShard> {
+    for (;;) {
+      const shard = (await this.#fetchStatus())?.shards[0];
+      if (shard !== undefined && shard.epoch >= epoch) return shard;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Resolves when every shard is stable and all its nodes live. */
@@ -103,7 +164,10 @@ export class UpCluster {
   /** Asks the controller for a planned change of master. */
   async switchOver(shard: number): Promise<void> {
     const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' };
-    const answer = await fetch(`${this.#clusterUrl}/shards/${shard}/switchover`, request);
+    const answer = await fetch(
+      `${this.apis[0] ?? ''}/api/v1/namespaces/holdfast/clusters/local/shards/${shard}/switchover`,
+      request,
+    );
     if (!answer.ok) throw new Error(`switchover: ${answer.status} ${await answer.text()}\n${this.#log()}`);
   }
 
@@ -142,17 +206,22 @@ export class UpCluster {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  get #clusterUrl(): string {
-    return `http://127.0.0.1:${this.#apiPort}/api/v1/namespaces/holdfast/clusters/local`;
+  #fetchStatus(): Promise<Status | undefined> {
+    return this.#fetch<Status>('status');
   }
 
-  async #fetchStatus(): Promise<Status | undefined> {
-    try {
-      const answer = await fetch(`${this.#clusterUrl}/status`);
-      return answer.ok ? ((await answer.json()) as { data: Status }).data : undefined;
-    } catch {
-      return undefined; // Not there yet, or not there any more: the caller asks again.
+  /** From the first controller that answers; undefined: none does, the caller asks again. */
+  async #fetch<T>(path: string): Promise<T | undefined> {
+    for (const api of this.apis) {
+      try {
+        const url = `${api}/api/v1/namespaces/holdfast/clusters/local/${path}`;
+        const answer = await fetch(url, { signal: AbortSignal.timeout(1000) });
+        if (answer.ok) return ((await answer.json()) as { data: T }).data;
+      } catch {
+        // Not there yet, or not there any more, or standing still.
+      }
     }
+    return undefined;
   }
 
   /** What `up` printed, and the end of each log, for the message of a failed test. */
@@ -182,6 +251,7 @@ function isWhole(shard: StatusShard): boolean {
   return (
     shard.phase === 'stable' &&
     shard.nodes.every((node) => node.alive) &&
-    shard.nodes.some((node) => node.role === 'master')
+    shard.nodes.some((node) => node.role === 'master') &&
+    (shard.replication === 'async' || shard.isr.length === shard.nodes.length)
   );
 }
