@@ -127,8 +127,10 @@ describe('the handshake', () => {
   const attaching = `CLUSTERX ATTACH 3 ${'n'.repeat(40)} ${'c'.repeat(20)} 7 2:5`;
 
   it('of an armed replica compares the logs before it asks for the stream', () => {
-    const { effects } = run(plain, [...greeted, [0, '+COMMON 7 2'], [0, '+OK']], armed);
-    assert.deepEqual(effects.slice(-3), [attaching, 'PSYNC 8', 'stream']);
+    for (const replicationId of [undefined, id]) {
+      const { effects } = run(plain, [...greeted, [0, '+COMMON 7 2'], [0, '+OK']], { ...armed, replicationId });
+      assert.deepEqual(effects.slice(-3), [attaching, 'PSYNC 8', 'stream']);
+    }
   });
 
   const attachAnswers: readonly [answer: string, ...effects: string[]][] = [

@@ -218,7 +218,9 @@ function attached(settings: LinkSettings, state: LinkState, { text, position }: 
   switch (reply.kind) {
     case 'common': {
       const latestSequence = position.nextSequence - 1;
-      if (reply.common.sequence === latestSequence) return request(state, position, true);
+      // Without the replication id: the comparison by epochs says more, and a master that was restarted knows only the
+      // newest ids, so it would refuse a replica that is merely behind.
+      if (reply.common.sequence === latestSequence) return request(state, position, false);
       if (reply.common.sequence > latestSequence)
         return misfit(settings, state, `ATTACH: ${text}, but only ${latestSequence} is here`, nowMs);
       return rewind(state, reply.common);
