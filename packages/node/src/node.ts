@@ -193,6 +193,7 @@ export class Node {
     this.shared.publishBeat(this.env.clock.leaseMs());
     this.shared.publishSequence(this.engine.latestSequence(), this.replicator.lastEpoch);
     this.conditions.refresh();
+    this.loop.checkWaiting();
     this.info.sample();
     this.listener.closeIdle(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
   }

@@ -174,6 +174,19 @@ test('a loop that was full has room again when everything was dropped', () => {
   assert.deepEqual([world.loop.isFull, world.rooms, released, a.abandoned], [false, 1, 1, 1]);
 });
 
+test('what waits for a replica is dropped when the lease is gone, although nothing moves', () => {
+  const world = new World();
+  const a = new Output();
+  world.handedOver = false;
+  world.run(a, 'x');
+  world.time.advance(0);
+  world.loop.checkWaiting();
+  assert.equal(a.abandoned, 0);
+  world.releaseVerdict = 'drop';
+  world.loop.checkWaiting();
+  assert.deepEqual([a.sent, a.abandoned], [[], 1]);
+});
+
 test('dropping what waits closes those that were answered and leaves those that were not', () => {
   const world = new World();
   const [answered, held] = [new Output(), new Output()];

@@ -279,6 +279,15 @@ export class TickLoop {
     this.#env.timers.soon(() => this.#env.onRoom());
   }
 
+  /**
+   * Asks the gate although nothing moved: what waits for a replica is not kept waiting by a node whose lease is long
+   * gone. To be called now and then.
+   */
+  checkWaiting(): void {
+    const isGated = this.#waiting.some(({ gated }) => gated);
+    if (isGated && this.#env.gate.mayRelease() === 'drop') this.dropAll('the lease was lost while replies waited');
+  }
+
   /** Tries to go on after a hold: commit what is open, release what waits. */
   resume(): void {
     this.end();

@@ -154,6 +154,8 @@ export class NodeLease implements LeaseHost, LeasePort {
     this.#topologyRole = role;
     this.keeper.setTopologyRole(this.#world.nodeId(), role.role);
     this.#followRole();
+    // Whether the link is up depends on whom the node follows now.
+    this.reportChanged();
   }
 
   /**
