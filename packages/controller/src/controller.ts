@@ -85,7 +85,7 @@ export class Controller implements ApiHost {
    * @throws OperationError of the store; FatalError when its records are damaged.
    */
   static async start(env: ControllerEnv, settings: ControllerSettings): Promise<Controller> {
-    const controller = new Controller(env, settings, await StoreMirror.open(env.store, env.clock));
+    const controller = new Controller(env, settings, await StoreMirror.open(env.store, env));
     controller.#join();
     for (const { cluster } of controller.mirror.clusters) {
       const { name, leaseMs } = cluster.value;

@@ -3,11 +3,15 @@
  * leads, by its own writes as soon as they stand. Every controller has one, whether it leads or not; while the store
  * cannot be reached it shows what was there last, and grants go on from it.
  *
+ * A transaction is seen whole or not at all: its keys come one by one in one turn of the event loop and are applied
+ * together at its end. Else a topology's version would be seen before the shard records that belong to it, and go out
+ * under that version with another content.
+ *
  * The store's revision orders everything, so nothing can be applied in the wrong order: a change that is older than what
  * is known of its key is dropped, and of a removed key the revision of its removal is kept. When a change arrived is read
  * from the lease clock: answers of other controllers count from their arrival here.
  */
-import { FatalError, type Clock } from '@holdfast/base';
+import { FatalError, type Clock, type Timers } from '@holdfast/base';
 import type { ShardRecord } from '@holdfast/fencing';
 import { leaderKey, membersPrefix, type Entry, type MetadataStore, type Watch } from '@holdfast/metadata';
 import {
@@ -63,6 +67,9 @@ const noEvents: Stored<EventsRecord> = { value: { events: [] }, revision: 0 };
 export class StoreMirror {
   readonly #store: MetadataStore;
   readonly #clock: Clock;
+  readonly #timers: Timers;
+  /** Changes of this turn, in order. */
+  #arriving: StoreChange[] = [];
   readonly #known = new Map<string, Known>();
   /** Built from the records below when asked for; dropped when one of them changes. */
   readonly #clusters = new Map<string, ClusterMirror>();
@@ -70,19 +77,20 @@ export class StoreMirror {
   #onChange: () => void = () => undefined;
   #onFailure: (error: unknown) => void = () => undefined;
 
-  private constructor(store: MetadataStore, clock: Clock) {
+  private constructor(store: MetadataStore, { clock, timers }: MirrorEnv) {
     this.#store = store;
     this.#clock = clock;
+    this.#timers = timers;
   }
 
   /**
    * Reads everything.
    * @throws OperationError of the store; FatalError when a record is not what its key says.
    */
-  static async open(store: MetadataStore, clock: Clock): Promise<StoreMirror> {
-    const mirror = new StoreMirror(store, clock);
+  static async open(store: MetadataStore, env: MirrorEnv): Promise<StoreMirror> {
+    const mirror = new StoreMirror(store, env);
     // The watch first: what changes between it and the listing comes from both, and the older of the two is dropped.
-    mirror.#watch = store.watch(keys.all, ({ key, entry, revision }) => mirror.#take([{ key, entry, revision }]));
+    mirror.#watch = store.watch(keys.all, (change) => mirror.#take(change));
     try {
       await mirror.resync();
     } catch (error) {
@@ -127,12 +135,18 @@ export class StoreMirror {
     this.#watch?.cancel();
   }
 
-  #take(changes: readonly StoreChange[]): void {
-    try {
-      if (this.#apply(changes)) this.#onChange();
-    } catch (error) {
-      this.#onFailure(error);
-    }
+  #take(change: StoreChange): void {
+    this.#arriving.push(change);
+    if (this.#arriving.length > 1) return;
+    this.#timers.soon(() => {
+      const changes = this.#arriving;
+      this.#arriving = [];
+      try {
+        if (this.#apply(changes)) this.#onChange();
+      } catch (error) {
+        this.#onFailure(error);
+      }
+    });
   }
 
   /** True when something is different now. */
@@ -244,6 +258,11 @@ export class StoreMirror {
       .map((known) => known.key)
       .filter((each) => prefixes.some((prefix) => each === prefix || each.startsWith(`${prefix}/`)));
   }
+}
+
+export interface MirrorEnv {
+  readonly clock: Clock;
+  readonly timers: Timers;
 }
 
 interface StoreChange {

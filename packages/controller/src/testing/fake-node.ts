@@ -48,6 +48,9 @@ export class FakeNode {
   readonly told: string[] = [];
   /** Whom each heartbeat called master, and whether this node was armed then. */
   readonly heartbeats: { readonly masterId: string; readonly wasArmed: boolean }[] = [];
+  /** Topologies that came under a version it had with another content. */
+  readonly contradictions: string[] = [];
+  #topology = '';
   #word = closedWord;
   #lease: LeaseState = noLease;
 
@@ -215,7 +218,14 @@ export class FakeNode {
     if (parsed instanceof TopologyRefusal) return writer.error(`ERR ${parsed.reason}`);
     const version = Number(args[1]);
     if (version < this.version) return writer.error('ERR Invalid cluster version');
+    const text = args[0] ?? '';
+    // A node has what it has: another content under the same version is not taken, and must not be sent.
+    if (version === this.version) {
+      if (text !== this.#topology) this.contradictions.push(`version ${version} of ${this.addr}`);
+      return writer.ok();
+    }
     this.version = version;
+    this.#topology = text;
     const self = parsed.nodes.find(({ id }) => id === this.nodeId);
     this.topologyRole = self?.role === 'replica' ? 'slave' : 'master';
     writer.ok();

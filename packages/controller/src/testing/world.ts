@@ -135,6 +135,7 @@ export class World {
   }
 
   #check(): void {
+    for (const { contradictions } of this.nodes) this.violations.push(...contradictions.splice(0));
     for (const shard of this.shards) {
       const believed = shard.filter((node) => node.isBelieved);
       if (believed.length > 1)
