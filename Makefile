@@ -1,6 +1,6 @@
 # Entry points. Each does all the set-up it needs (tools/setup.sh) and is quick when nothing is to do.
 .DEFAULT_GOAL := help
-.PHONY: help build up test check format clean
+.PHONY: help build up test sim check format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -15,6 +15,10 @@ up: ## a whole cluster on this machine (UP="--shards 3 ..." passes flags)
 test: ## all gates and tests (FILES="packages/resp" narrows the tests)
 	@tools/setup.sh test
 	@exec tools/run.sh tools/test.ts $(FILES)
+
+sim: ## simulated clusters from seeds (SEEDS=N, SEED=n replays one, MUTATE=fault plants one)
+	@tools/setup.sh build
+	@exec tools/run.sh packages/simulator/src/main.ts $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTATE),--mutate $(MUTATE))
 
 check: ## the gates alone: layers, types, lint, format
 	@tools/setup.sh build

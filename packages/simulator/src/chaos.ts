@@ -1,5 +1,5 @@
 /** Misfortunes, and their end. */
-import type { ControllerSeat } from './controller.ts';
+import type { Controller, ControllerSeat } from './controller.ts';
 import type { Operation } from './shard-driver.ts';
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
@@ -18,7 +18,9 @@ export class Chaos {
     this.#seats = seats;
     const { dice } = world;
     this.#strikes = [
-      [5, (): void => this.#stopNode()],
+      [4, (): void => this.#stopNode()],
+      [3, (): void => this.#hang()],
+      [3, (): void => this.#split()],
       [3, (): void => this.#stallNode()],
       [4, (): void => this.#killNode()],
       [2, (): void => this.#powerOff()],
@@ -26,8 +28,8 @@ export class Chaos {
       [5, (): void => this.#cut()],
       [3, (): void => this.#badNetwork()],
       [3, (): void => this.#operate('switchover')],
-      [1, (): void => this.#operate('failover')],
-      [0.5, (): void => this.#operate('accept-data-loss')],
+      [1.5, (): void => this.#operate('failover')],
+      [0.3, (): void => this.#operate('accept-data-loss')],
       [3, (): void => this.#troubleController()],
       [2, (): void => this.#troubleStore()],
       [1, (): void => this.#fillDisk()],
@@ -67,7 +69,43 @@ export class Chaos {
     node.note('is stopped');
     process.control.stop();
     process.main.stop();
-    this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(1000, 3500)]), () => this.#resume(node));
+    this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(900, 2500)]), () => this.#resume(node));
+  }
+
+  /** The master stands still for longer than its lease, and what controllers say reaches it late or not at all. */
+  #hang(): void {
+    const { dice, network } = this.#world;
+    const node = this.#victim();
+    const { process } = node;
+    if (process === undefined || process.main.isStopped) return;
+    node.note('is stopped');
+    process.control.stop();
+    process.main.stop();
+    const ways = this.#seats.map(({ machine }) => [machine.host, node.machine.host] as const);
+    const isDeaf = dice.chance(0.6);
+    const deafMs = dice.between(100, 1000);
+    if (isDeaf) this.#until(deafMs, () => ways.forEach(([from, to]) => network.cut(from, to)));
+    const hangMs = dice.between(900, 2200);
+    this.#until(hangMs, () => this.#resume(node));
+    if (isDeaf) this.#until(Math.max(deafMs, hangMs) + dice.between(50, 900), () => ways.forEach(([from, to]) => network.mend(from, to)));
+  }
+
+  /** Two sides that do not hear each other; clients hear both. */
+  #split(): void {
+    const { dice, network, cluster } = this.#world;
+    const master = this.#victim();
+    const minority = new Set([master.machine.host]);
+    for (const { machine } of this.#seats) if (this.#seats.length > 1 && dice.chance(0.3)) minority.add(machine.host);
+    for (const { machine } of cluster.nodes) if (dice.chance(0.15)) minority.add(machine.host);
+    const front = cluster.balancer.lane.machine.host;
+    const hosts = [...Array(network.hostCount).keys()].filter((host) => host !== front);
+    const ways = hosts.flatMap((a) => hosts.filter((b) => minority.has(a) !== minority.has(b)).map((b) => [a, b] as const));
+    this.#world.note('network', () => `splits off ${[...minority].map((host) => network.nameOf(host)).join(' ')}`);
+    for (const [from, to] of ways) network.cut(from, to);
+    this.#until(dice.between(500, 2800), () => {
+      this.#world.note('network', 'is whole again');
+      for (const [from, to] of ways) network.mend(from, to);
+    });
   }
 
   #resume(node: SimNode): void {
@@ -127,7 +165,7 @@ export class Chaos {
     const isOneWay = dice.chance(0.4);
     const others = dice.chance(0.3) ? [...Array(hosts).keys()] : [dice.chance(0.5) ? dice.pick(cluster.nodes).machine.host : dice.below(hosts)];
     const ways = others.filter((b) => b !== a).flatMap((b) => (isOneWay ? [dice.chance(0.5) ? ([a, b] as const) : ([b, a] as const)] : [[a, b] as const, [b, a] as const]));
-    this.#world.note('network', () => `cuts ${ways.map(([from, to]) => `${from}>${to}`).join(' ')}`);
+    this.#world.note('network', () => `cuts ${ways.map(([from, to]) => `${network.nameOf(from)}>${network.nameOf(to)}`).join(' ')}`);
     for (const [from, to] of ways) network.cut(from, to);
     this.#until(durationMs, () => {
       this.#world.note('network', 'mends a cut');
@@ -155,8 +193,28 @@ export class Chaos {
     const shard = dice.below(cluster.options.shards);
     const nodes = cluster.nodes.filter((node) => node.shard === shard);
     const preferredId = dice.chance(0.6) ? dice.pick(nodes).id : undefined;
+    if (dice.chance(0.3)) this.#deafen(leader);
+    const seat = this.#seats.find(({ process }) => process === leader);
+    if (dice.chance(0.3) && seat !== undefined)
+      this.#until(dice.between(0, 30), () => {
+        if (seat.process !== leader) return;
+        seat.kill();
+        this.#until(dice.pick([1, 20, 200]), () => seat.start());
+      });
     this.#world.note('operator', () => `asks for ${kind} of shard ${shard}`);
     leader.lane.deliver(() => leader.drivers[shard]?.operate({ kind, preferredId }));
+  }
+
+  /** The other controllers do not hear what the store has to say, and go on by what they know. */
+  #deafen(leader: Controller): void {
+    const { dice, network, cluster } = this.#world;
+    const from = cluster.store.machine.host;
+    const deaf = this.#seats.filter(({ process }) => process !== leader).map(({ machine }) => machine.host);
+    this.#world.note('network', 'hides the store from the other controllers');
+    for (const to of deaf) network.cut(from, to);
+    this.#until(dice.between(500, 2500), () => {
+      for (const to of deaf) network.mend(from, to);
+    });
   }
 
   #troubleController(): void {

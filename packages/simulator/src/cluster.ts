@@ -13,6 +13,8 @@ export interface ClusterSettings {
   readonly confirmsReads: boolean;
   readonly minIsr: 1 | 2;
   readonly hasHotCache: boolean;
+  /** After so long without progress of its main loop a node's control thread renews nothing. */
+  readonly stallLimitMs: number;
 }
 
 export interface Cluster {
@@ -30,6 +32,6 @@ export interface Cluster {
 /** A lease of a second, so that heartbeats are as frequent as in the real cluster; other waits are shortened. */
 export const leaseMs = 1000;
 
-export function simTimes(): FenceTimes {
-  return fenceTimes({ leaseMs, stallLimitMs: 1200, repeatAfterMs: 800 });
+export function simTimes(stallLimitMs: number): FenceTimes {
+  return fenceTimes({ leaseMs, stallLimitMs, repeatAfterMs: 800 });
 }

@@ -68,11 +68,11 @@ export class Judge {
     const debt = this.#debt(node.shard);
     const what = command.kind === 'set' ? `acknowledged ${command.key}=${command.value}` : `answered a read of ${command.key}`;
     this.#checkSpeaker(debt, { node: node.name, processId, epoch, what });
-    if (!this.#isSync) return;
     if (command.kind === 'set') {
       this.ackCount++;
       this.lastAckMs[node.shard] = this.#world.nowMs;
     }
+    if (!this.#isSync) return;
     if (entry === undefined || entry.shard !== node.shard || debt.entries.has(entry)) return;
     debt.entries.set(entry, epoch);
     if (command.kind === 'get') this.#shown.add(entry);

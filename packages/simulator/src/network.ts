@@ -34,6 +34,10 @@ export class Network {
     return this.#names.push(name) - 1;
   }
 
+  nameOf(host: number): string {
+    return this.#names[host] ?? '?';
+  }
+
   get hostCount(): number {
     return this.#names.length;
   }

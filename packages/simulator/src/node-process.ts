@@ -403,8 +403,13 @@ export class NodeProcess implements LeaseHost, InSyncHost {
         return this.keeper.acceptShard(command.args, (done) => this.#beforeMaster(done), answer);
       case 'setnodes': {
         const { shardArgs, payload, version } = command;
-        const then = (shard: LeaseAnswer): void =>
-          answer(shard.kind === 'ok' ? this.node.setTopology(payload, version) : shard);
+        const then = (shard: LeaseAnswer): void => {
+          if (shard.kind !== 'ok') return answer(shard);
+          // Two commands: the connection may break between them, and the second be read later.
+          const { dice, network } = this.node.world;
+          if (dice.chance(network.lossShare)) return;
+          this.main.after(dice.chance(0.2) ? dice.between(0, 40) : 0, () => answer(this.node.setTopology(payload, version)));
+        };
         return this.keeper.acceptShard(shardArgs, (done) => this.#beforeMaster(done), then);
       }
       case 'hold':

@@ -70,6 +70,7 @@ function drawSettings(world: World): ClusterSettings {
     confirmsReads: dice.chance(0.15),
     minIsr: nodesPerShard === 3 && dice.chance(0.2) ? 2 : 1,
     hasHotCache: dice.chance(0.5),
+    stallLimitMs: dice.chance(0.2) ? 1200 : 5000,
   };
 }
 
@@ -133,7 +134,7 @@ class Scenario {
     };
     return {
       options: settings,
-      times: simTimes(),
+      times: simTimes(settings.stallLimitMs),
       replication: settings.replication,
       hasHotCache: settings.hasHotCache,
       settings: {
@@ -187,24 +188,27 @@ class Scenario {
   #drawClients(): ClientHabits[] {
     const { dice, cluster } = this.world;
     const keys = keysByGroup(2);
-    const all = this.#settings.shards === 2 ? keys.flat() : [...(keys[0] ?? []), ...(keys[2] ?? []).slice(0, 1)];
-    const habits: ClientHabits[] = [];
-    const count = 3 + dice.below(2);
-    for (let i = 0; i < count; i++) {
-      const isDirect = i > 0 && dice.chance(0.3);
-      habits.push({
-        name: `client${i}`,
-        keys: all,
-        writeShare: dice.pick([0.3, 0.6, 0.9]),
-        depth: dice.pick([1, 1, 3]),
-        thinkMs: dice.pick([15, 40]),
-        direct: isDirect ? dice.pick(cluster.nodes) : undefined,
-        isReadonly: false,
-      });
+    const isTwo = this.#settings.shards === 2;
+    // With one shard all keys are alike; few of them, so that reads meet writes.
+    const sets = isTwo ? keys : [[...(keys[0] ?? []), ...(keys[2] ?? []).slice(0, 1)]];
+    // One client by the balancer for each group of keys: it is what recovery is measured by.
+    const habits = sets.map((set, i) => this.#drawClient(`client${i}`, set, undefined));
+    const extra = isTwo ? 1 + dice.below(2) : 2 + dice.below(2);
+    for (let i = 0; i < extra; i++) {
+      const isDirect = dice.chance(0.35);
+      // Often the first master: a pool that never learned of another.
+      const direct = !isDirect ? undefined : dice.chance(0.5) ? cluster.nodes[0] : dice.pick(cluster.nodes);
+      habits.push(this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct));
     }
-    if (this.#settings.hasHotCache)
-      habits.push({ name: 'reader', keys: all, writeShare: 0, depth: 1, thinkMs: 30, direct: dice.pick(cluster.nodes), isReadonly: true });
-    return habits;
+    if (!this.#settings.hasHotCache) return habits;
+    const reader = this.#drawClient('reader', sets.flat(), dice.pick(cluster.nodes));
+    return [...habits, { ...reader, writeShare: 0, depth: 1, isReadonly: true }];
+  }
+
+  #drawClient(name: string, keys: readonly string[], direct: SimNode | undefined): ClientHabits {
+    const { dice } = this.world;
+    const depth = dice.pick([1, 1, 3]);
+    return { name, keys, writeShare: dice.pick([0.3, 0.6, 0.9]), depth, thinkMs: dice.pick([15, 40]), direct, isReadonly: false };
   }
 
   run(): void {

@@ -401,14 +401,17 @@ export class ShardDriver {
     const text = watch.reply?.isrRequest ?? '';
     const request = text === '' ? undefined : parseIsrRequest(text);
     if (request === undefined || watch.reply === undefined || this.#isChangingIsr || this.#isTakingEpoch) return;
-    const before = this.record;
     const from = { nodeId: watch.node.id, processId: watch.reply.processId };
-    const decision = judgeIsrRequest(before, from, request, this.#views());
+    const decision = judgeIsrRequest(this.record, from, request, this.#views());
     if (decision.kind !== 'change') return;
     this.#isChangingIsr = true;
     this.note(`isr ${text}`);
-    const change = (state: StoreState): StoreState | undefined =>
-      state.shards[this.#shard] === before ? this.#withRecord(state, decision.record) : undefined;
+    // Judged again against what is stored when it gets there, however late that is.
+    const views = this.#views();
+    const change = (state: StoreState): StoreState | undefined => {
+      const judged = judgeIsrRequest(state.shards[this.#shard] as ShardRecord, from, request, views);
+      return judged.kind === 'change' ? this.#withRecord(state, judged.record) : undefined;
+    };
     this.#controller.commit('isr', change, () => {
       this.#isChangingIsr = false;
       this.reconcile(watch);
