@@ -333,6 +333,25 @@ test('read-mode confirm: a read waits for a word of the in-sync replica, a stopp
   await reader.hears(/^\$5\r\nvalue\r\n$/);
 });
 
+test('RESIGN does not wait for a silent replica: what it keeps waiting is in the final sequence and unknown to its client', async (t) => {
+  const { shard, a, b } = await pair(t);
+  const writer = await Raw.open(t, a.node.port);
+  b.node.signal('SIGSTOP');
+  writer.send('SET', 'key', 'value');
+  await until(
+    () => info(a.control),
+    (facts) => Number(facts.get('unreleased_sequences')) > 0,
+  );
+  const sequence = (await info(a.control)).get('master_repl_offset');
+  const closed = once(writer.socket, 'close');
+  assert.equal(await ask(a.control, 'CLUSTERX', 'RESIGN', '1'), sequence);
+  await closed;
+  assert.equal(writer.heard, '');
+  b.node.signal('SIGCONT');
+  await shard.promote(b, [b], [b]);
+  assert.equal(await ask(await shard.client, 'GET', 'key'), 'value');
+});
+
 test('CONFIG SET replication-mode async lets go of what waits', async (t) => {
   const { shard, a, b } = await pair(t);
   const client = await shard.client;

@@ -18,12 +18,14 @@ interface World {
   readonly log: MemoryLog;
   readonly set: FollowerSet;
   readonly counts: { progress: number; acks: number };
+  readonly told: string[];
 }
 
 function world(): World {
   const time = new VirtualTime();
   const log = new MemoryLog(new MemoryFiles());
   const counts = { progress: 0, acks: 0 };
+  const told: string[] = [];
   const set = new FollowerSet({
     log,
     clock: time,
@@ -31,10 +33,16 @@ function world(): World {
     logger: silentLogger,
     sendTimeoutMs: () => 30_000,
     onProgress: () => counts.progress++,
-    onAck: () => counts.acks++,
-    onDetached: () => counts.acks++,
+    onAck: ({ ackedSequence }, probe): void => {
+      counts.acks++;
+      told.push(`ack ${ackedSequence} ${probe}`);
+    },
+    onDetached: (_follower, isReset): void => {
+      counts.acks++;
+      told.push(`detached ${isReset ? 'reset' : 'cut'}`);
+    },
   });
-  return { time, log, set, counts };
+  return { time, log, set, counts, told };
 }
 
 const replica = { host: '10.0.0.9', port: 6667, acksPromptly: false, member: undefined };
@@ -210,6 +218,43 @@ describe('acks', () => {
     ours.events?.onData(ack(1));
     set.askAcks(1);
     assert.deepEqual([read(stock), read(ours)], [['getack'], []]);
+  });
+});
+
+describe('members of the in-sync set', () => {
+  const member = { nodeId: 'b'.repeat(40), logId: 'c'.repeat(20) };
+  const inSync = { ...replica, acksPromptly: true, member };
+
+  it('are asked by probe, and their answers are told apart from mere acks', () => {
+    const { log, set, told } = world();
+    const [stock, ours] = [new Socket(), new Socket()];
+    set.attach(stock, replica, { nextSequence: 1, opened: undefined });
+    set.attach(ours, inSync, { nextSequence: 1, opened: undefined });
+    set.feed(log.write(put('a', '1')));
+    set.sendProbe(7);
+    assert.deepEqual([read(stock), read(ours)], [[1], [1, 'probe']]);
+    ours.events?.onData(encodeCommand(['replconf', 'ack', 1]));
+    ours.events?.onData(encodeCommand(['replconf', 'ack', 1, 7]));
+    assert.deepEqual(told, ['ack 1 0', 'ack 1 7']);
+  });
+
+  it('follow over one link: a new one ends the former', () => {
+    const { set, told } = world();
+    const [former, latest] = [new Socket(), new Socket()];
+    set.attach(former, inSync, { nextSequence: 1, opened: undefined });
+    set.attach(latest, inSync, { nextSequence: 1, opened: undefined });
+    assert.deepEqual([former.closed, latest.closed, set.size], [true, false, 1]);
+    assert.deepEqual(told, ['detached cut']);
+  });
+
+  it('that went by themselves are told apart from those that were cut', () => {
+    const { set, told } = world();
+    const socket = new Socket();
+    set.attach(socket, inSync, { nextSequence: 1, opened: undefined });
+    socket.events?.onClose?.(new Error('ECONNRESET'));
+    set.attach(new Socket(), inSync, { nextSequence: 1, opened: undefined });
+    set.closeAll('another epoch');
+    assert.deepEqual(told, ['detached reset', 'detached cut']);
   });
 });
 

@@ -1,7 +1,15 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { ProtocolError, seededRandom } from '@holdfast/base';
-import { frameBatches, frameWalBlock, getAckFrame, pingFrame, StreamDecoder, type StreamItem } from './framing.ts';
+import {
+  frameBatches,
+  frameWalBlock,
+  getAckFrame,
+  pingFrame,
+  probeFrame,
+  StreamDecoder,
+  type StreamItem,
+} from './framing.ts';
 
 function decode(chunks: readonly Uint8Array[], maxBatchBytes?: number): string[] {
   const decoder = new StreamDecoder(maxBatchBytes);
@@ -19,6 +27,17 @@ describe('StreamDecoder', () => {
     assert.deepEqual(decode([...wire].map((byte) => Uint8Array.of(byte))), items);
     for (let cut = 0; cut <= wire.length; cut++)
       assert.deepEqual(decode([wire.subarray(0, cut), wire.subarray(cut)]), items, `cut at ${cut}`);
+  });
+
+  it('tells probes from batches', () => {
+    const items: StreamItem[] = [];
+    new StreamDecoder().push(Buffer.concat([probeFrame(1), probeFrame(Number.MAX_SAFE_INTEGER)]), items);
+    assert.deepEqual(items, [
+      { kind: 'probe', probe: 1 },
+      { kind: 'probe', probe: Number.MAX_SAFE_INTEGER },
+    ]);
+    assert.deepEqual(decode([Buffer.from('$6\r\n_probe\r\n$7\r\n_probe \r\n')]), ['batch _probe', 'batch _probe ']);
+    assert.throws(() => decode([Buffer.from('$8\r\n_probe x\r\n')]), ProtocolError);
   });
 
   it('refuses lengths that are none, and bulks without their end', () => {
