@@ -63,7 +63,7 @@ describe('drill hang', { timeout: 180_000 }, () => {
     assert.equal(status, 0, stderr);
     assert.deepEqual(
       [report.version, report.drill, report.fences, report.acknowledgedWritesLost, report.staleReads],
-      [1, 'hang', ['lb', 'lease'], 0, 0],
+      [1, 'hang', ['lb', 'lease', 'sync'], 0, 0],
     );
     assert.deepEqual(report.unjudgedKeys, []);
     const events = report.timeline.map(({ event }) => event);
