@@ -31,9 +31,11 @@ interface ChangeRequest {
   /** Lease clock. */
   readonly beganMs: number;
   readonly candidateId: string;
-  /** Switchover before its commit: lease clock of the HOLD, and what it answered. */
-  holdBeganMs: number | undefined;
+  /** Switchover: who was asked to hold its clients, on the lease clock when, and what it answered. */
+  held: { readonly nodeId: string; readonly epoch: number; readonly beganMs: number } | undefined;
   heldSequence: number | undefined;
+  /** The next epoch was asked for: there may be no way back. */
+  isCommitted: boolean;
   resolve(outcome: RequestOutcome): void;
   reject(error: OperationError): void;
 }
@@ -104,7 +106,8 @@ export class ChangeRequests {
   #add(kind: ChangeRequest['kind'], candidateId: string): Promise<RequestOutcome> {
     const beganMs = this.#options.host.clock.leaseMs();
     return new Promise((resolve, reject) => {
-      this.#request = { kind, beganMs, candidateId, holdBeganMs: undefined, heldSequence: undefined, resolve, reject };
+      const before = { held: undefined, heldSequence: undefined, isCommitted: false };
+      this.#request = { kind, beganMs, candidateId, ...before, resolve, reject };
     });
   }
 
@@ -115,15 +118,15 @@ export class ChangeRequests {
     request?.reject(refused(reason));
   }
 
-  /** The controller ends or leads no more: clients that are held are given back unless the next epoch is taken. */
+  /** The controller ends or leads no more: clients that are held are given back unless the next epoch was asked for. */
   stop(): void {
-    const { host } = this.#options;
-    const { masterId, epoch, transition } = this.#record;
-    if (this.#request?.holdBeganMs !== undefined && transition === null) unholdClients(host, masterId, epoch);
     const request = this.#request;
     this.#request = undefined;
+    if (request === undefined) return;
+    if (request.held !== undefined && !request.isCommitted)
+      unholdClients(this.#options.host, request.held.nodeId, request.held.epoch);
     const message = 'the controller does not lead any more; what was asked for may go on, look at the status';
-    request?.reject(new OperationError('CONTROLLER_TERM_ENDED', message, { outcome: 'unknown' }));
+    request.reject(new OperationError('CONTROLLER_TERM_ENDED', message, { outcome: 'unknown' }));
   }
 
   /** A transition is through. */
@@ -146,7 +149,7 @@ export class ChangeRequests {
       isLeased: host.isLeased,
       candidateId: request.candidateId,
       heldSequence: request.heldSequence,
-      holdBeganMs: request.holdBeganMs,
+      holdBeganMs: request.held?.beganMs,
       times: host.times,
       nowMs: host.clock.leaseMs(),
     });
@@ -159,7 +162,7 @@ export class ChangeRequests {
     switch (decision.kind) {
       case 'hold': {
         const { nodeId, holdMs } = decision;
-        request.holdBeganMs = host.clock.leaseMs();
+        request.held = { nodeId, epoch, beganMs: host.clock.leaseMs() };
         return steps().start('hold', () => this.#hold(request, { nodeId, epoch, holdMs }));
       }
       case 'commit':
@@ -174,17 +177,18 @@ export class ChangeRequests {
     }
   }
 
-  #commit({ candidateId }: ChangeRequest): void {
+  #commit(request: ChangeRequest): void {
     const { host, index, takeEpoch } = this.#options;
     const decision = electFor(failoverFacts(host, index), {
       kind: 'switchover',
       cause: 'operator',
       excluded: [this.#record.masterId],
-      preferredId: candidateId,
+      preferredId: request.candidateId,
     });
     assert(decision.kind !== 'none' && decision.kind !== 'alarm', 'an election ends with somebody or with nobody');
-    if (decision.kind === 'wait') this.fail(decision.reason);
-    else takeEpoch(decision);
+    if (decision.kind === 'wait') return this.fail(decision.reason);
+    request.isCommitted = true;
+    takeEpoch(decision);
   }
 
   async #hold(request: ChangeRequest, hold: Hold): Promise<void> {

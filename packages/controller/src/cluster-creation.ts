@@ -7,6 +7,7 @@ import { formatEndpoint, OperationError, randomText, type Random } from '@holdfa
 import {
   isNodeId,
   parseHeartbeatReply,
+  publishedMasterId,
   type FenceTimes,
   type HeartbeatReply,
   type ShardRecord,
@@ -115,7 +116,8 @@ export async function makeCluster(request: NewCluster, context: CreationContext)
   };
   const records = shards.map((shard, index) => firstRecord(shard, asked[index * request.replicas]?.reply, context));
   const wellIds = new Set(nodes.map(({ id }) => id));
-  const bindings = desiredBindings({ cluster, shards: records, wellIds, current: [], drainMs: 0 });
+  const masterIds = records.map(publishedMasterId);
+  const bindings = desiredBindings({ cluster, masterIds, wellIds, current: [], drainMs: 0 });
   return { cluster, shards: records, bindings };
 }
 

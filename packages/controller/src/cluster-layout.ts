@@ -48,7 +48,8 @@ export function endpointOf(address: string): Endpoint {
 
 export interface BindingFacts {
   readonly cluster: ClusterRecord;
-  readonly shards: readonly ShardRecord[];
+  /** By shard: id of the node that its master's address is to lead to; `-`: to nobody. */
+  readonly masterIds: readonly string[];
   /** Ids of nodes that answer; of replicas, that follow their master. */
   readonly wellIds: ReadonlySet<string>;
   /** The bindings so far: a replica that still does keeps its address. */
@@ -58,12 +59,12 @@ export interface BindingFacts {
 }
 
 /**
- * The bindings the cluster wants. A master's address leads to the published master. A replica address leads to one
+ * The bindings the cluster wants. A replica address leads to one
  * replica that is well, the one it led to if possible, and to nobody while there is none. Bindings that do not change
  * keep the drain time they were made with; without the lb fence nothing is ever cut.
  */
 export function desiredBindings(facts: BindingFacts): BindingRecord[] {
-  const { cluster, shards, current } = facts;
+  const { cluster, masterIds, current } = facts;
   const bindings: BindingRecord[] = [];
   const add = (address: string | null, backend: string | null): void => {
     if (address === null) return;
@@ -72,8 +73,7 @@ export function desiredBindings(facts: BindingFacts): BindingRecord[] {
     else bindings.push({ address, backend, drainMs: cluster.fences.includes('lb') ? facts.drainMs : null });
   };
   cluster.shards.forEach((shard, index) => {
-    const record = shards[index];
-    const masterId = record === undefined ? '-' : publishedMasterId(record);
+    const masterId = masterIds[index] ?? '-';
     add(shard.masterLb, shard.nodes.find(({ id }) => id === masterId)?.addr ?? null);
     add(shard.replicaLb, replicaBackend(shard, masterId, facts));
   });

@@ -146,6 +146,10 @@ export class ClusterLead implements ShardHost {
     return this.drivers.every(({ isSettled }) => isSettled);
   }
 
+  isShardSettled(index: number): boolean {
+    return this.drivers[index]?.isSettled !== false;
+  }
+
   /** True when every shard has its master, every node the topology: what a creation waits for. */
   get isReady(): boolean {
     const { version } = this.mirror().cluster.value;
@@ -162,7 +166,8 @@ export class ClusterLead implements ShardHost {
       if (shards.some(({ transition }) => transition !== null)) return undefined;
       const wellIds = followingIds(this, mirror);
       const cluster = mirror.cluster.value;
-      const wanted = desiredBindings({ cluster, shards, wellIds, current, drainMs: replicaDrainMs });
+      const masterIds = shards.map(publishedMasterId);
+      const wanted = desiredBindings({ cluster, masterIds, wellIds, current, drainMs: replicaDrainMs });
       if (sameBindingRecords(wanted, current)) return undefined;
       return { bindings: { clusters: { ...bindings.clusters, [this.key]: wanted } } };
     });

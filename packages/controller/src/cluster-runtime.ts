@@ -3,7 +3,7 @@
  * withheld by what the mirror of the store shows, and what the other controllers must know of it (answers to "withhold",
  * nodes that do not answer) is written to the store. What only the leader does hangs on it as `lead`.
  */
-import type { Clock, Connector, Logger, Timer, Timers } from '@holdfast/base';
+import { OperationError, type Clock, type Connector, type Logger, type Timer, type Timers } from '@holdfast/base';
 import {
   countWithheld,
   fenceTimes,
@@ -124,8 +124,8 @@ export class ClusterRuntime {
 
   mirror(): ClusterMirror {
     const mirror = this.#options.mirror.cluster(this.key);
-    if (mirror === undefined) throw new RangeError(`cluster ${this.key} is not in the store`);
-    return mirror;
+    if (mirror !== undefined) return mirror;
+    throw new OperationError('CONTROLLER_CLUSTER_GONE', `cluster ${this.key} is gone`, { outcome: 'not-applied' });
   }
 
   record(index: number): ShardRecord {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperationError } from '@holdfast/base';
+import type { ShardRecord } from '@holdfast/fencing';
 import type { ApiCall } from './api.ts';
 import { World } from './testing/world.ts';
 
@@ -310,6 +311,88 @@ test('without the lb fence addresses move and nothing is cut', async () => {
   });
   assert.equal(world.balancer.connections.get('127.0.0.1:7000')?.get('127.0.0.1:6661'), 8);
   assert.deepEqual(world.balancer.cuts, []);
+});
+
+test('an address moves with its own shard: a promotion elsewhere does not take along one that is only announced', async () => {
+  const world = await clusterAtWork(2);
+  const leadsTo = (address: string): string | null | undefined =>
+    world.balancer.current.bindings.find((binding) => binding.address === address)?.backend;
+  const record = (): ShardRecord | undefined => world.controller.runtime('holdfast', 'local')?.record(1);
+  node(world, 2).stop();
+  await world.until('announced', 1500, () => record()?.transition?.announced === true);
+  const reply = await world.call({ operation: 'switchover', ...of, shard: 0, preferredId: undefined });
+  assert.equal(reply.status, 200, JSON.stringify(reply.body));
+  assert.equal(leadsTo('127.0.0.1:7000'), '127.0.0.1:6662');
+  assert.equal(node(world, 3).isBelieved, false, 'the other shard still waits for its lease');
+  assert.equal(leadsTo('127.0.0.1:7001'), '127.0.0.1:6663');
+  await world.until('its address follows', 300, () => leadsTo('127.0.0.1:7001') === '127.0.0.1:6664');
+  assert.equal(node(world, 3).isBelieved, true);
+  await world.run(500);
+  assert.equal(leadsTo('127.0.0.1:7000'), '127.0.0.1:6662');
+  assert.deepEqual(world.violations, []);
+});
+
+test('two masters that die together are both replaced, each with its address', async () => {
+  const world = await clusterAtWork(2);
+  node(world, 0).kill();
+  node(world, 2).kill();
+  await world.until('both are replaced', 1300, () => node(world, 1).isBelieved && node(world, 3).isBelieved);
+  await world.run(100);
+  assert.deepEqual(
+    world.balancer.current.bindings.map(({ address, backend }) => [address, backend]),
+    [
+      ['127.0.0.1:7000', '127.0.0.1:6662'],
+      ['127.0.0.1:7100', null],
+      ['127.0.0.1:7001', '127.0.0.1:6664'],
+      ['127.0.0.1:7101', null],
+    ],
+  );
+  assert.deepEqual(world.violations, []);
+});
+
+test('a cluster that is too large for one write of the store is refused, and the controller goes on', async () => {
+  const world = new World({ nodes: 70 });
+  await world.startController();
+  await world.call({ operation: 'create-namespace', namespace: 'holdfast' });
+  const call = creation(world, 1);
+  assert.ok(call.operation === 'create-cluster');
+  const reply = await world.call({ ...call, request: { ...call.request, masterLbs: [], replicaLbs: [] } });
+  assert.equal(reply.status, 500);
+  assert.match(JSON.stringify(reply.body), /the limit is/);
+  assert.deepEqual((await world.call({ operation: 'list-clusters', namespace: 'holdfast' })).body, {
+    data: { clusters: [] },
+  });
+});
+
+test('of two clusters that want the same nodes at the same time one is made', async () => {
+  const world = new World({ nodes: 2 });
+  await world.startController();
+  await world.call({ operation: 'create-namespace', namespace: 'holdfast' });
+  const one = creation(world, 2);
+  assert.ok(one.operation === 'create-cluster');
+  const replies = [one, { ...one, request: { ...one.request, name: 'other' } }].map((call) =>
+    world.controller.call(call),
+  );
+  await world.run(3000);
+  assert.deepEqual(
+    (await Promise.all(replies)).map(({ status }) => status),
+    [201, 409],
+  );
+  assert.deepEqual((await world.call({ operation: 'list-clusters', namespace: 'holdfast' })).body, {
+    data: { clusters: ['local'] },
+  });
+});
+
+test('a deleted cluster is forgotten, its addresses closed, and one of the same name begins anew', async () => {
+  const world = await clusterAtWork();
+  assert.equal((await world.call({ operation: 'delete-cluster', ...of })).status, 204);
+  await world.until('its addresses are closed', 10, () => world.balancer.current.bindings.length === 0);
+  const heartbeats = node(world, 0).heartbeats.length;
+  await world.run(500);
+  assert.equal(node(world, 0).heartbeats.length, heartbeats);
+  assert.equal((await world.call({ operation: 'get-status', ...of })).status, 404);
+  const again = await world.call(creation(world, 2));
+  assert.equal(again.status, 409, 'its nodes stay armed');
 });
 
 test('a balancer that cannot be asked delays no promotion and is put right when it is back', async () => {

@@ -24,6 +24,8 @@ export interface ShardHost {
   readonly isSettled: boolean;
   /** False once the leadership is known to be lost: nothing is begun then that no revision or epoch guards. */
   readonly mayAct: boolean;
+  /** False while the shard's announced master is not promoted yet. */
+  isShardSettled(index: number): boolean;
   mirror(): ClusterMirror;
   /** False when there was nothing to do any more. */
   commit(build: BuildChange): Promise<boolean>;

@@ -3,12 +3,19 @@
  * succeeded, failed or was cut off anywhere; none decides what comes next.
  */
 import { OperationError } from '@holdfast/base';
-import { announce, finish, formatShardArguments, shardMessageOf, type ShardRecord } from '@holdfast/fencing';
+import {
+  announce,
+  finish,
+  formatShardArguments,
+  publishedMasterId,
+  shardMessageOf,
+  type ShardRecord,
+} from '@holdfast/fencing';
 import { ReplyError } from '@holdfast/resp';
 import { desiredBindings, topologyText } from './cluster-layout.ts';
 import type { NodeWatch } from './node-watch.ts';
 import type { ClusterChange } from './record-writer.ts';
-import type { BindingsRecord } from './records.ts';
+import type { BindingRecord, BindingsRecord } from './records.ts';
 import { shardRecordOf, type ShardHost } from './shard-host.ts';
 import type { ShardProgress } from './shard-progress.ts';
 import type { ClusterMirror } from './store-mirror.ts';
@@ -54,23 +61,60 @@ export async function performAnnounce({ host, index, progress }: StepContext): P
 function announcement(host: ShardHost, mirror: ClusterMirror, bindings: BindingsRecord, index: number): ClusterChange {
   const cluster = { ...mirror.cluster.value, version: mirror.cluster.value.version + 1 };
   const record = announce(shardRecordOf(host, index));
-  const shards = mirror.shards.map(({ value }, at) => (at === index ? record : value));
-  const isPlanned = record.transition?.kind === 'switchover';
+  const shards = new Map([[index, record]]);
+  // Whoever is promoted first has the bindings applied, all of them: beside another change this one waits for its turn.
+  const isAlone = mirror.shards.every(({ value }, at) => at === index || value.transition === null);
+  if (!isAlone) return { cluster, shards };
+  const masterIds = mirror.shards.map(({ value }, at) => publishedMasterId(at === index ? record : value));
+  const wanted = bindingsFor(host, { mirror, bindings, record, masterIds });
+  return { cluster, shards, bindings: { clusters: { ...bindings.clusters, [host.key]: wanted } } };
+}
+
+interface BindingsContext {
+  readonly mirror: ClusterMirror;
+  readonly bindings: BindingsRecord;
+  /** Of the shard whose change this is. */
+  readonly record: ShardRecord;
+  readonly masterIds: readonly string[];
+}
+
+function bindingsFor(host: ShardHost, { mirror, bindings, record, masterIds }: BindingsContext): BindingRecord[] {
+  const { transition } = record;
+  const isPlanned = transition?.kind === 'switchover';
   const wellIds = followingIds(host, mirror);
   // The old master of a switchover is about to follow; new readers may wait for it rather than find nobody.
-  if (isPlanned) wellIds.add(record.transition.fromMasterId);
-  const wanted = desiredBindings({
-    cluster,
-    shards,
+  if (isPlanned) wellIds.add(transition.fromMasterId);
+  return desiredBindings({
+    cluster: mirror.cluster.value,
+    masterIds,
     wellIds,
     current: bindings.clusters[host.key] ?? [],
     drainMs: isPlanned ? switchoverDrainMs : 0,
   });
-  return {
-    cluster,
-    shards: new Map([[index, record]]),
-    bindings: { clusters: { ...bindings.clusters, [host.key]: wanted } },
-  };
+}
+
+/**
+ * Writes the bindings as they are to be while this shard's new master acts: those of a shard whose announced master does
+ * not act yet stay with its old one. Nothing is written where the announcement said it all.
+ */
+async function settleBindings(host: ShardHost, index: number): Promise<void> {
+  await host.commit((mirror, bindings) => {
+    const record = mirror.shards[index]?.value;
+    if (record?.transition?.announced !== true) return undefined;
+    const masterIds = mirror.shards.map(({ value }, at) => {
+      const { transition } = value;
+      const isActing = at === index || transition === null || transition.fromEpoch === 0 || host.isShardSettled(at);
+      return isActing ? publishedMasterId(value) : transition.fromMasterId;
+    });
+    const wanted = bindingsFor(host, { mirror, bindings, record, masterIds });
+    const leadsElsewhere = wanted.some(({ address, backend }) => {
+      const isMasters = mirror.cluster.value.shards.some(({ masterLb }) => masterLb === address);
+      const now = bindings.clusters[host.key]?.find((binding) => binding.address === address);
+      return isMasters && now?.backend !== backend;
+    });
+    if (!leadsElsewhere) return undefined;
+    return { bindings: { clusters: { ...bindings.clusters, [host.key]: wanted } } };
+  });
 }
 
 /** Ids of replicas that answer, are well and have their link up. */
@@ -147,6 +191,7 @@ export async function performMove({ host, index, progress }: StepContext): Promi
   }
   const address = shard.masterLb;
   try {
+    await settleBindings(host, index);
     const { failed } = await host.bindings.apply();
     const failure = failed.find((each) => each.address === address);
     if (failure !== undefined)
