@@ -19,6 +19,7 @@ class World {
   readonly seen: string[] = [];
   file: string | undefined;
   readonly saves: string[] = [];
+  isMainLoopBusy = false;
   keeper: LeaseKeeper;
   readonly responder: HeartbeatResponder;
 
@@ -32,7 +33,9 @@ class World {
         stallLimitMs: 5000,
         nowMs: () => this.time.leaseMs(),
         renewed: () => this.keeper.recheckHeld(),
-        sawEpoch: (epoch) => this.keeper.sawEpoch(epoch),
+        sawEpoch: (epoch): void => {
+          if (!this.isMainLoopBusy) this.keeper.sawEpoch(epoch);
+        },
       },
       this.report(),
     );
@@ -348,4 +351,16 @@ test('a heartbeat that names a higher epoch ends the lease in the control thread
   world.heartbeat(2, '');
   assert.equal(world.keeper.holdsLease(), false);
   assert.match(world.file ?? '', /^resigned 1$/m);
+});
+
+test('clients of a lease that the control thread ended are held, not closed, until the main loop hears why', () => {
+  const world = leasedMaster();
+  world.isMainLoopBusy = true;
+  world.heartbeat(2, '');
+  world.keeper.tickOpened();
+  assert.deepEqual([world.keeper.admit('write', false), world.keeper.mayCommit()], ['hold', 'hold']);
+  world.keeper.sawEpoch(2);
+  assert.equal(world.keeper.admit('write', false), 'hold');
+  world.time.advance(lapseLimitMs + 50);
+  assert.ok(world.seen.includes('redirect'));
 });

@@ -111,6 +111,8 @@ export class LeaseKeeper implements TickGate {
   /** The command kinds admitted in the open tick, so that the clock is read once per tick. */
   #admittedRead = false;
   #admittedWrite = false;
+  /** When the word of the present mastership was first found closed. */
+  #closedAtMs: number | undefined;
   #heldByRequest: Timer | undefined;
   #recheck: Timer | undefined;
   #handover: Handover = 'none';
@@ -171,6 +173,11 @@ export class LeaseKeeper implements TickGate {
   #refresh(): void {
     this.#facts.nowMs = this.#env.clock.leaseMs();
     this.#facts.word = unpackWord(this.#env.shared.load());
+    const { role, armed, word, epoch, nowMs, resignedAtMs } = this.#facts;
+    if (!armed || role !== 'master' || resignedAtMs !== undefined || word.epoch !== 0) return;
+    // The control thread has closed the word, and why is on its way here (`sawEpoch`): a lapse that has just begun.
+    this.#closedAtMs ??= nowMs;
+    this.#facts.word = { epoch, deadlineMs: this.#closedAtMs };
   }
 
   tickOpened(): void {
@@ -328,6 +335,7 @@ export class LeaseKeeper implements TickGate {
     facts.mode = this.#record.mode;
     facts.epoch = this.#record.epoch;
     facts.roleSinceMs = clock.leaseMs();
+    this.#closedAtMs = undefined;
     facts.isAttached = false;
     facts.isHeld = false;
     this.#heldByRequest?.cancel();

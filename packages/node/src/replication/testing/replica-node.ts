@@ -38,7 +38,7 @@ export class ReplicaNode {
   readonly engine: Engine;
   readonly data: DataTypes;
   readonly replicator: Replicator;
-  /** What happened to the database: `loading`, `open`, `replaced`. */
+  /** What happened to the database: `loading`, `id void`, `replaced`, `open`. */
   readonly events: string[] = [];
   settings: ReplicationSettings;
   readonly #server: Server;
@@ -55,7 +55,7 @@ export class ReplicaNode {
       masterChosen: () => undefined,
       inSync: { attached: () => undefined, acked: () => undefined, detached: () => undefined },
       identity: () => undefined,
-      beforeDatabaseReplaced: () => undefined,
+      beforeDatabaseReplaced: () => void this.events.push('id void'),
       rewind: () => Promise.resolve('full-sync'),
       engine,
       connector: tcpConnector,
