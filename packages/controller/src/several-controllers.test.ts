@@ -159,6 +159,24 @@ test('a promotion waits for the answers of a majority and for the longest promis
   assert.deepEqual(world.violations, []);
 });
 
+test('a leader that promised nothing itself waits for those who did, however long they take to answer', async () => {
+  const world = await clusterAtWork();
+  world.partition(first, node(world, 0));
+  await world.run(1500);
+  assert.equal(node(world, 0).isBelieved, true, 'by the leases of the other two');
+  world.life(second).pause();
+  world.life(third).pause();
+  const failover = { operation: 'failover', ...of, shard: 0, preferredId: undefined, acceptDataLoss: false } as const;
+  void world.controller.call(failover);
+  await world.run(200);
+  assert.equal((await statusOf(world)).shard.epoch, 2);
+  world.life(second).resume();
+  world.life(third).resume();
+  await world.until('b is master', 1500, () => node(world, 1).isBelieved);
+  assert.equal(node(world, 0).isBelieved, false);
+  assert.deepEqual(world.violations, []);
+});
+
 test('a master that only the leader does not hear is not called dead', async () => {
   const world = await clusterAtWork();
   world.partition(first, node(world, 0));
