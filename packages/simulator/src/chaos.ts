@@ -1,5 +1,6 @@
 /** Misfortunes, and their end. */
 import type { Controller, ControllerSeat } from './controller.ts';
+import type { NodeProcess } from './node-process.ts';
 import type { Operation } from './shard-driver.ts';
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
@@ -12,6 +13,8 @@ export class Chaos {
   readonly #strikes: readonly (readonly [weight: number, strike: Strike])[];
   readonly #weights: readonly number[];
   #isHealed = false;
+  /** Processes whose machine's lease clock stands still with them, since when. */
+  readonly #frozenSince = new Map<unknown, number>();
 
   constructor(world: World, seats: readonly ControllerSeat[]) {
     this.#world = world;
@@ -66,9 +69,7 @@ export class Chaos {
     const node = this.#victim();
     const { process } = node;
     if (process === undefined || process.main.isStopped) return;
-    node.note('is stopped');
-    process.control.stop();
-    process.main.stop();
+    this.#stop(node, process);
     this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(900, 2500)]), () => this.#resume(node));
   }
 
@@ -78,9 +79,7 @@ export class Chaos {
     const node = this.#victim();
     const { process } = node;
     if (process === undefined || process.main.isStopped) return;
-    node.note('is stopped');
-    process.control.stop();
-    process.main.stop();
+    this.#stop(node, process);
     const ways = this.#seats.map(({ machine }) => [machine.host, node.machine.host] as const);
     const isDeaf = dice.chance(0.6);
     const deafMs = dice.between(100, 1000);
@@ -108,10 +107,20 @@ export class Chaos {
     });
   }
 
+  #stop(node: SimNode, process: NodeProcess): void {
+    node.note('is stopped');
+    process.control.stop();
+    process.main.stop();
+    if (this.#world.cluster.options.clocksFreeze) this.#frozenSince.set(process, this.#world.nowMs);
+  }
+
   #resume(node: SimNode): void {
     const { process } = node;
     if (process === undefined || !process.main.isStopped) return;
     node.note('goes on');
+    const frozenMs = this.#frozenSince.get(process);
+    this.#frozenSince.delete(process);
+    if (frozenMs !== undefined) node.machine.loseTime(this.#world.nowMs - frozenMs);
     const order = this.#world.dice.chance(0.5) ? [process.main, process.control] : [process.control, process.main];
     for (const lane of order) lane.resume();
   }

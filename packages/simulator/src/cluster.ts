@@ -13,6 +13,15 @@ export interface ClusterSettings {
   readonly confirmsReads: boolean;
   readonly minIsr: 1 | 2;
   readonly hasHotCache: boolean;
+  /**
+   * Lease clocks do not count the time a machine stood still. Then only what the in-sync set guarantees is promised: S1's
+   * history and S2, and S3 where reads are confirmed.
+   */
+  readonly clocksFreeze: boolean;
+  /** nodes.conf survives a restart (`persist-cluster-nodes-enabled`). */
+  readonly keepsTopology: boolean;
+  /** Few writes: what a deposed master may still say is then mostly reads, which wait for nobody. */
+  readonly isReadMostly: boolean;
   /** After so long without progress of its main loop a node's control thread renews nothing. */
   readonly stallLimitMs: number;
 }

@@ -25,6 +25,8 @@ interface Debt {
   /** Epoch -> the process that released something in it. */
   readonly speakers: Map<number, { readonly node: string; readonly processId: string }>;
   latestEpoch: number;
+  /** The highest epoch whose master took its role, and the history it began with. */
+  begun: { readonly epoch: number; readonly log: readonly Entry[] };
   /** Epoch whose beginning may lose entries: power loss of everything, or an operator's word. */
   lossEpoch: number;
 }
@@ -32,8 +34,10 @@ interface Debt {
 export class Judge {
   readonly #world: World;
   readonly #debts: Debt[];
-  /** Sync replication is what S1's history, S2 and S3 rest upon. */
-  readonly #isSync: boolean;
+  /** Lease clocks count every pause: then a lower epoch says nothing once a higher one has spoken. */
+  readonly #trustsClocks: boolean;
+  /** S3 is promised: lease clocks are right, or reads are confirmed. */
+  readonly judgesReads: boolean;
   /** Newest acknowledged write by key, as clients have been told. */
   readonly #toldByKey = new Map<string, Entry>();
   readonly #shown = new Set<Entry>();
@@ -42,13 +46,15 @@ export class Judge {
   ackCount = 0;
   lastAckMs: number[];
 
-  constructor(world: World, { shards, isSync }: { shards: number; isSync: boolean }) {
+  constructor(world: World, options: { shards: number; trustsClocks: boolean; judgesReads: boolean }) {
     this.#world = world;
-    this.#isSync = isSync;
-    this.#debts = Array.from({ length: shards }, () => ({
+    this.#trustsClocks = options.trustsClocks;
+    this.judgesReads = options.judgesReads;
+    this.#debts = Array.from({ length: options.shards }, () => ({
       entries: new Map<Entry, number>(),
       speakers: new Map<number, { node: string; processId: string }>(),
       latestEpoch: 0,
+      begun: { epoch: 0, log: [] },
       lossEpoch: 0,
     }));
     this.lossCounts = this.#debts.map(() => 0);
@@ -72,12 +78,14 @@ export class Judge {
       this.ackCount++;
       this.lastAckMs[node.shard] = this.#world.nowMs;
     }
-    if (!this.#isSync) return;
+    if (command.kind === 'get' && !this.judgesReads) return;
     if (entry === undefined || entry.shard !== node.shard || debt.entries.has(entry)) return;
     debt.entries.set(entry, epoch);
     if (command.kind === 'get') this.#shown.add(entry);
     if (node.disk.log[entry.sequence - 1] !== entry)
       this.#world.fail('S1', `${node.name} ${what}, which is not in its own log`);
+    if (debt.begun.epoch > epoch && debt.lossEpoch === 0 && debt.begun.log[entry.sequence - 1] !== entry)
+      this.#missing(entry, `the history of epoch ${debt.begun.epoch}, which had begun`);
     this.#checkMembers(node.shard, [entry]);
   }
 
@@ -88,19 +96,19 @@ export class Judge {
     const speaker = debt.speakers.get(epoch);
     if (speaker !== undefined && speaker.processId !== processId)
       this.#world.fail('S1', `${node} ${processId} ${what} in epoch ${epoch}, in which ${speaker.node} ${speaker.processId} did too`);
-    if (epoch < debt.latestEpoch) {
+    if (epoch < debt.latestEpoch && this.#trustsClocks) {
       const later = debt.speakers.get(debt.latestEpoch);
       this.#world.fail('S1', `${node} ${what} in epoch ${epoch} after ${later?.node ?? '?'} had in epoch ${debt.latestEpoch}`);
     }
     if (speaker === undefined) debt.speakers.set(epoch, { node, processId });
-    debt.latestEpoch = epoch;
+    debt.latestEpoch = Math.max(debt.latestEpoch, epoch);
   }
 
   /** A process takes the master role: its log is the history of the epoch. */
   becameMaster({ node }: NodeProcess, epoch: number): void {
     const debt = this.#debt(node.shard);
-    if (!this.#isSync) return;
     const { log } = node.disk;
+    if (epoch > debt.begun.epoch) debt.begun = { epoch, log: [...log] };
     const mayLose = debt.lossEpoch > 0 && epoch >= debt.lossEpoch;
     for (const [entry, saidIn] of debt.entries) {
       // A late message may make a master of an epoch that is over; nobody believes it.
@@ -139,7 +147,7 @@ export class Judge {
   #checkMembers(shard: number, owed: Iterable<Entry>): void {
     const debt = this.#debt(shard);
     const record = this.#world.cluster.store.state.shards[shard];
-    if (!this.#isSync || debt.lossEpoch > 0 || record === undefined) return;
+    if (debt.lossEpoch > 0 || record === undefined) return;
     const entries = [...owed];
     for (const { nodeId, logId } of record.isr) {
       const node = this.#world.cluster.nodeById(nodeId);
@@ -170,7 +178,7 @@ export class Judge {
 
   /** A client got the answer to its read. */
   sawRead(key: string, seen: Entry | undefined, atLeast: Entry | undefined): void {
-    if (!this.#isSync || atLeast === undefined || this.#toldByKey.get(key) === undefined) return;
+    if (!this.judgesReads || atLeast === undefined || this.#toldByKey.get(key) === undefined) return;
     if (seen !== undefined && (seen.shard !== atLeast.shard || seen.sequence >= atLeast.sequence)) return;
     this.#world.fail(
       'S3',

@@ -16,7 +16,7 @@ export class Machine implements Clock {
   readonly host: number;
   readonly #world: World;
   readonly #rawRate: number;
-  readonly #rawOffsetMs: number;
+  #rawOffsetMs: number;
   readonly slewRate: number;
   #wallOffsetMs: number;
   #boots = 1;
@@ -50,9 +50,20 @@ export class Machine implements Clock {
     return Math.floor(this.#wallOffsetMs + this.#world.nowMs * this.slewRate);
   }
 
+  /** The lease clock missed `ms` of true time. */
+  loseTime(ms: number): void {
+    this.#rawOffsetMs -= ms * this.#rawRate;
+  }
+
   stepWall(byMs: number): void {
     this.#wallOffsetMs += byMs;
   }
+}
+
+interface Waiting {
+  readonly isTimer: boolean;
+  readonly channel: unknown;
+  readonly run: () => void;
 }
 
 /** How long one thing keeps a thread that works off what had waited, ms. */
@@ -66,7 +77,7 @@ export class Lane implements Timers {
   #isDead = false;
   /** Set while the thread is busy with one long turn: what `soon` planned comes late. */
   busyUntilMs = 0;
-  #backlog: { readonly isTimer: boolean; readonly run: () => void }[] = [];
+  #backlog: Waiting[] = [];
 
   constructor(world: World, machine: Machine) {
     this.#world = world;
@@ -81,10 +92,13 @@ export class Lane implements Timers {
     return this.#isStopped;
   }
 
-  /** Something for this thread: now, later, or (dead) never. */
-  deliver(run: () => void, isTimer = false): void {
+  /**
+   * Something for this thread: now, later, or (dead) never.
+   * @param channel what came by it is read in its order; different sockets are read in any order.
+   */
+  deliver(run: () => void, channel?: unknown, isTimer = false): void {
     if (this.#isDead) return;
-    if (this.#isStopped || this.#isDraining) this.#backlog.push({ isTimer, run });
+    if (this.#isStopped || this.#isDraining) this.#backlog.push({ isTimer, channel, run });
     else run();
   }
 
@@ -108,13 +122,24 @@ export class Lane implements Timers {
       this.#isDraining = false;
       return;
     }
-    const next = this.#backlog.shift();
+    const next = this.#takeNext();
     if (next === undefined) {
       this.#isDraining = false;
       return;
     }
     next.run();
     this.#world.at(this.#world.nowMs + backlogStepMs, () => this.#drain());
+  }
+
+  /** Any of the sockets that are ready; timers keep the place they were given. */
+  #takeNext(): Waiting | undefined {
+    const backlog = this.#backlog;
+    const first = backlog[0];
+    if (first === undefined || first.isTimer) return backlog.shift();
+    const drawn = backlog[this.#world.dice.below(Math.min(4, backlog.length))] as Waiting;
+    if (drawn.isTimer) return backlog.shift();
+    const at = drawn.channel === undefined ? backlog.indexOf(drawn) : backlog.findIndex(({ channel }) => channel === drawn.channel);
+    return backlog.splice(at, 1)[0];
   }
 
   kill(): void {
@@ -127,7 +152,7 @@ export class Lane implements Timers {
     const dueMs = this.#world.nowMs + Math.max(0.05, delayMs / this.machine.slewRate);
     const planned: Planned = this.#world.at(dueMs, () => {
       // Cancelled while it waited in a stopped thread: it does not fire.
-      this.deliver(() => planned.run !== undefined && run(), true);
+      this.deliver(() => planned.run !== undefined && run(), undefined, true);
     });
     return { cancel: (): void => void (planned.run = undefined) };
   }

@@ -115,7 +115,7 @@ export class Stream {
     const to = (1 - end) as 0 | 1;
     const lane = this.#ends[to].lane;
     if (!this.#isOpen[end] || !this.#passes(end)) return;
-    this.#arrive(end, () => lane.deliver(() => this.#isOpen[to] && run()));
+    this.#arrive(end, () => lane.deliver(() => this.#isOpen[to] && run(), this));
   }
 
   #passes(end: 0 | 1): boolean {
@@ -140,7 +140,7 @@ export class Stream {
     this.#isDoomed = true;
     const { dice, nowMs } = this.#world;
     for (const end of [0, 1] as const)
-      this.#world.at(nowMs + dice.between(100, 1500), () => this.#ends[end].lane.deliver(() => this.#gone(end, false)));
+      this.#world.at(nowMs + dice.between(100, 1500), () => this.#ends[end].lane.deliver(() => this.#gone(end, false), this));
   }
 
   #gone(end: 0 | 1, isReset: boolean): void {
@@ -161,7 +161,7 @@ export class Stream {
     const { nowMs, network } = this.#world;
     for (const end of [0, 1] as const) {
       const dueMs = Math.max(this.#lastDueMs[1 - end] as number, nowMs + network.hopMs());
-      this.#world.at(dueMs, () => this.#ends[end].lane.deliver(() => this.#gone(end, true)));
+      this.#world.at(dueMs, () => this.#ends[end].lane.deliver(() => this.#gone(end, true), this));
     }
     this.#isBroken[0] = true;
     this.#isBroken[1] = true;
@@ -173,6 +173,6 @@ export class Stream {
     this.#isOpen[end] = false;
     const to = (1 - end) as 0 | 1;
     if (!this.#passes(end)) return;
-    this.#arrive(end, () => this.#ends[to].lane.deliver(() => this.#gone(to, isReset)));
+    this.#arrive(end, () => this.#ends[to].lane.deliver(() => this.#gone(to, isReset), this));
   }
 }

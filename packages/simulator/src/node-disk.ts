@@ -144,12 +144,7 @@ export class ToyEngine implements TickEngine {
     for (const entry of entries) {
       this.disk.log.push(entry);
       this.#index(entry);
-      if (this.disk.staleWal.size > 0 && entry.sequence > this.#staleEnd()) this.disk.staleWal.clear();
     }
-  }
-
-  #staleEnd(): number {
-    return Math.max(...this.disk.staleWal.keys());
   }
 
   /** What the WAL serves from `first` on. */

@@ -72,6 +72,8 @@ export class FollowerEnd implements StreamEnd {
   onPsync(next: number): void {
     const { engine, inSync, followers } = this.#process;
     if (this.#attachedLog === undefined || next > engine.latestSequence() + 1) return this.close();
+    // One link per follower: what the former still says (or its end) must not be taken for this one's.
+    for (const former of [...followers]) if (former.nodeId === this.nodeId) former.close();
     followers.add(this);
     this.#isStreaming = true;
     if (this.#countsIn !== undefined) inSync.attached(this.nodeId, this.#attachedLog, next - 1);

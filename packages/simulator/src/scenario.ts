@@ -62,12 +62,16 @@ function drawSettings(world: World): ClusterSettings {
   const controllers = dice.chance(0.4) ? 3 : 1;
   const shards = dice.chance(0.15) ? 2 : 1;
   const nodesPerShard = dice.chance(0.6) ? 3 : 2;
+  const clocksFreeze = dice.chance(0.25);
   return {
     controllers,
     shards,
     nodesPerShard,
     replication: 'sync',
-    confirmsReads: dice.chance(0.15),
+    confirmsReads: dice.chance(clocksFreeze ? 0.5 : 0.1),
+    clocksFreeze,
+    keepsTopology: dice.chance(0.7),
+    isReadMostly: dice.chance(0.4),
     minIsr: nodesPerShard === 3 && dice.chance(0.2) ? 2 : 1,
     hasHotCache: dice.chance(0.5),
     stallLimitMs: dice.chance(0.2) ? 1200 : 5000,
@@ -87,7 +91,8 @@ class Scenario {
     this.world = world;
     const settings = drawSettings(world);
     this.#settings = settings;
-    this.judge = new Judge(world, { shards: settings.shards, isSync: settings.replication === 'sync' });
+    const { shards, clocksFreeze, confirmsReads } = settings;
+    this.judge = new Judge(world, { shards, trustsClocks: !clocksFreeze, judgesReads: !clocksFreeze || confirmsReads });
     world.judge = this.judge;
     const nodes = this.#makeNodes();
     const seatMachines = Array.from({ length: settings.controllers }, (_, i) => new Machine(world, `c${i + 1}`));
@@ -208,7 +213,9 @@ class Scenario {
   #drawClient(name: string, keys: readonly string[], direct: SimNode | undefined): ClientHabits {
     const { dice } = this.world;
     const depth = dice.pick([1, 1, 3]);
-    return { name, keys, writeShare: dice.pick([0.3, 0.6, 0.9]), depth, thinkMs: dice.pick([15, 40]), direct, isReadonly: false };
+    const isPool = direct !== undefined;
+    const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.06) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
+    return { name, keys, writeShare, depth, thinkMs: dice.pick([12, 35]), direct, isReadonly: false };
   }
 
   run(): void {
@@ -226,7 +233,7 @@ class Scenario {
     for (const client of this.clients) client.stop();
     world.runUntil(world.nowMs + 60);
     for (const client of this.clients) client.finish();
-    if (this.judge.lossCounts.some((count) => count > 0)) return;
+    if (this.judge.lossCounts.some((count) => count > 0) || !this.judge.judgesReads) return;
     const fault = this.history.fault();
     if (fault !== undefined) world.fail('S3', fault);
   }

@@ -54,6 +54,7 @@ export class SimNode {
     disk.logBootId = machine.bootId;
     if (disk.rewindTo !== undefined) this.#rewind(disk.rewindTo, undefined);
     this.#runs += 1;
+    if (!this.world.cluster.options.keepsTopology) disk.topology = undefined;
     this.process = new NodeProcess(this, `process${this.name}${String(this.#runs).padStart(3, '0')}`);
     this.note(() => `starts as ${this.process?.processId} with log ${disk.logId.slice(0, 4)}.. of ${disk.log.length}`);
     this.world.judge.logMoved(this);
