@@ -246,21 +246,46 @@ function isAskedElsewhere({ code }: OperationError, method: Method): boolean {
   return code === 'CTL_UNREACHABLE' || code === 'CTL_NO_LEADER' || (code === 'CTL_NO_ANSWER' && method === 'GET');
 }
 
-/** A follower sends writes to the leader (307), where `fetch` goes by itself. */
-async function askOne(api: string, { method, path, body }: Request, timeoutMs: number): Promise<unknown> {
-  let response: Response;
-  let text: string;
+/** A follower sends writes to the leader (307); one that is not there any more, or not yet, is as good as none. */
+async function askOne(api: string, request: Request, timeoutMs: number): Promise<unknown> {
+  const untilMs = performance.now() + timeoutMs;
+  const first = await send(`${api}/api/v1${request.path}`, request, timeoutMs);
+  const location = first.status === 307 ? first.location : undefined;
+  if (location === undefined) return read(first.text, first.status, `${request.method} ${request.path}`);
   try {
-    response = await fetch(`${api}/api/v1${path}`, {
+    const restMs = Math.max(1, Math.ceil(untilMs - performance.now()));
+    const second = await send(location, request, restMs);
+    if (second.status !== 307) return read(second.text, second.status, `${request.method} ${request.path}`);
+    throw noLeader(`${location} does not lead either`);
+  } catch (error) {
+    if (error instanceof OperationError && error.code === 'CTL_UNREACHABLE') throw noLeader(error.message);
+    throw error;
+  }
+}
+
+function noLeader(message: string): OperationError {
+  return new OperationError('CTL_NO_LEADER', message, { outcome: 'not-applied' });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly location: string | undefined;
+}
+
+async function send(url: string, { method, body }: Request, timeoutMs: number): Promise<Answer> {
+  try {
+    const response = await fetch(url, {
       method,
+      redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
       ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     });
-    text = await response.text();
+    const location = response.headers.get('location') ?? undefined;
+    return { status: response.status, text: await response.text(), location };
   } catch (error) {
-    throw noAnswer(api, timeoutMs, error);
+    throw noAnswer(new URL(url).origin, timeoutMs, error);
   }
-  return read(text, response.status, `${method} ${path}`);
 }
 
 function noAnswer(api: string, timeoutMs: number, error: unknown): OperationError {
@@ -295,6 +320,6 @@ function read(text: string, status: number, request: string): unknown {
 function failure(status: number, message: string): OperationError {
   if (status === 404) return new OperationError('CTL_NOT_FOUND', message, { outcome: 'not-applied' });
   if (status >= 400 && status < 500) return new OperationError('CTL_REFUSED', message, { outcome: 'not-applied' });
-  if (status === 503) return new OperationError('CTL_NO_LEADER', message, { outcome: 'not-applied' });
+  if (status === 503) return noLeader(message);
   return new OperationError('CTL_FAILED', message, { outcome: 'unknown' });
 }

@@ -81,31 +81,33 @@ export class Controller implements ApiHost {
   }
 
   /**
-   * Reads the store and begins to watch; with a store of its own it also leads when this resolves.
+   * Reads the store and begins to watch and to grant. It counts for nothing else before `join`.
    * @throws OperationError of the store; FatalError when its records are damaged.
    */
-  static async start(env: ControllerEnv, settings: ControllerSettings): Promise<Controller> {
+  static async open(env: ControllerEnv, settings: ControllerSettings): Promise<Controller> {
     const controller = new Controller(env, settings, await StoreMirror.open(env.store, env));
-    controller.#join();
+    controller.#onMirrorChange();
     for (const { cluster } of controller.mirror.clusters) {
       const { name, leaseMs } = cluster.value;
       if (leaseMs !== settings.leaseMs)
         env.logger.warn('a cluster keeps the lease it was created with', { cluster: name, leaseMs });
     }
-    const firstTerm = controller.#standForever();
-    if (!settings.self.isShared) await firstTerm;
     return controller;
   }
 
-  /** Lets the others know of this one, and takes on what is in the store. */
-  #join(): void {
+  /**
+   * Lets the others know of this one and stands for election: its API is there to be asked. With a store of its own it
+   * leads when this resolves.
+   */
+  async join(): Promise<void> {
     const { id, address, isShared } = this.self;
     if (isShared) {
       const record: ControllerRecord = { id, address, startedAtMs: this.#env.clock.wallMs() };
       this.#own.want(keys.controller(id), record);
       this.#announce(JSON.stringify(address)).catch((error: unknown) => this.#fail(error));
     }
-    this.#onMirrorChange();
+    const firstTerm = this.#standForever();
+    if (!isShared) await firstTerm;
   }
 
   async #announce(value: string): Promise<void> {

@@ -7,7 +7,7 @@ import { embeddedDriver, readToken } from '@holdfast/balancer/real';
 import { checkTimes, fenceTimes, isRandomId, makeRandomId } from '@holdfast/fencing';
 import type { MetadataStore } from '@holdfast/metadata';
 import { openEmbeddedStore, openEtcdStore, type EtcdCredentials, type EtcdTlsFiles } from '@holdfast/metadata/real';
-import { Controller, type ControllerEnv } from './controller.ts';
+import { Controller, type ControllerEnv, type ControllerSettings } from './controller.ts';
 import { startHttpServer } from './http/http-server.ts';
 import type { Fence, Replication } from './records.ts';
 
@@ -156,10 +156,10 @@ function envOf({ balancer, logger }: ControllerOptions, store: MetadataStore): C
   };
 }
 
-async function startOnStore(env: ControllerEnv, settings: Parameters<typeof Controller.start>[1]): Promise<Controller> {
+async function startOnStore(env: ControllerEnv, settings: ControllerSettings): Promise<Controller> {
   for (;;) {
     try {
-      return await Controller.start(env, settings);
+      return await Controller.open(env, settings);
     } catch (error) {
       if (!settings.self.isShared || !(error instanceof OperationError)) {
         await env.store.close();
@@ -177,7 +177,9 @@ async function serve(controller: Controller, { bind, port }: ControllerOptions):
   const failed = Promise.race([controller.failed, httpFailed]);
   failed.catch(() => undefined);
   try {
+    // Before it leads: whoever follows sends writes here from that moment on.
     const http = await startHttpServer({ host: bind, port, call: (call) => controller.call(call), onFailure: fail });
+    await controller.join();
     return {
       port: http.port,
       failed,

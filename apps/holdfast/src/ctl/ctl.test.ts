@@ -28,7 +28,8 @@ async function holdfast(args: readonly string[], env: Record<string, string> = {
   return { status: child.exitCode, stdout, stderr };
 }
 
-type Route = (request: IncomingMessage, body: string) => [number, unknown];
+/** Status, body, and with 307 where to go. */
+type Route = (request: IncomingMessage, body: string) => [number, unknown, string?];
 
 /** A controller that answers as told; returns its URL and what it was asked. */
 async function startController(t: TestContext, route: Route): Promise<{ api: string; asked: string[] }> {
@@ -38,8 +39,9 @@ async function startController(t: TestContext, route: Route): Promise<{ api: str
     request.on('data', (chunk) => (body += chunk));
     request.on('end', () => {
       asked.push(`${request.method} ${request.url} ${body}`.trim());
-      const [status, answer] = route(request, body);
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      const [status, answer, location] = route(request, body);
+      const headers = { 'content-type': 'application/json', ...(location === undefined ? {} : { location }) };
+      response.writeHead(status, headers).end(JSON.stringify(answer));
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -165,6 +167,29 @@ test('several addresses: one that is down is passed over, no leader is waited fo
   assert.equal(exit, 0, stderr);
   const failover = `POST ${prefix}/shards/0/failover {"preferred_node_id":"","accept_data_loss":true}`;
   assert.deepEqual(asked, [failover, failover]);
+});
+
+test('a follower that sends a write to a leader that is gone is asked again, until another leads', async (t) => {
+  const gone = createServer().listen(0, '127.0.0.1');
+  await once(gone, 'listening');
+  const nowhere = `http://127.0.0.1:${(gone.address() as AddressInfo).port}`;
+  gone.close();
+  await once(gone, 'close');
+  const leader = await startController(t, () => [200, { data: { new_master_id: master.id, duration_ms: 7 } }]);
+  let answers = 0;
+  const path = `${prefix}/shards/0/switchover`;
+  const follower = await startController(t, () => [307, null, `${answers++ === 0 ? nowhere : leader.api}${path}`]);
+  const { status: exit, stderr } = await holdfast([
+    'ctl',
+    '--api',
+    follower.api,
+    'switchover',
+    '0',
+    '--output',
+    'json',
+  ]);
+  assert.equal(exit, 0, stderr);
+  assert.deepEqual([follower.asked.length, leader.asked], [2, [`POST ${path} {"preferred_node_id":""}`]]);
 });
 
 test('controllers: who leads, who follows, who is gone', async (t) => {

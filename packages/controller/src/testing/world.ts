@@ -80,7 +80,8 @@ export class World {
     const self = { id: 'only', address: '', isShared: false };
     const life = new Life(dieAt === undefined ? {} : { dieAt });
     const store = ownStore(openMemoryStore(this.#content), life);
-    const controller = await Controller.start(this.#env(life, store, 'only'), { self, ...this.#settings });
+    const controller = await Controller.open(this.#env(life, store, 'only'), { self, ...this.#settings });
+    await controller.join();
     this.#running.set('only', { life, controller });
     await this.run(0);
   }
@@ -89,8 +90,9 @@ export class World {
   async startShared(name: string, fate: Fate = {}): Promise<void> {
     const self = { id: name, address: `http://${name}`, isShared: true };
     const life = new Life(fate);
-    const starting = Controller.start(this.#env(life, this.shared.face(life), name), { self, ...this.#settings });
-    const controller = await starting;
+    const env = this.#env(life, this.shared.face(life), name);
+    const controller = await Controller.open(env, { self, ...this.#settings });
+    await controller.join();
     this.#running.set(name, { life, controller });
     await this.run(0);
   }
