@@ -33,6 +33,7 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
     masterChosen: (master) => config.put('slaveof', master),
     betweenTicks: (run) => betweenTicks(node, run),
     onProgress: () => node.loop.releaseReady(),
+    onAttached: () => node.conditions.refresh(),
     onApplied: (commit) => node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch),
     onLoading: (loading): void => {
       if (loading) node.loop.end();

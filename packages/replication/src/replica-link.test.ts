@@ -81,6 +81,8 @@ interface World {
   readonly link: ReplicaLink;
   /** First and last sequence of what was applied, per call. */
   readonly applied: string[];
+  /** Whether the link called itself up, each time it said that the stream flows. */
+  readonly streams: boolean[];
   readonly fullSyncs: { resolve(): void; reject(error: Error): void; signal: AbortSignal }[];
 }
 
@@ -89,6 +91,7 @@ function world(changes: Partial<LinkSettings> = {}): World {
   const master = new Master();
   const log = new MemoryLog(new MemoryFiles());
   const applied: string[] = [];
+  const streams: boolean[] = [];
   const fullSyncs: World['fullSyncs'] = [];
   const link = new ReplicaLink({
     master: { host: '10.0.0.1', port: 6666 },
@@ -106,12 +109,13 @@ function world(changes: Partial<LinkSettings> = {}): World {
     position: () => ({ nextSequence: log.latestSequence() + 1, replicationId: undefined, attach: undefined }),
     connectTimeoutMs: () => 3100,
     receiveTimeoutMs: () => 3200,
+    onStreaming: () => void streams.push(link.up),
     onApplied: (commit, summaries) =>
       void applied.push(`${commit.firstSequence}-${commit.lastSequence} of ${commit.count}/${summaries.length}`),
     rewind: () => Promise.reject(new Error('nobody asks for it')),
     fullSync: (signal) => new Promise((resolve, reject) => fullSyncs.push({ resolve, reject, signal })),
   });
-  return { time, master, log, link, applied, fullSyncs };
+  return { time, master, log, link, applied, streams, fullSyncs };
 }
 
 async function streaming(changes: Partial<LinkSettings> = {}): Promise<World> {
@@ -119,6 +123,7 @@ async function streaming(changes: Partial<LinkSettings> = {}): Promise<World> {
   made.link.start();
   await settle(made.time);
   assert.equal(made.link.up, true);
+  assert.deepEqual(made.streams, [true]);
   return made;
 }
 

@@ -57,6 +57,8 @@ export interface LinkEnvironment {
   connectTimeoutMs(): number;
   /** `replication-recv-timeout-ms`: each answer of the handshake. */
   receiveTimeoutMs(): number;
+  /** The stream from the master flows: `up` is true from here on. */
+  onStreaming(): void;
   /** What was applied in one turn; `commit.packed` is given up. One summary per batch. */
   onApplied(commit: Commit, summaries: readonly BatchSummary[]): void;
   /**
@@ -297,6 +299,7 @@ export class ReplicaLink {
     this.#watch = timers.every(silentMasterMs / 4, () => {
       if (attempt === this.#attempt) this.#watchSilence();
     });
+    this.#env.onStreaming();
   }
 
   /** A process that was stopped finds its timers due before its sockets read: only real silence counts. */

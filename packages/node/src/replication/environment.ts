@@ -78,6 +78,8 @@ export interface ReplicatorEnvironment {
   betweenTicks(run: () => void): void;
   /** `handedOver` may answer otherwise than before: the tick loop looks again. */
   onProgress(): void;
+  /** The stream from the master flows: `attached` is true from here on. */
+  readonly onAttached: () => void;
   /** Applied from the master, before it is acknowledged: pubsub messages, script flushes and so on react to it. */
   onApplied(commit: Commit, summaries: readonly BatchSummary[]): void;
   /** true: the database is about to be closed; commands get LOADING, none runs any more. false: a database is open. */

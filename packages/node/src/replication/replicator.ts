@@ -1,7 +1,6 @@
 /**
  * The node's replication: who it follows, who follows it, and under which id it writes. It owns the link to a master and
- * the followers, and puts the commands' port (SLAVEOF, PSYNC, WAIT ...) and the tick loop's (`onCommit`, `handedOver`) on
- * them.
+ * the followers, and answers the commands' port (SLAVEOF, PSYNC, WAIT ...) and the tick loop (`onCommit`, `handedOver`).
  *
  * Role changes are one turn of the event loop and idempotent: following the same master again, or being master again,
  * changes nothing. Whoever changes the role of an armed node calls `applyAllReceived` first, so that a promoted replica
@@ -232,7 +231,7 @@ export class Replicator implements ReplicationPort {
   }
 
   #newLink(master: Endpoint, fromTopology: boolean): ReplicaLink {
-    const { engine: log, connector, clock, timers, logger, settings } = this.#env;
+    const { engine: log, connector, clock, timers, logger, settings, onAttached } = this.#env;
     const fetched = new Set<string>();
     return new ReplicaLink({
       master,
@@ -246,6 +245,7 @@ export class Replicator implements ReplicationPort {
       rewind: (target, signal) => this.#rewind(target, signal),
       connectTimeoutMs: () => settings().connectTimeoutMs,
       receiveTimeoutMs: () => settings().receiveTimeoutMs,
+      onStreaming: onAttached,
       onApplied: (commit, summaries) => this.#onApplied(commit, summaries),
       fullSync: (signal) => this.#fullSync(master, fetched, signal),
     });

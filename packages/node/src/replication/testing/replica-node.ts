@@ -74,6 +74,7 @@ export class ReplicaNode {
       resolveHost: (host) => Promise.resolve(host),
       isSelf: ({ port }) => port === this.endpoint.port,
       onProgress: () => undefined,
+      onAttached: () => undefined,
       onApplied: () => undefined,
       onLoading: (loading) => void this.events.push(loading ? 'loading' : 'open'),
       onDatabaseReplaced: () => void this.events.push('replaced'),
