@@ -53,17 +53,22 @@ export class LeaderTerm {
   }
 
   start(runtimes: Iterable<ClusterRuntime>): void {
-    for (const runtime of runtimes) this.lead(runtime);
+    for (const runtime of runtimes) {
+      const { events } = this.lead(runtime);
+      const { id, isShared } = runtime.self;
+      if (isShared) events.add({ kind: 'leader-elected', message: `controller ${id} leads` });
+    }
     this.bindings.start();
   }
 
   /** Takes a cluster on. */
-  lead(runtime: ClusterRuntime): void {
+  lead(runtime: ClusterRuntime): ClusterLead {
     const { writer, bindings } = this;
     const lead = new ClusterLead({ runtime, writer, bindings, fatal: this.#options.fatal });
     this.#leads.set(runtime.key, lead);
     runtime.lead = lead;
     lead.start();
+    return lead;
   }
 
   /** The cluster is gone, or served anew. */

@@ -118,6 +118,11 @@ test('followers keep a lease alive while nobody leads, and the next leader chang
   }
   assert.notEqual(world.leader, undefined);
   assert.equal((await statusOf(world)).shard.epoch, 1);
+  const told = (await eventsOf(world)).filter(({ kind }) => kind === 'leader-elected');
+  assert.deepEqual(
+    told.map(({ message }) => message),
+    [`controller ${world.leader ?? ''} leads`],
+  );
 });
 
 test('a store that is out of reach for ten seconds stops no master, and nothing is changed', async () => {

@@ -8,7 +8,7 @@ import type { CtlContext } from '../ctl/context.ts';
 import { showControllers } from '../ctl/controllers.ts';
 import { addRollback } from '../ctl/rollback-command.ts';
 import { showNodes, showStatus } from '../ctl/status.ts';
-import { FatalError, OperationError } from '@holdfast/base';
+import { FatalError, messageOf, OperationError } from '@holdfast/base';
 import { apiUrls, oneOf, wholeNumber } from '../option-values.ts';
 
 interface GlobalOptions {
@@ -24,12 +24,7 @@ type Action = (context: CtlContext) => Promise<void>;
 function command(act: (action: Action) => void): Command {
   const ctl = new Command('holdfast ctl')
     .description('Asks the controller, or tells it what to do. Data goes to stdout, everything else to stderr.')
-    .option(
-      '--api <urls>',
-      'the controllers, separated by commas; also from HOLDFAST_API',
-      apiUrls,
-      apiUrls(process.env['HOLDFAST_API'] ?? 'http://127.0.0.1:9379'),
-    )
+    .option('--api <urls>', 'the controllers, separated by commas; also from HOLDFAST_API', apiUrls, defaultApis())
     .option('--namespace <name>', 'namespace of the cluster', 'holdfast')
     .option('--cluster <name>', 'the cluster', 'local')
     .option('--output <form>', 'table or json', oneOf('table', 'json'), 'table')
@@ -56,6 +51,18 @@ function command(act: (action: Action) => void): Command {
   addChanges(sub, act);
   addRollback(sub, act);
   return ctl;
+}
+
+function defaultApis(): readonly string[] {
+  try {
+    return apiUrls(process.env['HOLDFAST_API'] ?? 'http://127.0.0.1:9379');
+  } catch (error) {
+    throw new FatalError(
+      `HOLDFAST_API is ${process.env['HOLDFAST_API']}: ${messageOf(error)}`,
+      exitStatus.usage,
+      error,
+    );
+  }
 }
 
 function addChanges(sub: (name: string, description: string) => Command, act: (action: Action) => void): void {
