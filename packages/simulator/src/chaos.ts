@@ -38,6 +38,7 @@ export class Chaos {
       [1, (): void => this.#fillDisk()],
       [0.7, (): void => this.#changeLease()],
       [1, (): void => this.#stepWalls()],
+      [1.5, (): void => this.#force()],
       [2, (): void => this.#flush()],
     ];
     // Each run has its own kind of bad luck, so that rare combinations come up often in some runs.
@@ -94,14 +95,19 @@ export class Chaos {
     const { dice, network, cluster } = this.#world;
     const master = this.#victim();
     const minority = new Set([master.machine.host]);
-    for (const { machine } of this.#seats) if (this.#seats.length > 1 && dice.chance(0.3)) minority.add(machine.host);
-    for (const { machine } of cluster.nodes) if (dice.chance(0.15)) minority.add(machine.host);
+    const leader = this.#seats.find(({ process }) => process?.isLeading === true);
+    const others = this.#seats.filter((seat) => seat !== leader);
+    const style = dice.below(3);
+    if (style === 0) for (const { machine } of others) minority.add(machine.host);
+    else if (style === 1 && others.length > 0) minority.add(dice.pick(others).machine.host);
+    for (const { machine } of cluster.nodes) if (dice.chance(0.1)) minority.add(machine.host);
     const front = cluster.balancer.lane.machine.host;
     const hosts = [...Array(network.hostCount).keys()].filter((host) => host !== front);
     const ways = hosts.flatMap((a) => hosts.filter((b) => minority.has(a) !== minority.has(b)).map((b) => [a, b] as const));
     this.#world.note('network', () => `splits off ${[...minority].map((host) => network.nameOf(host)).join(' ')}`);
     for (const [from, to] of ways) network.cut(from, to);
-    this.#until(dice.between(500, 2800), () => {
+    if (dice.chance(0.35)) this.#until(dice.between(20, 600), () => this.#operate('failover'));
+    this.#until(dice.between(500, 3500), () => {
       this.#world.note('network', 'is whole again');
       for (const [from, to] of ways) network.mend(from, to);
     });
@@ -198,7 +204,8 @@ export class Chaos {
   #operate(kind: Operation['kind']): void {
     const { dice, cluster } = this.#world;
     const leader = this.#seats.find(({ process }) => process?.isLeading === true)?.process;
-    if (leader === undefined) return;
+    // What was lost on an operator's word is not held against clocks that are wrong.
+    if (leader === undefined || (kind === 'accept-data-loss' && cluster.options.clocksFreeze)) return;
     const shard = dice.below(cluster.options.shards);
     const nodes = cluster.nodes.filter((node) => node.shard === shard);
     const preferredId = dice.chance(0.6) ? dice.pick(nodes).id : undefined;
@@ -252,9 +259,13 @@ export class Chaos {
       this.#world.note('store', 'answers nobody');
       return cluster.store.outage(durationMs);
     }
-    this.#world.note('store', 'loses its answers');
-    cluster.store.unknownShare = dice.pick([0.3, 1]);
-    this.#until(dice.between(50, 1000), () => (cluster.store.unknownShare = 0));
+    this.#world.note('store', 'loses answers and delays requests');
+    cluster.store.unknownShare = dice.pick([0, 0.3, 1]);
+    cluster.store.lateShare = dice.pick([0, 0.3, 0.6]);
+    this.#until(dice.between(50, 2000), () => {
+      cluster.store.unknownShare = 0;
+      cluster.store.lateShare = 0;
+    });
   }
 
   #fillDisk(): void {
@@ -279,6 +290,16 @@ export class Chaos {
   #stepWalls(): void {
     const { dice, cluster } = this.#world;
     for (const { machine } of [...cluster.nodes, ...this.#seats]) machine.stepWall(dice.between(-5000, 5000));
+  }
+
+  /** A hand from outside: SETNODES FORCE with a topology of former times. */
+  #force(): void {
+    const { dice, cluster } = this.#world;
+    const former = cluster.topologies;
+    if (former.length === 0) return;
+    const topology = dice.pick(former);
+    for (const node of cluster.nodes)
+      if (dice.chance(0.5)) node.process?.main.deliver(() => node.forceTopology(topology));
   }
 
   #flush(): void {

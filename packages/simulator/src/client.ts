@@ -44,6 +44,7 @@ export class Client implements ClientEnd, StreamEnd {
   readonly #open = new Map<number, OpenCommand>();
   #written = 0;
   #isStopped = false;
+  #writesMore = false;
 
   constructor(world: World, { machine, history, habits }: { machine: Machine; history: History; habits: ClientHabits }) {
     this.#world = world;
@@ -51,6 +52,11 @@ export class Client implements ClientEnd, StreamEnd {
     this.#history = history;
     this.habits = habits;
     this.#next();
+  }
+
+  /** Recovery is measured by writes. */
+  writeMore(): void {
+    this.#writesMore = true;
   }
 
   /** Nothing new is asked. */
@@ -99,7 +105,8 @@ export class Client implements ClientEnd, StreamEnd {
 
   #send(key: string, shard: number): void {
     const { dice, nowMs, judge } = this.#world;
-    const isWrite = !this.habits.isReadonly && dice.chance(this.habits.writeShare);
+    const share = this.#writesMore ? Math.max(0.4, this.habits.writeShare) : this.habits.writeShare;
+    const isWrite = !this.habits.isReadonly && dice.chance(share);
     const command: Command = {
       id: ++commandId,
       kind: isWrite ? 'set' : dice.chance(0.02) ? 'ping' : 'get',

@@ -35,6 +35,8 @@ export interface Cluster {
   readonly nodes: SimNode[];
   readonly store: Store;
   readonly balancer: Balancer;
+  /** Every topology any node ever took. */
+  readonly topologies: { readonly payload: string; readonly version: number }[];
   nodeById(id: string): SimNode | undefined;
 }
 

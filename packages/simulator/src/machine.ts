@@ -15,7 +15,7 @@ export class Machine implements Clock {
   /** Number in the network. */
   readonly host: number;
   readonly #world: World;
-  readonly #rawRate: number;
+  #rawRate: number;
   #rawOffsetMs: number;
   readonly slewRate: number;
   #wallOffsetMs: number;
@@ -48,6 +48,12 @@ export class Machine implements Clock {
 
   wallMs(): number {
     return Math.floor(this.#wallOffsetMs + this.#world.nowMs * this.slewRate);
+  }
+
+  /** From now on the lease clock is wrong. */
+  spoilClock(rate: number): void {
+    this.#rawOffsetMs += this.#world.nowMs * (this.#rawRate - rate);
+    this.#rawRate = rate;
   }
 
   /** The lease clock missed `ms` of true time. */

@@ -52,6 +52,8 @@ export class FollowerEnd implements StreamEnd {
       this.nodeId = request.nodeId;
       this.#attachedLog = request.logId;
       this.#countsIn = verdict.counts ? keeper.record.epoch : undefined;
+      if (verdict.counts && node.world.switches.ackOwnEpoch)
+        this.#process.inSync.attached(request.nodeId, request.logId, request.outline.latestSequence);
     }
     node.note(() => `answers ATTACH of ${node.world.nameOf(request.nodeId)}: ${formatAttachReply(verdict)}`);
     this.#answer(formatAttachReply(verdict));

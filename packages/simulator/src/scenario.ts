@@ -111,6 +111,7 @@ class Scenario {
     for (const seat of this.seats) seat.start();
     for (const habits of this.#drawClients()) this.clients.push(new Client(world, { machine: front, history: this.history, habits }));
     this.#chaos = new Chaos(world, this.seats);
+    if (settings.clocksFreeze && world.dice.chance(0.6)) for (const { machine } of nodes) machine.spoilClock(world.dice.pick([1, 0.5, 0.3]));
   }
 
   #makeNodes(): SimNode[] {
@@ -151,6 +152,7 @@ class Scenario {
       nodes,
       store: new Store(this.world, storeMachine, { isEmbedded: settings.controllers === 1, state }),
       balancer,
+      topologies: [],
       nodeById: (id) => byId.get(id),
     };
   }
@@ -198,9 +200,9 @@ class Scenario {
     const sets = isTwo ? keys : [[...(keys[0] ?? []), ...(keys[2] ?? []).slice(0, 1)]];
     // One client by the balancer for each group of keys: it is what recovery is measured by.
     const habits = sets.map((set, i) => this.#drawClient(`client${i}`, set, undefined));
-    const extra = isTwo ? 1 + dice.below(2) : 2 + dice.below(2);
+    const extra = isTwo ? 1 + dice.below(2) : 1 + dice.below(3);
     for (let i = 0; i < extra; i++) {
-      const isDirect = dice.chance(0.35);
+      const isDirect = dice.chance(0.5);
       // Often the first master: a pool that never learned of another.
       const direct = !isDirect ? undefined : dice.chance(0.5) ? cluster.nodes[0] : dice.pick(cluster.nodes);
       habits.push(this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct));
@@ -214,7 +216,7 @@ class Scenario {
     const { dice } = this.world;
     const depth = dice.pick([1, 1, 3]);
     const isPool = direct !== undefined;
-    const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.06) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
+    const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.02) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
     return { name, keys, writeShare, depth, thinkMs: dice.pick([12, 35]), direct, isReadonly: false };
   }
 
@@ -242,6 +244,7 @@ class Scenario {
     const { world, judge } = this;
     const healedMs = world.nowMs;
     const isBack = (): boolean => judge.lastAckMs.every((ackMs) => ackMs > healedMs);
+    for (const client of this.clients) client.writeMore();
     world.runUntil(healedMs + recoveryMs, isBack);
     if (!isBack()) {
       const shard = judge.lastAckMs.findIndex((ackMs) => ackMs <= healedMs);

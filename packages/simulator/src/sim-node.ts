@@ -91,12 +91,20 @@ export class SimNode {
   setTopology(payload: string, version: number): LeaseAnswer {
     const verdict = judgeVersion(versionOf(this.disk.topology?.version ?? -1), versionOf(version), false);
     if (verdict === 'refuse') return { kind: 'refused', error: 'ERR Invalid version of cluster' };
-    if (verdict === 'apply') {
-      this.disk.topology = { payload, version };
-      this.note(() => `has topology ${version}`);
-      this.process?.topologyChanged();
-    }
+    if (verdict === 'apply') this.#takeTopology({ payload, version });
     return { kind: 'ok' };
+  }
+
+  /** SETNODES FORCE: versions do not matter. An unarmed node would be whatever it says. */
+  forceTopology(topology: { readonly payload: string; readonly version: number }): void {
+    if (this.process?.keeper.armed === true) this.#takeTopology(topology);
+  }
+
+  #takeTopology(topology: { readonly payload: string; readonly version: number }): void {
+    this.disk.topology = topology;
+    this.world.cluster.topologies.push(topology);
+    this.note(() => `has topology ${topology.version}`);
+    this.process?.topologyChanged();
   }
 
   /** kill -9. */

@@ -73,6 +73,8 @@ export class Store {
   #outUntilMs = 0;
   /** Share of answers that are lost after the transaction was applied. */
   unknownShare = 0;
+  /** Share of requests that arrive long after they were sent. */
+  lateShare = 0;
   readonly #watchers = new Set<StoreWatcher>();
   /** Called after each applied change. */
   onChange: (before: StoreState, after: StoreState, name: string) => void = () => undefined;
@@ -106,6 +108,7 @@ export class Store {
   heal(): void {
     this.#outUntilMs = 0;
     this.unknownShare = 0;
+    this.lateShare = 0;
   }
 
   /** A controller that starts: reads the present state and gets every later one. */
@@ -185,7 +188,8 @@ export class Store {
       this.#world.after(network.hopMs(), () => lane.deliver(() => finish(outcome, state)));
     };
     if (network.isCut(lane.machine.host, this.machine.host)) return;
-    this.#world.after(network.hopMs() + dice.between(0.1, this.#isEmbedded ? 2 : 4), arrive);
+    const lateMs = this.lateShare > 0 && dice.chance(this.lateShare) ? dice.between(50, 1500) : 0;
+    this.#world.after(lateMs + network.hopMs() + dice.between(0.1, this.#isEmbedded ? 2 : 4), arrive);
   }
 
   #tell(watcher: StoreWatcher): void {

@@ -18,6 +18,7 @@ export interface Switches {
   readonly leaseBeforeCut: boolean;
   readonly keylessPasses: boolean;
   readonly hotCachePromoted: boolean;
+  readonly ackOwnEpoch: boolean;
 }
 
 export const noSwitches: Switches = {
@@ -28,6 +29,7 @@ export const noSwitches: Switches = {
   leaseBeforeCut: false,
   keylessPasses: false,
   hotCachePromoted: false,
+  ackOwnEpoch: false,
 };
 
 /** A promise that does not hold; ends the run. */
