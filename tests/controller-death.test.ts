@@ -14,6 +14,8 @@ test(
     const writes = new AcknowledgedWrites(before.lb_address);
     t.after(() => writes.stop());
     await writes.more(500);
+    // A replica that was slow for a moment has left the in-sync replicas, and could not take over.
+    await cluster.whole();
     const master = before.nodes.find(({ role }) => role === 'master') ?? assert.fail();
     process.kill(await cluster.pidOf(master.addr), 'SIGSTOP');
     const controller = cluster.pidOfFolder('controller');

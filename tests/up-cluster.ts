@@ -116,12 +116,6 @@ export class UpCluster {
     return eventually(() => this.#fetchStatus());
   }
 
-  /** Kinds of all events so far, oldest first. */
-  async eventKinds(): Promise<string[]> {
-    const { events } = await eventually(() => this.#fetch<{ events: { kind: string }[] }>('events?limit=1000'));
-    return events.map(({ kind }) => kind);
-  }
-
   /** Pid of the process that keeps its things in this folder of the cluster's directory: `controller-2`, `etcd`, … */
   pidOfFolder(name: string): number {
     const folder = join(this.directory, name);
@@ -142,12 +136,17 @@ export class UpCluster {
     return shard;
   }
 
-  /** Waits until the only shard's record has `epoch`, and returns what was seen then; asked as fast as it is answered. */
+  /**
+   * Waits until the only shard's record has `epoch`, and returns what was seen then; asked as fast as it is answered.
+   * @throws when nobody can take over: what is waited for will not come.
+   */
   async inFailover(epoch: number): Promise<StatusShard> {
     for (;;) {
       const shard = (await this.#fetchStatus())?.shards[0];
       if (shard !== undefined && shard.epoch >= epoch) return shard;
-      await new Promise((resolve) => setImmediate(resolve));
+      const events = await this.#fetch<{ events: { kind: string; message: string }[] }>('events?limit=3');
+      const waits = events?.events.find(({ kind }) => kind === 'failover-waits');
+      if (waits !== undefined) throw new Error(`no failover: ${waits.message}\n${this.#log()}`);
     }
   }
 
