@@ -23,7 +23,8 @@ export class Chaos {
     this.#strikes = [
       [4, (): void => this.#stopNode()],
       [3, (): void => this.#hang()],
-      [3, (): void => this.#split()],
+      [4, (): void => this.#split()],
+      [2, (): void => this.#flap()],
       [3, (): void => this.#stallNode()],
       [4, (): void => this.#killNode()],
       [2, (): void => this.#powerOff()],
@@ -74,6 +75,26 @@ export class Chaos {
     this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(900, 2500)]), () => this.#resume(node));
   }
 
+  /** A replica that comes and goes while the store is slow: proposals about it overtake each other. */
+  #flap(): void {
+    const { dice, cluster } = this.#world;
+    const masters = cluster.store.state.shards.map(({ masterId }) => masterId);
+    const replicas = cluster.nodes.filter(({ id, process }) => process !== undefined && !masters.includes(id));
+    if (replicas.length === 0) return;
+    const node = dice.pick(replicas);
+    node.kill();
+    const backMs = dice.between(50, 400);
+    this.#until(backMs, () => node.start());
+    this.#world.note('store', 'is slow');
+    this.#until(backMs, () => (cluster.store.lateShare = 0.5));
+    const againMs = backMs + dice.between(120, 500);
+    this.#until(againMs, () => node.process !== undefined && node.kill());
+    this.#until(againMs + dice.between(500, 1500), () => {
+      node.start();
+      cluster.store.lateShare = 0;
+    });
+  }
+
   /** The master stands still for longer than its lease, and what controllers say reaches it late or not at all. */
   #hang(): void {
     const { dice, network } = this.#world;
@@ -106,8 +127,8 @@ export class Chaos {
     const ways = hosts.flatMap((a) => hosts.filter((b) => minority.has(a) !== minority.has(b)).map((b) => [a, b] as const));
     this.#world.note('network', () => `splits off ${[...minority].map((host) => network.nameOf(host)).join(' ')}`);
     for (const [from, to] of ways) network.cut(from, to);
-    if (dice.chance(0.35)) this.#until(dice.between(20, 600), () => this.#operate('failover'));
-    this.#until(dice.between(500, 3500), () => {
+    if (dice.chance(0.45)) this.#until(dice.between(20, 600), () => this.#operate('failover'));
+    this.#until(dice.between(600, 4000), () => {
       this.#world.note('network', 'is whole again');
       for (const [from, to] of ways) network.mend(from, to);
     });

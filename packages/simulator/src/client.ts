@@ -54,9 +54,9 @@ export class Client implements ClientEnd, StreamEnd {
     this.#next();
   }
 
-  /** Recovery is measured by writes. */
-  writeMore(): void {
-    this.#writesMore = true;
+  /** There must be something to lose at the beginning, and recovery is measured by writes. */
+  writeMore(isWanted: boolean): void {
+    this.#writesMore = isWanted;
   }
 
   /** Nothing new is asked. */

@@ -148,7 +148,7 @@ export const faults: readonly Fault[] = [
     { importServes: true },
   ),
   shipped(
-    { name: 'rearm-after-resign', breaks: 'after RESIGN the lease of the resigned epoch still counts', expects: 'S1 S3', bound: 1000 },
+    { name: 'rearm-after-resign', breaks: 'after RESIGN the lease of the resigned epoch still counts', expects: 'S1 S3 L1', bound: 1000 },
     [
       node('lease/lease-keeper.ts'),
       '    this.#save(judged.record);\n    this.#voidDeadline();\n    this.#awaitHandover();',

@@ -42,6 +42,7 @@ export class NodeWatch {
   #isAgainWanted = false;
   #attachedMs: number | undefined;
   #lapsedSinceMs: number | undefined;
+  #lapsedEpoch = 0;
   /** A push of records is under way. */
   isBusy = false;
 
@@ -112,8 +113,11 @@ export class NodeWatch {
     if (reply === undefined) return;
     this.reply = reply;
     this.repliedMs = arrivedMs;
-    if (reply.role !== 'master' || reply.leaseRemainingMs > 0) this.#lapsedSinceMs = undefined;
-    else this.#lapsedSinceMs ??= arrivedMs;
+    // A lease belongs to its epoch: what lapsed in the one before says nothing of this one.
+    if (reply.role !== 'master' || reply.leaseRemainingMs > 0 || reply.epoch !== this.#lapsedEpoch)
+      this.#lapsedSinceMs = undefined;
+    this.#lapsedEpoch = reply.epoch;
+    if (reply.role === 'master' && reply.leaseRemainingMs <= 0) this.#lapsedSinceMs ??= arrivedMs;
     if (reply.role === 'master' || reply.masterLinkStatus === 'up') this.#attachedMs = arrivedMs;
     this.#step('reply');
     this.#host.onReply(this, arrivedMs);

@@ -280,8 +280,13 @@ export class ReplicaLink implements StreamEnd {
     });
   }
 
+  /** A step that writes files; on a full disk the node stays out of service until there is room. */
   #later(fromMs: number, toMs: number, run: () => void): void {
-    this.#world.after(this.#world.dice.between(fromMs, toMs), () => this.lane.deliver(run));
+    const step = (): void => {
+      if (this.#process.node.disk.isFull) this.#later(30, 60, run);
+      else run();
+    };
+    this.#world.after(this.#world.dice.between(fromMs, toMs), () => this.lane.deliver(step));
   }
 
   #loadingChanged(): void {

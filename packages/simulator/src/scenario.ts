@@ -135,7 +135,7 @@ class Scenario {
       bindingsRevision: 1,
       withheld: new Map(),
       observed: new Map(),
-      leaseMs,
+      leaseMs: this.world.dice.chance(0.25) ? 400 : leaseMs,
       job: undefined,
     };
     return {
@@ -216,14 +216,16 @@ class Scenario {
     const { dice } = this.world;
     const depth = dice.pick([1, 1, 3]);
     const isPool = direct !== undefined;
-    const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.02) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
+    const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.006) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
     return { name, keys, writeShare, depth, thinkMs: dice.pick([12, 35]), direct, isReadonly: false };
   }
 
   run(): void {
     const { world } = this;
     const { dice } = world;
+    for (const client of this.clients) client.writeMore(true);
     world.runUntil(700);
+    for (const client of this.clients) client.writeMore(false);
     const untilMs = 700 + dice.between(2000, 6000);
     while (world.nowMs < untilMs) {
       this.#chaos.strike();
@@ -244,7 +246,7 @@ class Scenario {
     const { world, judge } = this;
     const healedMs = world.nowMs;
     const isBack = (): boolean => judge.lastAckMs.every((ackMs) => ackMs > healedMs);
-    for (const client of this.clients) client.writeMore();
+    for (const client of this.clients) client.writeMore(true);
     world.runUntil(healedMs + recoveryMs, isBack);
     if (!isBack()) {
       const shard = judge.lastAckMs.findIndex((ackMs) => ackMs <= healedMs);
