@@ -197,7 +197,7 @@ test('a master that a majority does not hear is replaced though one controller s
   const world = await clusterAtWork();
   world.partition(first, node(world, 0));
   world.partition(second, node(world, 0));
-  await world.until('b is master', 2100, () => node(world, 1).isBelieved);
+  await world.until('b is master', 1300, () => node(world, 1).isBelieved);
   await world.run(500);
   assert.equal(node(world, 0).isBelieved, false);
   assert.deepEqual(world.violations, []);

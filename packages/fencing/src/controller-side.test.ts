@@ -58,6 +58,10 @@ test('the leader waits for the longest promise of a majority, and not before it 
   assert.equal(promisesEndMs([first, first], three), undefined, 'one controller asked twice is one');
   assert.equal(promisesEndMs([first, { ...second, controllerId: 'controller9' }], three), undefined, 'a stranger');
   assert.equal(promisesEndMs([first, second], three), 900);
+  const third = { controllerId: 'controller2', promiseEndsMs: 5000 };
+  assert.equal(promisesEndMs([first, second, third], three), 900, 'one whose promise runs on is no majority');
+  assert.equal(promisesEndMs([first, third], three), 5000);
+  assert.equal(promisesEndMs([{ ...first, promiseEndsMs: 950 }, first, second], three), 950, 'its later answer counts');
   assert.equal(promisesEndMs([{ controllerId: '', promiseEndsMs: 700 }], []), 700);
 });
 

@@ -85,9 +85,10 @@ export interface WithholdAnswer {
 }
 
 /**
- * When every lease of the withheld epochs has surely ended: the longest promise among the answers, once a majority of
- * `controllers` answered; `undefined` before that. Any majority of grants shares a controller with any majority of
- * answers, and that controller's promise is waited for.
+ * When every lease of the withheld epochs has surely ended: the instant by which the promises of a majority of
+ * `controllers` have; `undefined` until a majority answered. A lease needs a majority whose promises still run, and any
+ * two majorities share a controller. So an answer that comes late, or from a controller that heard the old master longer
+ * than the others, delays nobody as long as a majority does without it.
  */
 export function promisesEndMs(answers: readonly WithholdAnswer[], controllers: readonly string[]): number | undefined {
   const counted = controllers.length === 0 ? [''] : controllers;
@@ -95,6 +96,6 @@ export function promisesEndMs(answers: readonly WithholdAnswer[], controllers: r
   for (const { controllerId, promiseEndsMs } of answers) {
     if (counted.includes(controllerId)) ends.set(controllerId, Math.max(ends.get(controllerId) ?? 0, promiseEndsMs));
   }
-  if (ends.size <= counted.length / 2) return undefined;
-  return Math.max(...ends.values());
+  const majority = Math.floor(counted.length / 2) + 1;
+  return [...ends.values()].sort((a, b) => a - b)[majority - 1];
 }
