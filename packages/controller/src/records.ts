@@ -175,6 +175,7 @@ const shardSchema: z.ZodType<ShardRecord> = z.object({
       cause: z.string(),
       fromMasterId: z.string(),
       fromEpoch: whole,
+      fromLeaseMs: whole.optional(),
       startedAtMs: whole,
       announced: z.boolean(),
     })

@@ -116,6 +116,7 @@ export {
   checkShardRecord,
   checkShardSuccession,
   finish,
+  longestLeaseMs,
   publishedMasterId,
   shardMessageOf,
   takeEpoch,

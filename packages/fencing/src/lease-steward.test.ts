@@ -12,7 +12,7 @@ import {
   type HeartbeatFacts,
   type Steward,
 } from './lease-steward.ts';
-import { takeEpoch, type ShardRecord } from './shard-record.ts';
+import { announce, finish, takeEpoch, type ShardRecord } from './shard-record.ts';
 import { nodeIdOf, processIdOf, shardMessage, viewOf } from './testing/samples.ts';
 import { fenceTimes } from './times.ts';
 
@@ -118,4 +118,23 @@ test('the leader counts an answer from its arrival, plus a hundredth, and waits 
   assert.equal(promisesEndMs(answers, controllers), undefined);
   answers.push(countWithheld('controller3', { epoch: 3, remainingMs: 100 }, 20_100));
   assert.equal(promisesEndMs(answers, controllers), 20_505);
+});
+
+test('a controller that starts in a transition waits for the longer lease of the epoch before', () => {
+  const first: ShardRecord = { ...shardMessage({ epoch: 1, leaseMs: 1000 }), transition: null, changedAtMs: 0 };
+  const taken = takeEpoch(first, {
+    kind: 'failover',
+    cause: 'operator',
+    masterId: nodeIdOf('b'),
+    processId: processIdOf('b'),
+    isr: [],
+    leaseMs: 400,
+    wallMs: 0,
+  });
+  assert.equal(withholdAnswer(startSteward(5000, taken), 1, 5000).answer.remainingMs, 1010);
+  // Also when the candidate was lost, and the epoch after it is being brought about.
+  const again = takeEpoch(taken, { ...taken, kind: 'failover', cause: 'lost', leaseMs: 400, wallMs: 0 });
+  assert.equal(withholdAnswer(startSteward(5000, again), 2, 5000).answer.remainingMs, 1010);
+  const done = finish(announce(again), 0);
+  assert.equal(withholdAnswer(startSteward(5000, done), 3, 5000).answer.remainingMs, 404);
 });

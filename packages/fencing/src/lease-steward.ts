@@ -17,7 +17,7 @@ import {
   type Grantor,
   type WithholdAnswer,
 } from './lease-grantor.ts';
-import type { ShardRecord } from './shard-record.ts';
+import { longestLeaseMs, type ShardRecord } from './shard-record.ts';
 import type { FenceTimes } from './times.ts';
 
 export interface Steward {
@@ -29,7 +29,7 @@ export interface Steward {
  * @param record `undefined` while the shard has none: then nobody before promised anything.
  */
 export function startSteward(nowMs: number, record: ShardRecord | undefined): Steward {
-  const started: Steward = { grantor: startGrantor(nowMs, record?.leaseMs ?? 0) };
+  const started: Steward = { grantor: startGrantor(nowMs, record === undefined ? 0 : longestLeaseMs(record)) };
   return record === undefined ? started : noteRecord(started, record);
 }
 

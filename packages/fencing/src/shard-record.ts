@@ -18,6 +18,11 @@ export interface Transition {
   readonly fromMasterId: string;
   /** Its epoch; 0 for none. */
   readonly fromEpoch: number;
+  /**
+   * The longest lease of any former epoch that nobody is known to have outlived yet; absent in records of before it was
+   * kept. A controller that starts now waits for it: the new epoch's lease may be shorter.
+   */
+  readonly fromLeaseMs?: number | undefined;
   /** Unix time at which the epoch was taken. */
   readonly startedAtMs: number;
   /** Topology version and bindings of the store already name the new master. */
@@ -64,6 +69,7 @@ export function takeEpoch(record: ShardRecord, next: NewEpoch): ShardRecord {
       cause: next.cause,
       fromMasterId: publishedMasterId(record),
       fromEpoch: record.epoch,
+      fromLeaseMs: longestLeaseMs(record),
       startedAtMs: next.wallMs,
       announced: false,
     },
@@ -71,6 +77,14 @@ export function takeEpoch(record: ShardRecord, next: NewEpoch): ShardRecord {
   };
   checkShardSuccession(record, taken);
   return taken;
+}
+
+/**
+ * The longest lease that anybody may have granted and that may still run: the epoch's own, and while its transition is
+ * under way those of the epochs before (several, when candidates were lost).
+ */
+export function longestLeaseMs({ leaseMs, transition }: Pick<ShardRecord, 'leaseMs' | 'transition'>): number {
+  return Math.max(leaseMs, transition?.fromLeaseMs ?? 0);
 }
 
 /** The record whose topology and bindings follow; committed together with them. */

@@ -25,6 +25,7 @@ export class Chaos {
       [3, (): void => this.#hang()],
       [4, (): void => this.#split()],
       [2, (): void => this.#flap()],
+      [2, (): void => this.#fade()],
       [3, (): void => this.#stallNode()],
       [4, (): void => this.#killNode()],
       [2, (): void => this.#powerOff()],
@@ -95,6 +96,31 @@ export class Chaos {
     });
   }
 
+  /** The leader loses the master first, the other controllers a while later; clients hear it all the time. */
+  #fade(): void {
+    const { dice } = this.#world;
+    const node = this.#victim();
+    const host = node.machine.host;
+    const leader = this.#seats.find(({ process }) => process?.isLeading === true);
+    const seats = [...this.#seats].sort((a, b) => Number(b === leader) - Number(a === leader));
+    const lastMs = dice.between(300, 1600);
+    const endMs = lastMs + dice.between(900, 2200);
+    this.#world.note('network', () => `lets ${node.name} fade from the controllers`);
+    seats.forEach(({ machine }, index) => {
+      this.#until(index === 0 ? 0 : lastMs, () => this.#cutFor(machine.host, host, endMs - (index === 0 ? 0 : lastMs)));
+    });
+  }
+
+  #cutFor(a: number, b: number, ms: number): void {
+    const { network } = this.#world;
+    network.cut(a, b);
+    network.cut(b, a);
+    this.#until(ms, () => {
+      network.mend(a, b);
+      network.mend(b, a);
+    });
+  }
+
   /** The master stands still for longer than its lease, and what controllers say reaches it late or not at all. */
   #hang(): void {
     const { dice, network } = this.#world;
@@ -127,8 +153,8 @@ export class Chaos {
     const ways = hosts.flatMap((a) => hosts.filter((b) => minority.has(a) !== minority.has(b)).map((b) => [a, b] as const));
     this.#world.note('network', () => `splits off ${[...minority].map((host) => network.nameOf(host)).join(' ')}`);
     for (const [from, to] of ways) network.cut(from, to);
-    if (dice.chance(0.45)) this.#until(dice.between(20, 600), () => this.#operate('failover'));
-    this.#until(dice.between(600, 4000), () => {
+    if (dice.chance(0.5)) this.#until(dice.between(20, 400), () => this.#operate('failover'));
+    this.#until(dice.chance(0.6) ? dice.between(1500, 3500) : dice.between(300, 1500), () => {
       this.#world.note('network', 'is whole again');
       for (const [from, to] of ways) network.mend(from, to);
     });

@@ -66,7 +66,7 @@ export const faults: readonly Fault[] = [
   ),
   shipped(
     { name: 'no-withhold', breaks: 'a leader waits for its own promises alone, not until a majority withholds', expects: 'S1 S3', bound: 1000 },
-    [fencing('lease-grantor.ts'), 'if (ends.size <= counted.length / 2) return undefined;', 'if (ends.size === 0) return undefined;'],
+    [fencing('lease-grantor.ts'), 'const majority = Math.floor(counted.length / 2) + 1;', 'const majority = 1;'],
   ),
   shipped(
     { name: 'promote-any', breaks: 'any node that answers may be promoted', expects: 'S1 S2 S3', bound: 1000 },
@@ -171,7 +171,7 @@ export const faults: readonly Fault[] = [
   ),
   shipped(
     { name: 'shorter-lease-ms', breaks: 'after the lease was shortened a new leader waits for the shorter one', expects: 'S1 S3', bound: 1000 },
-    [fencing('lease-steward.ts'), 'startGrantor(nowMs, record?.leaseMs ?? 0)', 'startGrantor(nowMs, Math.min(record?.leaseMs ?? 0, 100))'],
+    [fencing('lease-steward.ts'), 'record === undefined ? 0 : longestLeaseMs(record)', 'record?.leaseMs ?? 0'],
   ),
   shipped(
     { name: 'epoch-not-persisted', breaks: 'the fence record is not written to disk', expects: 'S1 S3 S4', bound: 1000 },

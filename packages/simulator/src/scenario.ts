@@ -59,7 +59,7 @@ export function runSeed(options: RunOptions): RunResult {
 
 function drawSettings(world: World): ClusterSettings {
   const { dice } = world;
-  const controllers = dice.chance(0.4) ? 3 : 1;
+  const controllers = dice.chance(0.45) ? 3 : 1;
   const shards = dice.chance(0.15) ? 2 : 1;
   const nodesPerShard = dice.chance(0.6) ? 3 : 2;
   const clocksFreeze = dice.chance(0.25);
@@ -202,7 +202,7 @@ class Scenario {
     const habits = sets.map((set, i) => this.#drawClient(`client${i}`, set, undefined));
     const extra = isTwo ? 1 + dice.below(2) : 1 + dice.below(3);
     for (let i = 0; i < extra; i++) {
-      const isDirect = dice.chance(0.5);
+      const isDirect = dice.chance(0.6);
       // Often the first master: a pool that never learned of another.
       const direct = !isDirect ? undefined : dice.chance(0.5) ? cluster.nodes[0] : dice.pick(cluster.nodes);
       habits.push(this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct));
