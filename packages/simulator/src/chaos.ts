@@ -13,6 +13,7 @@ export class Chaos {
   readonly #strikes: readonly (readonly [weight: number, strike: Strike])[];
   readonly #weights: readonly number[];
   #isHealed = false;
+  #isAimed = false;
   /** Processes whose machine's lease clock stands still with them, since when. */
   readonly #frozenSince = new Map<unknown, number>();
 
@@ -24,8 +25,8 @@ export class Chaos {
       [4, (): void => this.#stopNode()],
       [3, (): void => this.#hang()],
       [4, (): void => this.#split()],
-      [2, (): void => this.#flap()],
-      [2, (): void => this.#fade()],
+      [3, (): void => this.#flap()],
+      [4, (): void => this.#fade()],
       [3, (): void => this.#stallNode()],
       [4, (): void => this.#killNode()],
       [2, (): void => this.#powerOff()],
@@ -52,6 +53,14 @@ export class Chaos {
     this.#strikes[index]?.[1]();
   }
 
+  /** One classic misfortune of the master, in one of its many ways. */
+  tell(): void {
+    const { dice } = this.#world;
+    this.#isAimed = true;
+    const stories = [(): void => this.#fade(), (): void => this.#split(), (): void => this.#hang(), (): void => this.#flap()];
+    (stories[dice.weighted([3, 4, 2, 2])] as Strike)();
+  }
+
   /** Later, unless everything has healed meanwhile by itself. */
   #until(ms: number, run: () => void): void {
     this.#world.after(ms, () => {
@@ -63,7 +72,7 @@ export class Chaos {
   #victim(): SimNode {
     const { dice, cluster } = this.#world;
     const masters = cluster.store.state.shards.map(({ masterId }) => masterId);
-    const aimed = dice.chance(0.55) ? cluster.nodes.filter(({ id }) => masters.includes(id)) : cluster.nodes;
+    const aimed = this.#isAimed || dice.chance(0.55) ? cluster.nodes.filter(({ id }) => masters.includes(id)) : cluster.nodes;
     return dice.pick(aimed.length > 0 ? aimed : cluster.nodes);
   }
 
@@ -106,6 +115,7 @@ export class Chaos {
     const lastMs = dice.between(300, 1600);
     const endMs = lastMs + dice.between(900, 2200);
     this.#world.note('network', () => `lets ${node.name} fade from the controllers`);
+    if (dice.chance(0.5)) this.#until(lastMs + dice.between(800, 1600), () => this.#force());
     seats.forEach(({ machine }, index) => {
       this.#until(index === 0 ? 0 : lastMs, () => this.#cutFor(machine.host, host, endMs - (index === 0 ? 0 : lastMs)));
     });
@@ -144,7 +154,7 @@ export class Chaos {
     const minority = new Set([master.machine.host]);
     const leader = this.#seats.find(({ process }) => process?.isLeading === true);
     const others = this.#seats.filter((seat) => seat !== leader);
-    const style = dice.below(3);
+    const style = dice.weighted([2, 3, 2]);
     if (style === 0) for (const { machine } of others) minority.add(machine.host);
     else if (style === 1 && others.length > 0) minority.add(dice.pick(others).machine.host);
     for (const { machine } of cluster.nodes) if (dice.chance(0.1)) minority.add(machine.host);

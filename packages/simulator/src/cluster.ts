@@ -20,6 +20,8 @@ export interface ClusterSettings {
   readonly clocksFreeze: boolean;
   /** nodes.conf survives a restart (`persist-cluster-nodes-enabled`). */
   readonly keepsTopology: boolean;
+  /** One misfortune of the classic kind to a quiet cluster, in place of many at random. */
+  readonly isStory: boolean;
   /** Few writes: what a deposed master may still say is then mostly reads, which wait for nobody. */
   readonly isReadMostly: boolean;
   /** After so long without progress of its main loop a node's control thread renews nothing. */

@@ -28,7 +28,7 @@ export class Machine implements Clock {
     this.host = world.network.addHost(name);
     this.#rawRate = 1 + dice.between(-0.004, 0.004);
     this.#rawOffsetMs = dice.between(1000, 1_000_000);
-    this.slewRate = 1 + dice.pick([-0.09, 0.09, dice.between(-0.09, 0.09)]);
+    this.slewRate = 1 + dice.pick([-0.09, -0.09, 0.09, 0.09, dice.between(-0.09, 0.09)]);
     this.#wallOffsetMs = 1_700_000_000_000 + dice.between(-3000, 3000);
   }
 

@@ -59,10 +59,11 @@ export function runSeed(options: RunOptions): RunResult {
 
 function drawSettings(world: World): ClusterSettings {
   const { dice } = world;
-  const controllers = dice.chance(0.45) ? 3 : 1;
+  const isStory = dice.chance(0.4);
+  const controllers = dice.chance(isStory ? 0.6 : 0.4) ? 3 : 1;
   const shards = dice.chance(0.15) ? 2 : 1;
   const nodesPerShard = dice.chance(0.6) ? 3 : 2;
-  const clocksFreeze = dice.chance(0.25);
+  const clocksFreeze = !isStory && dice.chance(0.3);
   return {
     controllers,
     shards,
@@ -71,7 +72,8 @@ function drawSettings(world: World): ClusterSettings {
     confirmsReads: dice.chance(clocksFreeze ? 0.5 : 0.1),
     clocksFreeze,
     keepsTopology: dice.chance(0.7),
-    isReadMostly: dice.chance(0.4),
+    isReadMostly: isStory || dice.chance(0.25),
+    isStory,
     minIsr: nodesPerShard === 3 && dice.chance(0.2) ? 2 : 1,
     hasHotCache: dice.chance(0.5),
     stallLimitMs: dice.chance(0.2) ? 1200 : 5000,
@@ -207,6 +209,7 @@ class Scenario {
       const direct = !isDirect ? undefined : dice.chance(0.5) ? cluster.nodes[0] : dice.pick(cluster.nodes);
       habits.push(this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct));
     }
+    if (this.#settings.isStory) habits.push(this.#drawClient('pool', sets.flat(), cluster.nodes[0]));
     if (!this.#settings.hasHotCache) return habits;
     const reader = this.#drawClient('reader', sets.flat(), dice.pick(cluster.nodes));
     return [...habits, { ...reader, writeShare: 0, depth: 1, isReadonly: true }];
@@ -217,7 +220,7 @@ class Scenario {
     const depth = dice.pick([1, 1, 3]);
     const isPool = direct !== undefined;
     const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.006) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
-    return { name, keys, writeShare, depth, thinkMs: dice.pick([12, 35]), direct, isReadonly: false };
+    return { name, keys, writeShare, depth, thinkMs: isPool ? 9 : dice.pick([12, 35]), direct, isReadonly: false };
   }
 
   run(): void {
@@ -226,10 +229,15 @@ class Scenario {
     for (const client of this.clients) client.writeMore(true);
     world.runUntil(700);
     for (const client of this.clients) client.writeMore(false);
-    const untilMs = 700 + dice.between(2000, 6000);
-    while (world.nowMs < untilMs) {
-      this.#chaos.strike();
-      world.runUntil(world.nowMs + dice.between(20, dice.chance(0.5) ? 300 : 1200));
+    if (this.#settings.isStory) {
+      this.#chaos.tell();
+      world.runUntil(world.nowMs + dice.between(2500, 3600));
+    } else {
+      const untilMs = 700 + dice.between(2000, 6000);
+      while (world.nowMs < untilMs) {
+        this.#chaos.strike();
+        world.runUntil(world.nowMs + dice.between(20, dice.chance(0.5) ? 300 : 1200));
+      }
     }
     this.#chaos.heal();
     world.note('world', 'everything heals');
