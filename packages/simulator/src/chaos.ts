@@ -1,5 +1,6 @@
 /** Misfortunes, and their end. */
 import type { Controller, ControllerSeat } from './controller.ts';
+import { newJob } from './handover.ts';
 import type { NodeProcess } from './node-process.ts';
 import type { Operation } from './shard-driver.ts';
 import type { SimNode } from './sim-node.ts';
@@ -13,6 +14,7 @@ export class Chaos {
   readonly #strikes: readonly (readonly [weight: number, strike: Strike])[];
   readonly #weights: readonly number[];
   #isHealed = false;
+  #jobs = 0;
   #isAimed = false;
   /** Processes whose machine's lease clock stands still with them, since when. */
   readonly #frozenSince = new Map<unknown, number>();
@@ -42,6 +44,7 @@ export class Chaos {
       [0.7, (): void => this.#changeLease()],
       [1, (): void => this.#stepWalls()],
       [1.5, (): void => this.#force()],
+      [world.cluster.options.shards === 2 ? 12 : 0, (): void => this.#handOver()],
       [2, (): void => this.#flush()],
     ];
     // Each run has its own kind of bad luck, so that rare combinations come up often in some runs.
@@ -116,6 +119,7 @@ export class Chaos {
     const endMs = lastMs + dice.between(900, 2200);
     this.#world.note('network', () => `lets ${node.name} fade from the controllers`);
     if (dice.chance(0.5)) this.#until(lastMs + dice.between(800, 1600), () => this.#force());
+    if (dice.chance(0.4)) this.#until(lastMs + dice.between(10, 400), () => this.#operate('failover'));
     seats.forEach(({ machine }, index) => {
       this.#until(index === 0 ? 0 : lastMs, () => this.#cutFor(machine.host, host, endMs - (index === 0 ? 0 : lastMs)));
     });
@@ -352,11 +356,23 @@ export class Chaos {
   /** A hand from outside: SETNODES FORCE with a topology of former times. */
   #force(): void {
     const { dice, cluster } = this.#world;
+    // Who owns which slots hangs on the topology alone: a forced one may undo a handover, which nobody promises against.
+    if (cluster.options.shards > 1) return;
     const former = cluster.topologies;
     if (former.length === 0) return;
     const topology = dice.pick(former);
     for (const node of cluster.nodes)
       if (dice.chance(0.5)) node.process?.main.deliver(() => node.forceTopology(topology));
+  }
+
+  #handOver(): void {
+    const { cluster } = this.#world;
+    const id = ++this.#jobs;
+    cluster.store.operate((state) => {
+      const job = newJob(state, 1, id);
+      if (job !== undefined) this.#world.note('operator', `hands group ${job.group} from shard ${job.from} to ${job.to}`);
+      return job === undefined ? state : { ...state, job };
+    });
   }
 
   #flush(): void {

@@ -2,6 +2,7 @@
 import { fenceTimes, type FenceTimes } from '@holdfast/fencing';
 import type { InSyncSettings } from '@holdfast/node/decisions';
 import type { Balancer } from './balancer.ts';
+import type { Entry } from './node-disk.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Store } from './store.ts';
 
@@ -39,6 +40,8 @@ export interface Cluster {
   readonly balancer: Balancer;
   /** Every topology any node ever took. */
   readonly topologies: { readonly payload: string; readonly version: number }[];
+  /** What the source of a slot handover sends to its destination, by job. */
+  readonly copies: Map<number, readonly Entry[]>;
   nodeById(id: string): SimNode | undefined;
 }
 

@@ -17,7 +17,7 @@ import {
   type Withheld,
   type WithholdAnswer,
 } from '@holdfast/fencing';
-import { runHandover } from './handover.ts';
+import { HandoverProgress } from './handover.ts';
 import { Lane, type Machine } from './machine.ts';
 import { NodeWatch, type WatchHost } from './node-watch.ts';
 import { ShardDriver } from './shard-driver.ts';
@@ -73,6 +73,7 @@ export class Controller implements WatchHost, StoreWatcher {
   #saidSuspects = '';
   #isReady = false;
   #looks = 0;
+  #handover = new HandoverProgress();
 
   constructor(world: World, machine: Machine, controllerId: string) {
     this.world = world;
@@ -198,6 +199,7 @@ export class Controller implements WatchHost, StoreWatcher {
   #lead(leadership: number | undefined): void {
     this.leadership = leadership;
     this.world.note(this.name, leadership === undefined ? 'leads no more' : `leads (${leadership})`);
+    this.#handover = new HandoverProgress();
     for (const driver of this.drivers) driver.leadershipChanged();
     this.driveAll();
   }
@@ -213,7 +215,7 @@ export class Controller implements WatchHost, StoreWatcher {
 
   /** What is put right now and then: bindings that did not reach the balancer, a handover that waits. */
   #lookAfter(): void {
-    runHandover(this);
+    if (this.mirror.shards.length > 1) this.#handover.run(this);
     if (++this.#looks % 10 !== 0 || !this.drivers.every(({ isSettled }) => isSettled)) return;
     this.applyBindings(() => undefined);
   }

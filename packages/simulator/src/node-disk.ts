@@ -107,6 +107,11 @@ export class ToyEngine implements TickEngine {
     return this.#keys.get(key);
   }
 
+  /** The newest write of every key. */
+  newest(): Entry[] {
+    return [...this.#keys.values()];
+  }
+
   /** Into the open tick. */
   put(entry: Omit<Entry, 'sequence'>): Entry {
     const placed: Entry = { ...entry, sequence: this.visibleSequence() + 1 };

@@ -26,12 +26,14 @@ import {
 } from '@holdfast/node/decisions';
 import { slotOf, type NodeId } from '@holdfast/topology';
 import type { ControlCommand } from './control-commands.ts';
+import { groupOfSlot, topologyOf } from './sim-topology.ts';
 import { Lane } from './machine.ts';
 import { ToyEngine, type Entry, type ToyCommit } from './node-disk.ts';
 import { ReplicaLink, type FollowerEnd } from './replication.ts';
 import type { Command, Reply, ServerConnection } from './server-connection.ts';
 import type { SimNode } from './sim-node.ts';
-import { topologyOf } from './sim-topology.ts';
+
+type HandoverCommand = Extract<ControlCommand, { kind: 'seal' | 'import' | 'lift' }>;
 
 /** How long a resignation waits for in-sync replicas. */
 const resignWaitMs = 200;
@@ -338,12 +340,14 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     if (disk.topology === undefined) return 'CLUSTERDOWN';
     const topology = topologyOf(disk.topology);
     const owner = topology.ownerOf(slotOf(Buffer.from(command.key)))?.id;
-    const isOwn = owner === id && this.keeper.role === 'master';
+    const { handover } = this.node;
+    const isInGroup = handover !== undefined && groupOfSlot(slotOf(Buffer.from(command.key))) === handover.group;
+    const isServed = owner === id || (isInGroup && handover.kind === 'imported' && this.node.world.switches.importServes);
+    const isOwn = isServed && this.keeper.role === 'master';
     if (command.isReadonly && this.keeper.role === 'replica') return undefined;
     if (!isOwn && !(command.isKeyless && this.node.world.switches.keylessPasses)) return `MOVED ${owner ?? '-'}`;
-    const sealed = this.node.handover?.refusal(command);
-    if (sealed !== undefined) return sealed;
     if (command.kind !== 'set') return undefined;
+    if (isInGroup && handover.kind === 'sealed') return 'TRYAGAIN';
     if (this.#health !== 'ok') return 'ERR write failed';
     return this.inSync.isWritable ? undefined : 'NOREPLICAS';
   }
@@ -423,6 +427,10 @@ export class NodeProcess implements LeaseHost, InSyncHost {
       case 'release':
         this.keeper.releaseResigned(command.epoch);
         return answer({ kind: 'ok' });
+      case 'seal':
+      case 'import':
+      case 'lift':
+        return this.#handOver(command, answer);
       default:
         command satisfies never;
     }
@@ -445,6 +453,40 @@ export class NodeProcess implements LeaseHost, InSyncHost {
       if (!(error instanceof OperationError)) throw error;
     }
     this.node.world.judge.fenceMoved(this);
+  }
+
+  #handOver(command: HandoverCommand, answer: (reply: LeaseAnswer) => void): void {
+    const { node } = this;
+    if (command.kind === 'lift') {
+      if (node.handover !== undefined && node.handover.jobId <= command.jobId) node.handover = undefined;
+      return answer({ kind: 'ok' });
+    }
+    const { jobId, group, epoch } = command;
+    const mayWrite = this.keeper.role === 'master' && this.keeper.record.epoch === epoch && this.keeper.holdsLease();
+    if (!mayWrite) return answer({ kind: 'refused', error: 'ERR not the master of this epoch' });
+    if (command.kind === 'seal') {
+      node.handover = { jobId, group, kind: 'sealed' };
+      node.note(() => `seals group ${group}`);
+      const sequence = this.#settle();
+      node.world.cluster.copies.set(jobId, this.engine.newest().filter(({ key }) => groupOfSlot(slotOf(Buffer.from(key))) === group));
+      return answer({ kind: 'ok', sequence });
+    }
+    const { loop } = this;
+    loop.open();
+    if (this.keeper.admit('write', false) !== 'execute') return answer({ kind: 'refused', error: 'ERR held' });
+    for (const { key, value } of node.world.cluster.copies.get(jobId) ?? [])
+      this.engine.put({ shard: node.shard, epoch, key, value, history: undefined });
+    loop.countCommand(true);
+    loop.join({
+      unbound: false,
+      takeReplies: () => Buffer.alloc(0),
+      abandon: () => answer({ kind: 'refused', error: 'ERR dropped' }),
+      release: () => {
+        node.note(() => `has imported group ${group}`);
+        node.handover = { jobId, group, kind: 'imported' };
+        answer({ kind: 'ok' });
+      },
+    });
   }
 
   /** As node-lease.ts: what in-sync replicas keep waiting is waited for a moment, then given up. */

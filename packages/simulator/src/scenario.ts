@@ -61,7 +61,7 @@ function drawSettings(world: World): ClusterSettings {
   const { dice } = world;
   const isStory = dice.chance(0.4);
   const controllers = dice.chance(isStory ? 0.6 : 0.4) ? 3 : 1;
-  const shards = dice.chance(0.15) ? 2 : 1;
+  const shards = !isStory && dice.chance(0.25) ? 2 : 1;
   const nodesPerShard = dice.chance(0.6) ? 3 : 2;
   const clocksFreeze = !isStory && dice.chance(0.3);
   return {
@@ -155,6 +155,7 @@ class Scenario {
       store: new Store(this.world, storeMachine, { isEmbedded: settings.controllers === 1, state }),
       balancer,
       topologies: [],
+      copies: new Map(),
       nodeById: (id) => byId.get(id),
     };
   }

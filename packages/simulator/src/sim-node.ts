@@ -18,7 +18,7 @@ export class SimNode {
   readonly machine: Machine;
   disk: NodeDisk = new NodeDisk();
   process: NodeProcess | undefined;
-  /** Slot ranges this node seals or imports; set by the handover's job. */
+  /** Slots that its process has sealed or imported. */
   handover: HandoverEnd | undefined;
   /** Highest (epoch, isr-version) this directory ever obeyed; a wiped directory begins anew. */
   obeyed = { epoch: 0, isrVersion: 0 };
