@@ -70,7 +70,7 @@ export class Controller implements WatchHost, StoreWatcher {
   readonly #withheld = new Map<string, Arrived>();
   /** Epoch by shard through which the own answer is known to be in the store. */
   readonly #answering = new Set<string>();
-  #saidSuspects = '';
+  #isSaying = false;
   #isReady = false;
   #looks = 0;
   #handover = new HandoverProgress();
@@ -130,6 +130,7 @@ export class Controller implements WatchHost, StoreWatcher {
     for (const [key, answer] of this.mirror.withheld)
       if (this.#withheld.get(key)?.answer !== answer) this.#withheld.set(key, { answer, arrivedMs: this.nowMs });
     this.mirror.shards.forEach((_, shard) => this.#answerWithhold(shard));
+    this.#sayObserved();
     this.driveAll();
   }
 
@@ -139,18 +140,22 @@ export class Controller implements WatchHost, StoreWatcher {
     const { controllers, transition, epoch } = record;
     if (controllers.length === 0 || !controllers.includes(this.controllerId) || transition === null) return;
     const key = `${shard}/${this.controllerId}`;
-    const said = this.mirror.withheld.get(key)?.epoch ?? 0;
-    if (said >= epoch - 1 || this.#answering.has(key)) return;
+    const held = this.mirror.withheld.get(key);
+    if ((held?.epoch ?? 0) >= epoch - 1 || this.#answering.has(key)) return;
     const { steward, answer } = withholdAnswer(this.steward(shard), epoch - 1, this.nowMs);
     this.#stewards[shard] = steward;
     this.#answering.add(key);
     this.world.cluster.store.transact(this.lane, {
       leadership: undefined,
       name: 'withheld',
-      change: (state) => ({ ...state, withheld: new Map(state.withheld).set(key, answer) }),
-      done: () => {
+      change: (state) =>
+        state.withheld.get(key) === held
+          ? { ...state, withheld: new Map(state.withheld).set(key, answer) }
+          : undefined,
+      done: (outcome, state) => {
         this.#answering.delete(key);
-        this.lane.after(50, () => this.#answerWithhold(shard));
+        if (outcome === 'applied') this.onState(state);
+        else this.lane.after(50, () => this.#answerWithhold(shard));
       },
     });
   }
@@ -258,20 +263,27 @@ export class Controller implements WatchHost, StoreWatcher {
     this.drivers[watch.node.shard]?.drive();
   }
 
+  /** As the controller's own records: written against what the mirror has, for as long as the store has another. */
   #sayObserved(): void {
-    if (this.world.cluster.options.controllers === 1) return;
+    if (this.world.cluster.options.controllers === 1 || this.#isSaying) return;
     const suspects = this.watches.filter(({ isSuspect }) => isSuspect).map(({ node }) => node.id);
-    const text = suspects.join();
-    if (text === this.#saidSuspects) return;
-    this.#saidSuspects = text;
+    const held = this.mirror.observed.get(this.controllerId);
+    if (suspects.join() === (held ?? []).join()) return;
+    this.#isSaying = true;
+    const { controllerId } = this;
     this.world.cluster.store.transact(this.lane, {
       leadership: undefined,
       name: 'observed',
-      change: (state) => ({ ...state, observed: new Map(state.observed).set(this.controllerId, suspects) }),
-      done: (outcome) => {
-        if (outcome === 'applied') return;
-        this.#saidSuspects = '?';
-        this.lane.after(50, () => this.#sayObserved());
+      change: (state) =>
+        state.observed.get(controllerId) === held
+          ? { ...state, observed: new Map(state.observed).set(controllerId, suspects) }
+          : undefined,
+      done: (outcome, state) => {
+        if (outcome === 'applied') this.onState(state);
+        this.lane.after(outcome === 'applied' ? 0.1 : 50, () => {
+          this.#isSaying = false;
+          this.#sayObserved();
+        });
       },
     });
   }
