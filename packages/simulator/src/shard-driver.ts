@@ -430,7 +430,11 @@ export class ShardDriver {
       reply.epoch < record.epoch || (reply.epoch === record.epoch && reply.isrVersion < record.isrVersion);
     const mayTell = record.transition === null || this.isPromoted;
     const wantsShard = isBehind && mayTell;
-    const mayHave = this.#controller.drivers.every(({ isSettled }) => isSettled) && mayHaveTopology(this.#controller, node);
+    // The source of a handover that was made takes the topology before everybody else, whatever else is going on: the
+    // promotion of the destination's next master may be waiting for just that.
+    const isSource = this.#controller.mirror.job?.movedIn !== undefined && this.#controller.mirror.job.from === node.shard;
+    const isSettled = isSource || this.#controller.drivers.every((driver) => driver.isSettled);
+    const mayHave = isSettled && mayHaveTopology(this.#controller, node);
     // A node that is not armed would be whatever its topology says: it gets its record first.
     const wantsTopology = reply.version < version && mayHave && mayTell;
     if (!wantsShard && !wantsTopology) return;
