@@ -9,7 +9,10 @@ import { Engine } from '@holdfast/engine';
 import { ask, idA, idB, keepLeased, report, shard, topology, type Peer } from './support/fenced-peers.ts';
 import { startNode, until, type NodeProcess } from './support/node-process.ts';
 
-const args = ['--cluster-enabled', 'yes', '--use-rsid-psync', 'yes', '--replication-mode', 'async'];
+const args = [
+  ...['--cluster-enabled', 'yes', '--use-rsid-psync', 'yes', '--replication-mode', 'async'],
+  ...['--log-dir', 'stdout', '--log-level', 'info'],
+];
 const holdfast = join(import.meta.dirname, '..', 'bin', 'holdfast');
 
 async function start(t: TestContext, id: string, former?: NodeProcess): Promise<Peer> {
@@ -134,6 +137,30 @@ interface Entry {
   readonly mode: string;
   readonly acknowledged: string;
 }
+
+test('stays out of service while the disk has no room for what it must keep, and rejoins when it has', async (t) => {
+  const { a, b } = await diverged(t);
+  // More than any disk has: the same question as on a full one.
+  const operator = await a.node.client();
+  assert.equal(await ask(operator, 'CONFIG', 'SET', 'min-free-mb', '1000000000'), 'OK');
+  operator.close();
+  assert.equal(await shard(a, 2, b), 'OK');
+  await topology([a], b, a, 2);
+  await until(
+    () => Promise.resolve(a.node.output()),
+    (text) => text.includes('MiB of the disk are free, less than'),
+  );
+  assert.equal((await report(a, 2)).get('master_link_status'), 'down');
+  const client = await a.node.client();
+  assert.equal(await ask(client, 'READONLY'), 'OK');
+  assert.match(await ask(client, 'GET', 'key0'), /^MASTERDOWN /);
+  assert.equal(existsSync(join(a.node.dir, 'rewind.marker')), false);
+  assert.equal(existsSync(join(a.node.dir, 'rollback')) && readdirSync(join(a.node.dir, 'rollback')).length > 0, false);
+  assert.equal(await ask(client, 'CONFIG', 'SET', 'min-free-mb', '1'), 'OK');
+  client.close();
+  await joined(a, b);
+  assert.equal(readdirSync(join(a.node.dir, 'rollback')).length, 1);
+});
 
 test('copies its successor when a table holds what it must give up, and keeps that all the same', async (t) => {
   const { a, b, logId } = await diverged(t, async (dir) => {
