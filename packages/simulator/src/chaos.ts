@@ -1,4 +1,5 @@
 /** Misfortunes, and their end. */
+import type { Story } from './cluster.ts';
 import type { Controller, ControllerSeat } from './controller.ts';
 import { newJob } from './handover.ts';
 import type { NodeProcess } from './node-process.ts';
@@ -30,6 +31,7 @@ export class Chaos {
       [3, (): void => this.#flap()],
       [4, (): void => this.#fade()],
       [3, (): void => this.#stallNode()],
+      [2, (): void => this.#diverge()],
       [4, (): void => this.#killNode()],
       [2, (): void => this.#powerOff()],
       [1, (): void => this.#wipe()],
@@ -57,11 +59,71 @@ export class Chaos {
   }
 
   /** One classic misfortune of the master, in one of its many ways. */
-  tell(): void {
-    const { dice } = this.#world;
+  tell(story: Story): void {
     this.#isAimed = true;
-    const stories = [(): void => this.#fade(), (): void => this.#split(), (): void => this.#hang(), (): void => this.#flap()];
-    (stories[dice.weighted([3, 4, 2, 2])] as Strike)();
+    const tales: Record<Story, Strike> = {
+      fade: () => this.#fade(),
+      split: () => this.#split(),
+      hang: () => this.#hang(),
+      flap: () => this.#flap(),
+      shorten: () => this.#shorten(),
+      switch: () => this.#switchBackAndForth(),
+      diverge: () => this.#diverge(),
+    };
+    this.#world.note('world', `the story is ${story}`);
+    tales[story]();
+  }
+
+  /** The lease was made shorter, the leader takes an epoch, dies and comes back, and the old master hears none of it. */
+  #shorten(): void {
+    const { dice, cluster } = this.#world;
+    cluster.store.operate((state) => ({ ...state, leaseMs: 400 }));
+    const { host } = this.#victim().machine;
+    for (const { machine } of this.#seats) this.#cutFor(machine.host, host, dice.between(1000, 2500));
+    this.#until(dice.between(5, 300), () => {
+      const seat = this.#seats.find(({ process }) => process?.isLeading === true);
+      this.#ask(seat?.process, 'failover', undefined);
+      this.#until(dice.between(2, 8), () => {
+        seat?.kill();
+        this.#until(dice.between(1, 60), () => seat?.start());
+      });
+    });
+  }
+
+  #switchBackAndForth(): void {
+    const { dice, network } = this.#world;
+    network.lateShare = dice.pick([0, 0.1, 0.3]);
+    network.lossShare = dice.pick([0, 0, 0.2]);
+    for (let atMs = 10; atMs < 2400; atMs += dice.between(300, 900)) this.#until(atMs, () => this.#operate('switchover'));
+  }
+
+  /** The master's last writes reach one replica and not the other, which becomes master. */
+  #diverge(): void {
+    const { dice, cluster } = this.#world;
+    const master = this.#victim();
+    const others = cluster.nodes.filter((node) => node !== master && node.shard === master.shard);
+    const [next, left] = dice.chance(0.5) ? others : [...others].reverse();
+    if (next === undefined) return;
+    this.#cutFor(master.machine.host, next.machine.host, dice.between(600, 1500));
+    this.#until(dice.between(60, 350), () => {
+      const { process } = master;
+      if (process === undefined || process.main.isStopped) return;
+      if (dice.chance(0.5)) this.#stop(master, process);
+      else master.kill();
+      const leader = this.#seats.find((seat) => seat.process?.isLeading === true)?.process;
+      this.#ask(leader, 'failover', next.id);
+      this.#until(dice.between(100, 1300), () => {
+        this.#resume(master);
+        master.start();
+      });
+    });
+    this.#until(dice.between(1600, 2200), () => this.#operate('switchover'));
+    if (dice.chance(0.6)) this.#until(dice.between(1700, 2500), () => this.#wipeOne(left ?? next));
+  }
+
+  #ask(leader: Controller | undefined, kind: Operation['kind'], preferredId: string | undefined): void {
+    this.#world.note('operator', () => `asks for ${kind}`);
+    leader?.lane.deliver(() => leader.drivers[0]?.operate({ kind, preferredId }));
   }
 
   /** Later, unless everything has healed meanwhile by itself. */
@@ -227,7 +289,10 @@ export class Chaos {
   }
 
   #wipe(): void {
-    const node = this.#victim();
+    this.#wipeOne(this.#victim());
+  }
+
+  #wipeOne(node: SimNode): void {
     if (node.process === undefined) return;
     node.wipe();
     this.#comesBack(node);

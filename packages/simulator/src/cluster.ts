@@ -6,6 +6,9 @@ import type { Entry } from './node-disk.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Store } from './store.ts';
 
+export const stories = ['fade', 'split', 'hang', 'flap', 'shorten', 'switch', 'diverge'] as const;
+export type Story = (typeof stories)[number];
+
 export interface ClusterSettings {
   readonly controllers: 1 | 3;
   readonly shards: 1 | 2;
@@ -21,8 +24,8 @@ export interface ClusterSettings {
   readonly clocksFreeze: boolean;
   /** nodes.conf survives a restart (`persist-cluster-nodes-enabled`). */
   readonly keepsTopology: boolean;
-  /** One misfortune of the classic kind to a quiet cluster, in place of many at random. */
-  readonly isStory: boolean;
+  /** One misfortune of the classic kind, in place of many at random. */
+  readonly story: Story | undefined;
   /** Few writes: what a deposed master may still say is then mostly reads, which wait for nobody. */
   readonly isReadMostly: boolean;
   /** After so long without progress of its main loop a node's control thread renews nothing. */

@@ -157,7 +157,8 @@ export class Judge {
         if (log[entry.sequence - 1] !== entry) {
           const { key, value, sequence, epoch } = entry;
           const what = `${key || 'epoch record'}=${value} (${sequence} of epoch ${epoch})`;
-          this.#world.fail('S2', `acknowledged ${what} is not in the log of ${node.name}, which the store would let be promoted`);
+          const isShown = this.#shown.has(entry);
+          this.#world.fail(isShown ? 'S3' : 'S2', `${isShown ? 'read' : 'acknowledged'} ${what} is not in the log of ${node.name}, which the store would let be promoted`);
         }
     }
   }

@@ -7,7 +7,7 @@ import type { ShardRecord } from '@holdfast/fencing';
 import { Balancer } from './balancer.ts';
 import { Chaos } from './chaos.ts';
 import { Client, type ClientHabits } from './client.ts';
-import { leaseMs, simTimes, type Cluster, type ClusterSettings } from './cluster.ts';
+import { leaseMs, simTimes, stories, type Cluster, type ClusterSettings } from './cluster.ts';
 import { ControllerSeat } from './controller.ts';
 import { History } from './history.ts';
 import { Judge } from './judge.ts';
@@ -59,10 +59,11 @@ export function runSeed(options: RunOptions): RunResult {
 
 function drawSettings(world: World): ClusterSettings {
   const { dice } = world;
-  const isStory = dice.chance(0.4);
+  const story = dice.chance(0.5) ? stories[dice.weighted([3, 3, 2, 3, 2, 2, 3])] : undefined;
+  const isStory = story !== undefined;
   const controllers = dice.chance(isStory ? 0.6 : 0.4) ? 3 : 1;
   const shards = !isStory && dice.chance(0.25) ? 2 : 1;
-  const nodesPerShard = dice.chance(0.6) ? 3 : 2;
+  const nodesPerShard = story === 'diverge' || dice.chance(0.6) ? 3 : 2;
   const clocksFreeze = !isStory && dice.chance(0.3);
   return {
     controllers,
@@ -72,8 +73,8 @@ function drawSettings(world: World): ClusterSettings {
     confirmsReads: dice.chance(clocksFreeze ? 0.5 : 0.1),
     clocksFreeze,
     keepsTopology: dice.chance(0.7),
-    isReadMostly: isStory || dice.chance(0.25),
-    isStory,
+    isReadMostly: isStory ? story !== 'flap' && story !== 'diverge' : dice.chance(0.25),
+    story,
     minIsr: nodesPerShard === 3 && dice.chance(0.2) ? 2 : 1,
     hasHotCache: dice.chance(0.5),
     stallLimitMs: dice.chance(0.2) ? 1200 : 5000,
@@ -210,7 +211,7 @@ class Scenario {
       const direct = !isDirect ? undefined : dice.chance(0.5) ? cluster.nodes[0] : dice.pick(cluster.nodes);
       habits.push(this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct));
     }
-    if (this.#settings.isStory) habits.push(this.#drawClient('pool', sets.flat(), cluster.nodes[0]));
+    if (this.#settings.story !== undefined) habits.push(this.#drawClient('pool', sets.flat(), cluster.nodes[0]));
     if (!this.#settings.hasHotCache) return habits;
     const reader = this.#drawClient('reader', sets.flat(), dice.pick(cluster.nodes));
     return [...habits, { ...reader, writeShare: 0, depth: 1, isReadonly: true }];
@@ -230,8 +231,9 @@ class Scenario {
     for (const client of this.clients) client.writeMore(true);
     world.runUntil(700);
     for (const client of this.clients) client.writeMore(false);
-    if (this.#settings.isStory) {
-      this.#chaos.tell();
+    const { story } = this.#settings;
+    if (story !== undefined) {
+      this.#chaos.tell(story);
       world.runUntil(world.nowMs + dice.between(2500, 3600));
     } else {
       const untilMs = 700 + dice.between(2000, 6000);
