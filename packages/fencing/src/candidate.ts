@@ -75,11 +75,13 @@ export function elect(election: Election): Elected {
 
 /**
  * Nobody qualifies. Is there nobody whose return could change that? With somebody still missing, or ill but holding the
- * recorded log, it is better to wait.
+ * recorded log, it is better to wait. Also for one who is no member any more: a master that stood still is taken out of
+ * the ISR by the failover to a node that then loses its log, and has everything when it wakes up.
  */
 function isWaitingVain({ views, excluded, isr, replication }: Election): boolean {
-  if (replication === 'async' || isr.length === 0)
-    return excluded.length === 0 && views.every((view) => view.reply !== undefined && !view.isSuspect);
+  const isEverybodyBack = views.every((view) => view.reply !== undefined && !view.isSuspect);
+  if (replication === 'async' || isr.length === 0) return excluded.length === 0 && isEverybodyBack;
+  if (!isEverybodyBack) return false;
   return isr.every(({ nodeId, logId }) => {
     const view = views.find((each) => each.nodeId === nodeId);
     return view !== undefined && canAct(view) && view.reply.logId !== logId;

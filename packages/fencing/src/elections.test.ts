@@ -58,6 +58,14 @@ test('when every member is back with another log the longest is taken; with one 
   assert.equal(chosen(electionOf(all.with(1, viewOf('b', { sequence: 1 })))), 'b', 'the one with the recorded log');
 });
 
+test('when every member is back with another log, somebody who was a member before is waited for', () => {
+  const members = [{ nodeId: nodeIdOf('a'), logId: logIdOf('a') }];
+  const lost = viewOf('a', { logId: logIdOf('a', 2), sequence: 1 });
+  const asleep = viewOf('b', { sequence: 900 }, away);
+  assert.equal(chosen(electionOf([lost, asleep], { isr: members })), 'nobody');
+  assert.equal(chosen(electionOf([lost, viewOf('b', { sequence: 900 })], { isr: members })), 'b with loss');
+});
+
 test('the ISR after a loss is the candidate alone', () => {
   const views = [viewOf('a'), viewOf('b'), viewOf('d')];
   const outside = { nodeId: nodeIdOf('d'), processId: processIdOf('d'), logId: logIdOf('d'), sequence: 1 };
