@@ -51,7 +51,10 @@ export class Balancer {
     this.#world.judge.balancerMoved(this.#bindings.revision, bindings.revision);
     const before = this.#bindings;
     this.#bindings = bindings;
-    this.#world.note('balancer', () => `points at hosts ${bindings.backends.join(' ')} (revision ${bindings.revision})`);
+    this.#world.note(
+      'balancer',
+      () => `points at hosts ${bindings.backends.join(' ')} (revision ${bindings.revision})`,
+    );
     if (this.#habits.neverCuts) return;
     const left = before.backends.filter((host) => !bindings.backends.includes(host));
     for (const [stream, host] of this.#open)

@@ -94,7 +94,8 @@ export class Chaos {
     const { dice, network } = this.#world;
     network.lateShare = dice.pick([0, 0.1, 0.3]);
     network.lossShare = dice.pick([0, 0, 0.2]);
-    for (let atMs = 10; atMs < 2400; atMs += dice.between(300, 900)) this.#until(atMs, () => this.#operate('switchover'));
+    for (let atMs = 10; atMs < 2400; atMs += dice.between(300, 900))
+      this.#until(atMs, () => this.#operate('switchover'));
   }
 
   /** The master's last writes reach one replica and not the other, which becomes master. */
@@ -137,7 +138,8 @@ export class Chaos {
   #victim(): SimNode {
     const { dice, cluster } = this.#world;
     const masters = cluster.store.state.shards.map(({ masterId }) => masterId);
-    const aimed = this.#isAimed || dice.chance(0.55) ? cluster.nodes.filter(({ id }) => masters.includes(id)) : cluster.nodes;
+    const aimed =
+      this.#isAimed || dice.chance(0.55) ? cluster.nodes.filter(({ id }) => masters.includes(id)) : cluster.nodes;
     return dice.pick(aimed.length > 0 ? aimed : cluster.nodes);
   }
 
@@ -147,7 +149,9 @@ export class Chaos {
     const { process } = node;
     if (process === undefined || process.main.isStopped) return;
     this.#stop(node, process);
-    this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(900, 2500)]), () => this.#resume(node));
+    this.#until(dice.pick([dice.between(20, 300), dice.between(300, 1500), dice.between(900, 2500)]), () =>
+      this.#resume(node),
+    );
   }
 
   /** A replica that comes and goes while the store is slow: proposals about it overtake each other. */
@@ -210,7 +214,10 @@ export class Chaos {
     if (isDeaf) this.#until(deafMs, () => ways.forEach(([from, to]) => network.cut(from, to)));
     const hangMs = dice.between(900, 2200);
     this.#until(hangMs, () => this.#resume(node));
-    if (isDeaf) this.#until(Math.max(deafMs, hangMs) + dice.between(50, 900), () => ways.forEach(([from, to]) => network.mend(from, to)));
+    if (isDeaf)
+      this.#until(Math.max(deafMs, hangMs) + dice.between(50, 900), () =>
+        ways.forEach(([from, to]) => network.mend(from, to)),
+      );
   }
 
   /** Two sides that do not hear each other; clients hear both. */
@@ -226,7 +233,9 @@ export class Chaos {
     for (const { machine } of cluster.nodes) if (dice.chance(0.1)) minority.add(machine.host);
     const front = cluster.balancer.lane.machine.host;
     const hosts = [...Array(network.hostCount).keys()].filter((host) => host !== front);
-    const ways = hosts.flatMap((a) => hosts.filter((b) => minority.has(a) !== minority.has(b)).map((b) => [a, b] as const));
+    const ways = hosts.flatMap((a) =>
+      hosts.filter((b) => minority.has(a) !== minority.has(b)).map((b) => [a, b] as const),
+    );
     this.#world.note('network', () => `splits off ${[...minority].map((host) => network.nameOf(host)).join(' ')}`);
     for (const [from, to] of ways) network.cut(from, to);
     if (dice.chance(0.5)) this.#until(dice.between(20, 400), () => this.#operate('failover'));
@@ -304,9 +313,18 @@ export class Chaos {
     const a = dice.chance(0.7) ? this.#victim().machine.host : dice.below(hosts);
     const durationMs = dice.pick([dice.between(30, 400), dice.between(400, 2500)]);
     const isOneWay = dice.chance(0.4);
-    const others = dice.chance(0.3) ? [...Array(hosts).keys()] : [dice.chance(0.5) ? dice.pick(cluster.nodes).machine.host : dice.below(hosts)];
-    const ways = others.filter((b) => b !== a).flatMap((b) => (isOneWay ? [dice.chance(0.5) ? ([a, b] as const) : ([b, a] as const)] : [[a, b] as const, [b, a] as const]));
-    this.#world.note('network', () => `cuts ${ways.map(([from, to]) => `${network.nameOf(from)}>${network.nameOf(to)}`).join(' ')}`);
+    const others = dice.chance(0.3)
+      ? [...Array(hosts).keys()]
+      : [dice.chance(0.5) ? dice.pick(cluster.nodes).machine.host : dice.below(hosts)];
+    const ways = others
+      .filter((b) => b !== a)
+      .flatMap((b) =>
+        isOneWay ? [dice.chance(0.5) ? ([a, b] as const) : ([b, a] as const)] : [[a, b] as const, [b, a] as const],
+      );
+    this.#world.note(
+      'network',
+      () => `cuts ${ways.map(([from, to]) => `${network.nameOf(from)}>${network.nameOf(to)}`).join(' ')}`,
+    );
     for (const [from, to] of ways) network.cut(from, to);
     this.#until(durationMs, () => {
       this.#world.note('network', 'mends a cut');
@@ -319,7 +337,10 @@ export class Chaos {
     network.lossShare = dice.pick([0, 0.05, 0.3]);
     network.lateShare = dice.pick([0, 0.1, 0.3]);
     network.doubledShare = dice.pick([0, 0.2, 0.5]);
-    this.#world.note('network', () => `loses ${network.lossShare}, delays ${network.lateShare}, doubles ${network.doubledShare}`);
+    this.#world.note(
+      'network',
+      () => `loses ${network.lossShare}, delays ${network.lateShare}, doubles ${network.doubledShare}`,
+    );
     this.#until(dice.between(200, 2500), () => {
       network.lossShare = 0;
       network.lateShare = 0;
@@ -435,7 +456,8 @@ export class Chaos {
     const id = ++this.#jobs;
     cluster.store.operate((state) => {
       const job = newJob(state, 1, id);
-      if (job !== undefined) this.#world.note('operator', `hands group ${job.group} from shard ${job.from} to ${job.to}`);
+      if (job !== undefined)
+        this.#world.note('operator', `hands group ${job.group} from shard ${job.from} to ${job.to}`);
       return job === undefined ? state : { ...state, job };
     });
   }

@@ -46,7 +46,10 @@ export class Client implements ClientEnd, StreamEnd {
   #isStopped = false;
   #writesMore = false;
 
-  constructor(world: World, { machine, history, habits }: { machine: Machine; history: History; habits: ClientHabits }) {
+  constructor(
+    world: World,
+    { machine, history, habits }: { machine: Machine; history: History; habits: ClientHabits },
+  ) {
     this.#world = world;
     this.lane = new Lane(world, machine);
     this.#history = history;

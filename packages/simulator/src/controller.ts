@@ -149,9 +149,7 @@ export class Controller implements WatchHost, StoreWatcher {
       leadership: undefined,
       name: 'withheld',
       change: (state) =>
-        state.withheld.get(key) === held
-          ? { ...state, withheld: new Map(state.withheld).set(key, answer) }
-          : undefined,
+        state.withheld.get(key) === held ? { ...state, withheld: new Map(state.withheld).set(key, answer) } : undefined,
       done: (outcome, state) => {
         this.#answering.delete(key);
         if (outcome === 'applied') this.onState(state);
@@ -168,7 +166,10 @@ export class Controller implements WatchHost, StoreWatcher {
   /** What is known of the controllers' promises for epochs up to `epoch`. */
   withholdAnswers(shard: number, epoch: number): WithholdAnswer[] {
     const { controllers } = this.record(shard);
-    const own = { controllerId: controllers.length === 0 ? '' : this.controllerId, promiseEndsMs: this.steward(shard).grantor.promiseEndsMs };
+    const own = {
+      controllerId: controllers.length === 0 ? '' : this.controllerId,
+      promiseEndsMs: this.steward(shard).grantor.promiseEndsMs,
+    };
     const answers: WithholdAnswer[] = [own];
     for (const id of controllers) {
       const arrived = this.#withheld.get(`${shard}/${id}`);
@@ -195,10 +196,14 @@ export class Controller implements WatchHost, StoreWatcher {
   }
 
   #campaign(): void {
-    this.world.cluster.store.campaign(this.lane, { controllerId: this.controllerId, held: this.leadership }, (leadership) => {
-      if (leadership !== this.leadership) this.#lead(leadership);
-      this.lane.after(leaderTtlMs / 4, () => this.#campaign());
-    });
+    this.world.cluster.store.campaign(
+      this.lane,
+      { controllerId: this.controllerId, held: this.leadership },
+      (leadership) => {
+        if (leadership !== this.leadership) this.#lead(leadership);
+        this.lane.after(leaderTtlMs / 4, () => this.#campaign());
+      },
+    );
   }
 
   #lead(leadership: number | undefined): void {

@@ -63,7 +63,8 @@ export class HandoverProgress {
       this.#step = 'seal';
     }
     if (job.movedIn !== undefined) return this.#finish(controller, job, job.movedIn);
-    if (!isSound(job, controller.mirror)) return this.#commit(controller, job, 'fails', (state) => ({ ...state, job: undefined }));
+    if (!isSound(job, controller.mirror))
+      return this.#commit(controller, job, 'fails', (state) => ({ ...state, job: undefined }));
     if (this.#step === 'seal') return this.#tell(controller, job, job.from, 'seal', 'import');
     if (this.#step === 'import') return this.#tell(controller, job, job.to, 'import', 'move');
     this.#commit(controller, job, 'moves', (state) => {
@@ -73,7 +74,13 @@ export class HandoverProgress {
     });
   }
 
-  #tell(controller: Controller, job: HandoverJob, shard: number, kind: 'seal' | 'import', next: 'import' | 'move'): void {
+  #tell(
+    controller: Controller,
+    job: HandoverJob,
+    shard: number,
+    kind: 'seal' | 'import',
+    next: 'import' | 'move',
+  ): void {
     const watch = controller.watchOf(controller.record(shard).masterId);
     this.#isBusy = true;
     const epoch = controller.record(shard).epoch;

@@ -28,7 +28,9 @@ export class History {
 
   add({ isWrite, value, ...recorded }: Recorded): void {
     const common = { ...recorded, phase: 'load', reason: null, address: '-' } as const;
-    const operation: Operation = isWrite ? { ...common, op: 'write', value: value ?? '' } : { ...common, op: 'read', value };
+    const operation: Operation = isWrite
+      ? { ...common, op: 'write', value: value ?? '' }
+      : { ...common, op: 'read', value };
     const group = this.#byKey.get(recorded.key);
     if (group === undefined) this.#byKey.set(recorded.key, [operation]);
     else group.push(operation);
@@ -50,5 +52,7 @@ function describe(part: unknown): string[] {
   if (typeof part !== 'object' || part === null) return [];
   if ('op' in part) return [describeOperation(part as Operation)];
   const cluster = part as { write?: Operation; reads?: readonly Operation[] };
-  return [...(cluster.write === undefined ? [] : [cluster.write]), ...(cluster.reads ?? []).slice(0, 3)].map(describeOperation);
+  return [...(cluster.write === undefined ? [] : [cluster.write]), ...(cluster.reads ?? []).slice(0, 3)].map(
+    describeOperation,
+  );
 }

@@ -72,21 +72,30 @@ export class Judge {
     const { node, processId } = process;
     const { epoch } = process.keeper.record;
     const debt = this.#debt(node.shard);
-    const what = command.kind === 'set' ? `acknowledged ${command.key}=${command.value}` : `answered a read of ${command.key}`;
+    const what =
+      command.kind === 'set' ? `acknowledged ${command.key}=${command.value}` : `answered a read of ${command.key}`;
     this.#checkSpeaker(debt, { node: node.name, processId, epoch, what });
     if (command.kind === 'set') {
       this.ackCount++;
       this.lastAckMs[node.shard] = this.#world.nowMs;
     }
     if (command.kind === 'get' && !this.judgesReads) return;
+    // After a loss that was announced nothing but its lease keeps an old master from going on; here it has none to trust.
+    if (epoch < debt.begun.epoch && !this.#trustsClocks && this.lossCounts[node.shard] !== 0) return;
     if (entry === undefined || entry.shard !== node.shard || debt.entries.has(entry)) return;
-    debt.entries.set(entry, epoch);
     if (command.kind === 'get') this.#shown.add(entry);
+    this.#owe(node, entry, epoch);
     if (node.disk.log[entry.sequence - 1] !== entry)
       this.#world.fail('S1', `${node.name} ${what}, which is not in its own log`);
+  }
+
+  /** From now on the entry must be in every history that follows, and in those that have begun. */
+  #owe({ shard }: SimNode, entry: Entry, epoch: number): void {
+    const debt = this.#debt(shard);
+    debt.entries.set(entry, epoch);
     if (debt.begun.epoch > epoch && debt.lossEpoch === 0 && debt.begun.log[entry.sequence - 1] !== entry)
       this.#missing(entry, `the history of epoch ${debt.begun.epoch}, which had begun`);
-    this.#checkMembers(node.shard, [entry]);
+    this.#checkMembers(shard, [entry]);
   }
 
   #checkSpeaker(
@@ -95,10 +104,16 @@ export class Judge {
   ): void {
     const speaker = debt.speakers.get(epoch);
     if (speaker !== undefined && speaker.processId !== processId)
-      this.#world.fail('S1', `${node} ${processId} ${what} in epoch ${epoch}, in which ${speaker.node} ${speaker.processId} did too`);
+      this.#world.fail(
+        'S1',
+        `${node} ${processId} ${what} in epoch ${epoch}, in which ${speaker.node} ${speaker.processId} did too`,
+      );
     if (epoch < debt.latestEpoch && this.#trustsClocks) {
       const later = debt.speakers.get(debt.latestEpoch);
-      this.#world.fail('S1', `${node} ${what} in epoch ${epoch} after ${later?.node ?? '?'} had in epoch ${debt.latestEpoch}`);
+      this.#world.fail(
+        'S1',
+        `${node} ${what} in epoch ${epoch} after ${later?.node ?? '?'} had in epoch ${debt.latestEpoch}`,
+      );
     }
     if (speaker === undefined) debt.speakers.set(epoch, { node, processId });
     debt.latestEpoch = Math.max(debt.latestEpoch, epoch);
@@ -127,7 +142,10 @@ export class Judge {
     const { key, value, sequence, epoch } = entry;
     const what = this.#shown.has(entry) ? 'read' : 'acknowledged';
     const promise = this.#shown.has(entry) ? 'S3' : 'S1';
-    this.#world.fail(promise, `${what} ${key || 'epoch record'}=${value} (${sequence} of epoch ${epoch}) is not in ${where}`);
+    this.#world.fail(
+      promise,
+      `${what} ${key || 'epoch record'}=${value} (${sequence} of epoch ${epoch}) is not in ${where}`,
+    );
   }
 
   // What the store says.
@@ -158,7 +176,10 @@ export class Judge {
           const { key, value, sequence, epoch } = entry;
           const what = `${key || 'epoch record'}=${value} (${sequence} of epoch ${epoch})`;
           const isShown = this.#shown.has(entry);
-          this.#world.fail(isShown ? 'S3' : 'S2', `${isShown ? 'read' : 'acknowledged'} ${what} is not in the log of ${node.name}, which the store would let be promoted`);
+          this.#world.fail(
+            isShown ? 'S3' : 'S2',
+            `${isShown ? 'read' : 'acknowledged'} ${what} is not in the log of ${node.name}, which the store would let be promoted`,
+          );
         }
     }
   }
@@ -193,7 +214,10 @@ export class Judge {
     const { epoch, isrVersion } = keeper.record;
     const before = node.obeyed;
     if (epoch < before.epoch || (epoch === before.epoch && isrVersion < before.isrVersion))
-      this.#world.fail('S4', `${node.name} obeys (${epoch}, ${isrVersion}) after (${before.epoch}, ${before.isrVersion})`);
+      this.#world.fail(
+        'S4',
+        `${node.name} obeys (${epoch}, ${isrVersion}) after (${before.epoch}, ${before.isrVersion})`,
+      );
     node.obeyed = { epoch, isrVersion };
   }
 
@@ -205,6 +229,9 @@ export class Judge {
     const { disk } = node;
     for (const entry of disk.log)
       if (next[entry.sequence - 1] !== entry && !disk.rolledBack.has(entry))
-        this.#world.fail('S5', `${by} takes ${entry.key}=${entry.value} (${entry.sequence}) from ${node.name}, and no rollback file has it`);
+        this.#world.fail(
+          'S5',
+          `${by} takes ${entry.key}=${entry.value} (${entry.sequence}) from ${node.name}, and no rollback file has it`,
+        );
   }
 }

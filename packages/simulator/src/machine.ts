@@ -116,8 +116,7 @@ export class Lane implements Timers {
   resume(): void {
     if (!this.#isStopped || this.#isDead) return;
     this.#isStopped = false;
-    if (this.#world.dice.chance(0.5))
-      this.#backlog.sort((a, b) => Number(b.isTimer) - Number(a.isTimer));
+    if (this.#world.dice.chance(0.5)) this.#backlog.sort((a, b) => Number(b.isTimer) - Number(a.isTimer));
     if (this.#isDraining || this.#backlog.length === 0) return;
     this.#isDraining = true;
     this.#drain();
@@ -144,7 +143,10 @@ export class Lane implements Timers {
     if (first === undefined || first.isTimer) return backlog.shift();
     const drawn = backlog[this.#world.dice.below(Math.min(4, backlog.length))] as Waiting;
     if (drawn.isTimer) return backlog.shift();
-    const at = drawn.channel === undefined ? backlog.indexOf(drawn) : backlog.findIndex(({ channel }) => channel === drawn.channel);
+    const at =
+      drawn.channel === undefined
+        ? backlog.indexOf(drawn)
+        : backlog.findIndex(({ channel }) => channel === drawn.channel);
     return backlog.splice(at, 1)[0];
   }
 

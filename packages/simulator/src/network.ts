@@ -140,7 +140,9 @@ export class Stream {
     this.#isDoomed = true;
     const { dice, nowMs } = this.#world;
     for (const end of [0, 1] as const)
-      this.#world.at(nowMs + dice.between(100, 1500), () => this.#ends[end].lane.deliver(() => this.#gone(end, false), this));
+      this.#world.at(nowMs + dice.between(100, 1500), () =>
+        this.#ends[end].lane.deliver(() => this.#gone(end, false), this),
+      );
   }
 
   #gone(end: 0 | 1, isReset: boolean): void {

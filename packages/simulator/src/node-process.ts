@@ -4,13 +4,7 @@
  * the real node's shells do (node-lease.ts, replicator.ts, dispatcher.ts); every question goes to the shipped code.
  */
 import { assert, OperationError } from '@holdfast/base';
-import {
-  beginEpoch,
-  epochHistoryKey,
-  type CommandKind,
-  type NodeHealth,
-  type OwnIdentity,
-} from '@holdfast/fencing';
+import { beginEpoch, epochHistoryKey, type CommandKind, type NodeHealth, type OwnIdentity } from '@holdfast/fencing';
 import {
   HeartbeatResponder,
   InSyncKeeper,
@@ -24,16 +18,16 @@ import {
   type NodeReport,
   type TickEngine,
 } from '@holdfast/node/decisions';
-import { slotOf, type NodeId } from '@holdfast/topology';
+import type { NodeId } from '@holdfast/topology';
 import type { ControlCommand } from './control-commands.ts';
-import { groupOfSlot, topologyOf } from './sim-topology.ts';
+import { obeyHandover } from './node-handover.ts';
+import { routingError } from './node-routing.ts';
+import { topologyOf } from './sim-topology.ts';
 import { Lane } from './machine.ts';
 import { ToyEngine, type Entry, type ToyCommit } from './node-disk.ts';
 import { ReplicaLink, type FollowerEnd } from './replication.ts';
 import type { Command, Reply, ServerConnection } from './server-connection.ts';
 import type { SimNode } from './sim-node.ts';
-
-type HandoverCommand = Extract<ControlCommand, { kind: 'seal' | 'import' | 'lift' }>;
 
 /** How long a resignation waits for in-sync replicas. */
 const resignWaitMs = 200;
@@ -306,7 +300,8 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     const link = this.#link;
     this.#link = undefined;
     const { world } = this.node;
-    if (world.switches.leaseBeforeCut) world.after(world.dice.between(20, 400), () => this.main.deliver(() => link?.end()));
+    if (world.switches.leaseBeforeCut)
+      world.after(world.dice.between(20, 400), () => this.main.deliver(() => link?.end()));
     else link?.end();
   }
 
@@ -332,22 +327,13 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     return kind === 'set' ? 'write' : 'read';
   }
 
-  /** Routing and the node's condition: why the command is not run. */
+  /** Why the command is not run; undefined when it is. */
   refusal(command: Command): string | undefined {
     if (command.kind === 'ping') return undefined;
     if (this.#link?.isLoading === true) return 'LOADING';
-    const { disk, id } = this.node;
-    if (disk.topology === undefined) return 'CLUSTERDOWN';
-    const topology = topologyOf(disk.topology);
-    const owner = topology.ownerOf(slotOf(Buffer.from(command.key)))?.id;
-    const { handover } = this.node;
-    const isInGroup = handover !== undefined && groupOfSlot(slotOf(Buffer.from(command.key))) === handover.group;
-    const isServed = owner === id || (isInGroup && handover.kind === 'imported' && this.node.world.switches.importServes);
-    const isOwn = isServed && this.keeper.role === 'master';
-    if (command.isReadonly && this.keeper.role === 'replica') return undefined;
-    if (!isOwn && !(command.isKeyless && this.node.world.switches.keylessPasses)) return `MOVED ${owner ?? '-'}`;
-    if (command.kind !== 'set') return undefined;
-    if (isInGroup && handover.kind === 'sealed') return 'TRYAGAIN';
+    const { keeper, node } = this;
+    const refusal = routingError(command, node, keeper.role);
+    if (refusal !== undefined || command.kind !== 'set') return refusal;
     if (this.#health !== 'ok') return 'ERR write failed';
     return this.inSync.isWritable ? undefined : 'NOREPLICAS';
   }
@@ -412,12 +398,14 @@ export class NodeProcess implements LeaseHost, InSyncHost {
           // Two commands: the connection may break between them, and the second be read later.
           const { dice, network } = this.node.world;
           if (dice.chance(network.lossShare)) return;
-          this.main.after(dice.chance(0.2) ? dice.between(0, 40) : 0, () => answer(this.node.setTopology(payload, version)));
+          this.main.after(dice.chance(0.2) ? dice.between(0, 40) : 0, () =>
+            answer(this.node.setTopology(payload, version)),
+          );
         };
         return this.keeper.acceptShard(shardArgs, (done) => this.#beforeMaster(done), then);
       }
       case 'hold':
-        answer(this.keeper.hold(command.epoch, command.holdMs, () => this.#settle()));
+        answer(this.keeper.hold(command.epoch, command.holdMs, () => this.settle()));
         return;
       case 'unhold':
         if (command.epoch === this.keeper.record.epoch) this.keeper.unhold();
@@ -430,7 +418,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
       case 'seal':
       case 'import':
       case 'lift':
-        return this.#handOver(command, answer);
+        return obeyHandover(this, command, answer);
       default:
         command satisfies never;
     }
@@ -455,45 +443,11 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     this.node.world.judge.fenceMoved(this);
   }
 
-  #handOver(command: HandoverCommand, answer: (reply: LeaseAnswer) => void): void {
-    const { node } = this;
-    if (command.kind === 'lift') {
-      if (node.handover !== undefined && node.handover.jobId <= command.jobId) node.handover = undefined;
-      return answer({ kind: 'ok' });
-    }
-    const { jobId, group, epoch } = command;
-    const mayWrite = this.keeper.role === 'master' && this.keeper.record.epoch === epoch && this.keeper.holdsLease();
-    if (!mayWrite) return answer({ kind: 'refused', error: 'ERR not the master of this epoch' });
-    if (command.kind === 'seal') {
-      node.handover = { jobId, group, kind: 'sealed' };
-      node.note(() => `seals group ${group}`);
-      const sequence = this.#settle();
-      node.world.cluster.copies.set(jobId, this.engine.newest().filter(({ key }) => groupOfSlot(slotOf(Buffer.from(key))) === group));
-      return answer({ kind: 'ok', sequence });
-    }
-    const { loop } = this;
-    loop.open();
-    if (this.keeper.admit('write', false) !== 'execute') return answer({ kind: 'refused', error: 'ERR held' });
-    for (const { key, value } of node.world.cluster.copies.get(jobId) ?? [])
-      this.engine.put({ shard: node.shard, epoch, key, value, history: undefined });
-    loop.countCommand(true);
-    loop.join({
-      unbound: false,
-      takeReplies: () => Buffer.alloc(0),
-      abandon: () => answer({ kind: 'refused', error: 'ERR dropped' }),
-      release: () => {
-        node.note(() => `has imported group ${group}`);
-        node.handover = { jobId, group, kind: 'imported' };
-        answer({ kind: 'ok' });
-      },
-    });
-  }
-
   /** As node-lease.ts: what in-sync replicas keep waiting is waited for a moment, then given up. */
   #resign(epoch: number, answer: (reply: LeaseAnswer) => void): void {
-    this.#settle();
+    this.settle();
     if (this.loop.waitingTicks === 0) return answer(this.#resignNow(epoch));
-    const held = this.keeper.hold(epoch, 2 * resignWaitMs, () => this.#settle());
+    const held = this.keeper.hold(epoch, 2 * resignWaitMs, () => this.settle());
     if (held.kind === 'refused') return answer(this.#resignNow(epoch));
     let isDone = false;
     const finish = (): void => {
@@ -507,13 +461,14 @@ export class NodeProcess implements LeaseHost, InSyncHost {
   }
 
   #resignNow(epoch: number): LeaseAnswer {
-    const answer = this.keeper.resign(epoch, () => this.#settle());
+    const answer = this.keeper.resign(epoch, () => this.settle());
     this.node.note(() => `answers RESIGN ${epoch}: ${JSON.stringify(answer)}`);
     if (answer.kind === 'ok') this.loop.dropWaiting('the epoch is resigned');
     return answer;
   }
 
-  #settle(): number {
+  /** Commits and releases what was admitted. */
+  settle(): number {
     this.loop.end();
     this.loop.releaseReady();
     return this.engine.latestSequence();

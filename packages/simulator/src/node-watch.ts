@@ -150,8 +150,7 @@ export class NodeWatch {
     };
     const timer = lane.after(timeoutMs, () => finish({ kind: 'lost' }));
     const [here, there] = [lane.machine.host, this.node.machine.host];
-    const answer = (reply: LeaseAnswer): void =>
-      network.datagram(there, here, () => lane.deliver(() => finish(reply)));
+    const answer = (reply: LeaseAnswer): void => network.datagram(there, here, () => lane.deliver(() => finish(reply)));
     network.datagram(here, there, () => {
       const process = this.node.process;
       process?.control.deliver(() => process.main.deliver(() => process.command(command, answer)));

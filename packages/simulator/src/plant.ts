@@ -17,7 +17,9 @@ export function plant(fault: Fault): () => string[] {
       const loaded = nextLoad(url, context);
       fault.patches.forEach(({ file, find, replace }, index) => {
         if (url !== `${packages}${file}`) return;
-        const parts = String(loaded.source instanceof Uint8Array ? Buffer.from(loaded.source) : loaded.source).split(find);
+        const parts = String(loaded.source instanceof Uint8Array ? Buffer.from(loaded.source) : loaded.source).split(
+          find,
+        );
         if (parts.length !== 2)
           errors.push(`fault ${fault.name} no longer applies: ${parts.length - 1} times in packages/${file}: ${find}`);
         else loaded.source = parts.join(replace);
@@ -28,6 +30,9 @@ export function plant(fault: Fault): () => string[] {
   });
   return () => {
     const missing = fault.patches.filter((_, index) => !planted.has(index));
-    return [...errors, ...missing.map(({ file }) => `fault ${fault.name} no longer applies: packages/${file} was not loaded`)];
+    return [
+      ...errors,
+      ...missing.map(({ file }) => `fault ${fault.name} no longer applies: packages/${file} was not loaded`),
+    ];
   };
 }

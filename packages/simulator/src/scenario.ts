@@ -112,9 +112,11 @@ class Scenario {
     this.#createRecords(seatMachines);
     this.seats = seatMachines.map((machine) => new ControllerSeat(world, machine));
     for (const seat of this.seats) seat.start();
-    for (const habits of this.#drawClients()) this.clients.push(new Client(world, { machine: front, history: this.history, habits }));
+    for (const habits of this.#drawClients())
+      this.clients.push(new Client(world, { machine: front, history: this.history, habits }));
     this.#chaos = new Chaos(world, this.seats);
-    if (settings.clocksFreeze && world.dice.chance(0.6)) for (const { machine } of nodes) machine.spoilClock(world.dice.pick([1, 0.5, 0.3]));
+    if (settings.clocksFreeze && world.dice.chance(0.6))
+      for (const { machine } of nodes) machine.spoilClock(world.dice.pick([1, 0.5, 0.3]));
   }
 
   #makeNodes(): SimNode[] {
@@ -165,7 +167,10 @@ class Scenario {
   #createRecords(seatMachines: readonly Machine[]): void {
     const { nodes, store } = this.world.cluster;
     const controllers = seatMachines.length === 1 ? [] : seatMachines.map(({ name }) => name.padEnd(12, '0'));
-    const masters = Array.from({ length: this.#settings.shards }, (_, shard) => nodes.find((node) => node.shard === shard) as SimNode);
+    const masters = Array.from(
+      { length: this.#settings.shards },
+      (_, shard) => nodes.find((node) => node.shard === shard) as SimNode,
+    );
     const shards = masters.map((master): ShardRecord => ({
       epoch: 1,
       isrVersion: 0,
@@ -209,7 +214,9 @@ class Scenario {
       const isDirect = dice.chance(0.6);
       // Often the first master: a pool that never learned of another.
       const direct = !isDirect ? undefined : dice.chance(0.5) ? cluster.nodes[0] : dice.pick(cluster.nodes);
-      habits.push(this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct));
+      habits.push(
+        this.#drawClient(`client${habits.length}`, direct === undefined ? dice.pick(sets) : sets.flat(), direct),
+      );
     }
     if (this.#settings.story !== undefined) habits.push(this.#drawClient('pool', sets.flat(), cluster.nodes[0]));
     if (!this.#settings.hasHotCache) return habits;
@@ -221,7 +228,11 @@ class Scenario {
     const { dice } = this.world;
     const depth = dice.pick([1, 1, 3]);
     const isPool = direct !== undefined;
-    const writeShare = this.#settings.isReadMostly ? (isPool ? 0 : 0.006) : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
+    const writeShare = this.#settings.isReadMostly
+      ? isPool
+        ? 0
+        : 0.006
+      : dice.pick(isPool ? [0, 0.3, 0.9] : [0.3, 0.6, 0.9]);
     return { name, keys, writeShare, depth, thinkMs: isPool ? 9 : dice.pick([12, 35]), direct, isReadonly: false };
   }
 

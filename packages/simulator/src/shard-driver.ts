@@ -29,36 +29,13 @@ import type { ControlCommand } from './control-commands.ts';
 import type { Controller } from './controller.ts';
 import { mayHaveTopology } from './handover.ts';
 import type { NodeWatch } from './node-watch.ts';
+import type { SimNode } from './sim-node.ts';
+import { newProgress, type Progress } from './progress.ts';
 import { topologyPayload } from './sim-topology.ts';
 import type { Outcome, StoreState } from './store.ts';
 
 const retryMs = 50;
 const pollMs = 2;
-
-/** What this process remembers of the transition into one epoch; none of it is needed to go on after a restart. */
-interface Progress {
-  readonly epoch: number;
-  promisesEndMs: number | undefined;
-  resignation: number | 'failed' | undefined;
-  isRefused: boolean;
-  balancer: 'pending' | 'moved' | 'failing';
-  isReleased: boolean;
-  isGranting: boolean;
-  promotedMs: number | undefined;
-}
-
-function newProgress(epoch: number): Progress {
-  return {
-    epoch,
-    promisesEndMs: undefined,
-    resignation: undefined,
-    isRefused: false,
-    balancer: 'pending',
-    isReleased: false,
-    isGranting: false,
-    promotedMs: undefined,
-  };
-}
 
 interface SwitchRequest {
   readonly candidateId: string;
@@ -194,7 +171,12 @@ export class ShardDriver {
       case 'commit': {
         this.#request = undefined;
         const { candidateId } = request;
-        const asked = { kind: 'switchover', cause: 'operator', excluded: [masterId], preferredId: candidateId } as const;
+        const asked = {
+          kind: 'switchover',
+          cause: 'operator',
+          excluded: [masterId],
+          preferredId: candidateId,
+        } as const;
         return this.#take(electFor(this.#failoverFacts(), asked));
       }
       case 'wait':
@@ -423,21 +405,13 @@ export class ShardDriver {
   reconcile(watch: NodeWatch): void {
     const { reply, node } = watch;
     if (reply === undefined || watch.isBusy || watch.isSuspect || !this.#controller.isLeading) return;
-    if (this.#isHolding(node.id)) return;
-    const { version } = this.#controller.mirror;
     const { record } = this;
-    const isBehind =
-      reply.epoch < record.epoch || (reply.epoch === record.epoch && reply.isrVersion < record.isrVersion);
+    // A node that is not armed would be whatever its topology says: it gets its record with it, or nothing.
     const mayTell = record.transition === null || this.isPromoted;
-    const wantsShard = isBehind && mayTell;
-    // The source of a handover that was made takes the topology before everybody else, whatever else is going on: the
-    // promotion of the destination's next master may be waiting for just that.
-    const isSource = this.#controller.mirror.job?.movedIn !== undefined && this.#controller.mirror.job.from === node.shard;
-    const isSettled = isSource || this.#controller.drivers.every((driver) => driver.isSettled);
-    const mayHave = isSettled && mayHaveTopology(this.#controller, node);
-    // A node that is not armed would be whatever its topology says: it gets its record first.
-    const wantsTopology = reply.version < version && mayHave && mayTell;
-    if (!wantsShard && !wantsTopology) return;
+    if (!mayTell || this.#isHolding(node.id)) return;
+    const isBehind = reply.epoch - record.epoch || reply.isrVersion - record.isrVersion;
+    const wantsTopology = reply.version < this.#controller.mirror.version && this.#mayHaveTopology(node);
+    if (isBehind >= 0 && !wantsTopology) return;
     watch.isBusy = true;
     const { leaseMs } = this.#controller.world.cluster.times;
     const command = wantsTopology ? this.#topologyCommand() : ({ kind: 'shard', args: this.#shardArgs } as const);
@@ -445,6 +419,16 @@ export class ShardDriver {
       watch.isBusy = false;
       watch.beatNow();
     });
+  }
+
+  /**
+   * The source of a handover that was made takes the topology before everybody else, whatever else is going on: the
+   * promotion of the destination's next master may be waiting for just that.
+   */
+  #mayHaveTopology(node: SimNode): boolean {
+    const { mirror, drivers } = this.#controller;
+    const isSource = mirror.job?.movedIn !== undefined && mirror.job.from === node.shard;
+    return (isSource || drivers.every(({ isSettled }) => isSettled)) && mayHaveTopology(this.#controller, node);
   }
 
   /** The old master of a switchover, as long as it holds clients for their redirection. */

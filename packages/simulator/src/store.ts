@@ -123,10 +123,14 @@ export class Store {
 
   transact(lane: Lane, transaction: Transaction): void {
     const { leadership, name } = transaction;
-    this.#request(lane, () => {
-      if (leadership !== undefined && !this.#leads(leadership)) return 'not-leader';
-      return this.#apply(name, transaction.change(this.#state));
-    }, (outcome, state) => transaction.done(outcome, state));
+    this.#request(
+      lane,
+      () => {
+        if (leadership !== undefined && !this.#leads(leadership)) return 'not-leader';
+        return this.#apply(name, transaction.change(this.#state));
+      },
+      (outcome, state) => transaction.done(outcome, state),
+    );
   }
 
   /** Asks to lead, or to go on leading. @param done the leadership, undefined when another leads or nobody answered. */
