@@ -95,7 +95,14 @@ export class Chaos {
     network.lateShare = dice.pick([0, 0.1, 0.3]);
     network.lossShare = dice.pick([0, 0, 0.2]);
     for (let atMs = 10; atMs < 2400; atMs += dice.between(300, 900))
-      this.#until(atMs, () => this.#operate('switchover'));
+      this.#until(atMs, () => {
+        const { host } = this.#victim().machine;
+        this.#operate('switchover');
+        // It has resigned and was told where its clients belong, and hears no more.
+        this.#until(dice.between(12, 60), () => {
+          for (const { machine } of this.#seats) this.#cutFor(machine.host, host, dice.between(100, 700));
+        });
+      });
   }
 
   /** The master's last writes reach one replica and not the other, which becomes master. */
@@ -185,7 +192,7 @@ export class Chaos {
     const endMs = lastMs + dice.between(900, 2200);
     this.#world.note('network', () => `lets ${node.name} fade from the controllers`);
     if (dice.chance(0.5)) this.#until(lastMs + dice.between(800, 1600), () => this.#force());
-    if (dice.chance(0.4)) this.#until(lastMs + dice.between(10, 400), () => this.#operate('failover'));
+    if (dice.chance(0.6)) this.#until(lastMs + dice.between(10, 400), () => this.#operate('failover'));
     seats.forEach(({ machine }, index) => {
       this.#until(index === 0 ? 0 : lastMs, () => this.#cutFor(machine.host, host, endMs - (index === 0 ? 0 : lastMs)));
     });

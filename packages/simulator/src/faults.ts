@@ -56,7 +56,7 @@ export const faults: readonly Fault[] = [
       name: 'no-echo',
       breaks: 'a lease is counted from the arrival of the heartbeat, as upstream does',
       expects: 'S1 S3',
-      bound: 1000,
+      bound: 400,
     },
     [fencing('renew.ts'), 'const end = token.clockMs + Math', 'const end = nowMs + Math'],
   ),
@@ -65,7 +65,7 @@ export const faults: readonly Fault[] = [
       name: 'no-release-check',
       breaks: 'replies leave without a look at lease, epoch and resignation',
       expects: 'S1 S3',
-      bound: 1000,
+      bound: 400,
     },
     [
       fencing('gate.ts'),
@@ -78,7 +78,7 @@ export const faults: readonly Fault[] = [
       name: 'no-epoch-check',
       breaks: 'a node is followed by one of a higher epoch, which rewinds to its log',
       expects: 'S1 S2 S3',
-      bound: 2000,
+      bound: 2500,
     },
     [fencing('attach.ts'), 'if (request.epoch > record.epoch) {', 'if (request.epoch > record.epoch + 1e9) {'],
   ),
@@ -87,11 +87,11 @@ export const faults: readonly Fault[] = [
       name: 'no-withhold',
       breaks: 'a leader waits for its own promises alone, not until a majority withholds',
       expects: 'S1 S3',
-      bound: 2500,
+      bound: 1500,
     },
     [fencing('lease-grantor.ts'), 'const majority = Math.floor(counted.length / 2) + 1;', 'const majority = 1;'],
   ),
-  shipped({ name: 'promote-any', breaks: 'any node that answers may be promoted', expects: 'S1 S2 S3', bound: 200 }, [
+  shipped({ name: 'promote-any', breaks: 'any node that answers may be promoted', expects: 'S1 S2 S3', bound: 100 }, [
     fencing('candidate.ts'),
     "  if (replication === 'sync')\n    return isr.some(",
     "  if (replication === 'sync')\n    return isr.length >= 0 || isr.some(",
@@ -101,7 +101,7 @@ export const faults: readonly Fault[] = [
       name: 'isr-local',
       breaks: 'a master stops waiting for a member when it proposes its removal',
       expects: 'S1 S2 S3',
-      bound: 200,
+      bound: 100,
     },
     [
       fencing('in-sync.ts'),
@@ -114,7 +114,7 @@ export const faults: readonly Fault[] = [
       name: 'late-expand',
       breaks: 'a master waits for a new member only when its addition is confirmed',
       expects: 'S1 S2 S3',
-      bound: 200,
+      bound: 100,
     },
     [
       fencing('in-sync.ts'),
@@ -127,7 +127,7 @@ export const faults: readonly Fault[] = [
       name: 'old-proposal',
       breaks: 'a proposal for an isr-version that is over is still carried out',
       expects: 'S1 S2 S3',
-      bound: 1000,
+      bound: 400,
     },
     [
       fencing('isr-request.ts'),
@@ -140,7 +140,7 @@ export const faults: readonly Fault[] = [
       name: 'same-epoch-restart',
       breaks: 'a restarted process goes on in the epoch of the one before',
       expects: 'S1 S2',
-      bound: 200,
+      bound: 100,
     },
     [
       fencing('fence-record.ts'),
@@ -168,11 +168,11 @@ export const faults: readonly Fault[] = [
       name: 'reset-keeps-logid',
       breaks: 'a log keeps its id although the machine went down under it',
       expects: 'S1 S2 S3',
-      bound: 200,
+      bound: 100,
     },
     { resetKeepsLogId: true },
   ),
-  shipped({ name: 'seq-only-attach', breaks: 'logs are compared by sequence alone', expects: 'S1 S2 S3', bound: 200 }, [
+  shipped({ name: 'seq-only-attach', breaks: 'logs are compared by sequence alone', expects: 'S1 S2 S3', bound: 100 }, [
     fencing('epoch-history.ts'),
     'if (shorter === 0) return { epoch: 0, sequence: 0 };',
     'if (shorter >= 0) return { epoch: 0, sequence: shorter };',
@@ -182,11 +182,11 @@ export const faults: readonly Fault[] = [
       name: 'ack-own-epoch',
       breaks: 'what a follower wrote or took in its own, former epoch counts as acknowledged when it attaches',
       expects: 'S1 S2 S3',
-      bound: 3000,
+      bound: 800,
     },
     { ackOwnEpoch: true },
   ),
-  shipped({ name: 'dirty-read', breaks: 'a tick that only reads waits for nobody', expects: 'S3', bound: 200 }, [
+  shipped({ name: 'dirty-read', breaks: 'a tick that only reads waits for nobody', expects: 'S3', bound: 100 }, [
     node('execution/tick-loop.ts'),
     '    this.#enqueue(outputs, gated);\n    this.releaseReady();',
     "    if (commit === undefined && gated && this.#env.gate.mayRelease() === 'pass') {\n      for (const output of outputs) output.release(output.takeReplies());\n      return;\n    }\n    this.#enqueue(outputs, gated);\n    this.releaseReady();",
@@ -196,7 +196,7 @@ export const faults: readonly Fault[] = [
       name: 'stale-wal-after-rewind',
       breaks: 'after a rewind the archived WAL still serves what was given up',
       expects: 'S1 S2 S3',
-      bound: 1000,
+      bound: 400,
     },
     { staleWalAfterRewind: true },
   ),
@@ -205,7 +205,7 @@ export const faults: readonly Fault[] = [
       name: 'import-serves',
       breaks: 'the destination of a slot handover serves as soon as the import is complete',
       expects: 'S1 S3',
-      bound: 300,
+      bound: 1000,
     },
     { importServes: true },
   ),
@@ -214,7 +214,7 @@ export const faults: readonly Fault[] = [
       name: 'rearm-after-resign',
       breaks: 'after RESIGN the lease of the resigned epoch still counts',
       expects: 'S1 S3',
-      bound: 3500,
+      bound: 400,
     },
     [
       node('lease/lease-keeper.ts'),
@@ -233,12 +233,12 @@ export const faults: readonly Fault[] = [
       name: 'zombie-leader-clock',
       breaks: 'the word of one controller is a lease, also that of a leader whose clock stood still',
       expects: 'S1 S3',
-      bound: 1500,
+      bound: 1200,
     },
     [fencing('renew.ts'), 'return latestFirst[Math.floor(counted.length / 2)] ?? 0;', 'return latestFirst[0] ?? 0;'],
   ),
   substrate(
-    { name: 'slewed-clock', breaks: 'leases are counted on a clock that NTP may slew', expects: 'S1 S3', bound: 1500 },
+    { name: 'slewed-clock', breaks: 'leases are counted on a clock that NTP may slew', expects: 'S1 S3', bound: 1200 },
     { slewedClock: true },
   ),
   shipped(
@@ -246,12 +246,12 @@ export const faults: readonly Fault[] = [
       name: 'shorter-lease-ms',
       breaks: 'after the lease was shortened a new leader waits for the shorter one',
       expects: 'S1 S3',
-      bound: 500,
+      bound: 400,
     },
     [fencing('lease-steward.ts'), 'record === undefined ? 0 : longestLeaseMs(record)', 'record?.leaseMs ?? 0'],
   ),
   shipped(
-    { name: 'epoch-not-persisted', breaks: 'the fence record is not written to disk', expects: 'S1 S3 S4', bound: 200 },
+    { name: 'epoch-not-persisted', breaks: 'the fence record is not written to disk', expects: 'S1 S3 S4', bound: 100 },
     [node('lease/lease-keeper.ts'), 'if (record.epoch > 0) this.#env.file.save(formatFenceConf(record));', ''],
   ),
   substrate(
@@ -268,7 +268,7 @@ export const faults: readonly Fault[] = [
       name: 'error-after-execute',
       breaks: 'what was executed and may not be answered is answered with an error',
       expects: 'S3',
-      bound: 500,
+      bound: 200,
     },
     [
       node('execution/tick-loop.ts'),
@@ -277,7 +277,7 @@ export const faults: readonly Fault[] = [
     ],
   ),
   substrate(
-    { name: 'keyless-passes', breaks: 'commands that name no key pass the gates', expects: 'S1 S3', bound: 200 },
+    { name: 'keyless-passes', breaks: 'commands that name no key pass the gates', expects: 'S1 S2 S3', bound: 100 },
     { keylessPasses: true },
   ),
   substrate(
@@ -285,7 +285,7 @@ export const faults: readonly Fault[] = [
       name: 'hot-cache-promoted',
       breaks: "a replica's cache of hot keys is not told of what replication brings",
       expects: 'S3',
-      bound: 300,
+      bound: 100,
     },
     { hotCachePromoted: true },
   ),

@@ -13,8 +13,11 @@ export function routingError(command: Command, node: SimNode, role: ActingRole):
   const slot = slotOf(Buffer.from(command.key));
   const owner = topologyOf(disk.topology).ownerOf(slot)?.id;
   const end = handover?.group === groupOfSlot(slot) ? handover.kind : undefined;
-  const isServed = owner === id || (end === 'imported' && world.switches.importServes);
-  const passes = command.isKeyless && world.switches.keylessPasses;
-  if (!passes && !(isServed && role === 'master')) return `MOVED ${owner ?? '-'}`;
+  const isServed = role === 'master' && (owner === id || (end === 'imported' && world.switches.importServes));
+  if (!isServed && !passesUnrouted(command, node)) return `MOVED ${owner ?? '-'}`;
   return command.kind === 'set' && end === 'sealed' ? 'TRYAGAIN' : undefined;
+}
+
+function passesUnrouted({ isKeyless }: Command, { world }: SimNode): boolean {
+  return isKeyless && world.switches.keylessPasses;
 }

@@ -59,7 +59,7 @@ export function runSeed(options: RunOptions): RunResult {
 
 function drawSettings(world: World): ClusterSettings {
   const { dice } = world;
-  const story = dice.chance(0.5) ? stories[dice.weighted([3, 3, 2, 3, 2, 2, 3])] : undefined;
+  const story = dice.chance(0.55) ? stories[dice.weighted([5, 3, 2, 2, 2, 3, 5])] : undefined;
   const isStory = story !== undefined;
   const controllers = dice.chance(isStory ? 0.6 : 0.4) ? 3 : 1;
   const shards = !isStory && dice.chance(0.25) ? 2 : 1;
