@@ -35,6 +35,9 @@ function takeCopy(
   { jobId, group, epoch }: Extract<HandoverCommand, { kind: 'import' }>,
   answer: (reply: LeaseAnswer) => void,
 ): void {
+  // A copy of IMPORT that comes late would put back what clients have overwritten since.
+  if (jobId < node.importedJobId) return answer({ kind: 'refused', error: 'ERR a handover of before' });
+  if (jobId === node.importedJobId) return answer({ kind: 'ok' });
   loop.open();
   if (keeper.admit('write', false) !== 'execute') return answer({ kind: 'refused', error: 'ERR held' });
   for (const { key, value } of node.world.cluster.copies.get(jobId) ?? [])
@@ -47,6 +50,7 @@ function takeCopy(
     release: () => {
       node.note(() => `has imported group ${group}`);
       node.handover = { jobId, group, kind: 'imported' };
+      node.importedJobId = jobId;
       answer({ kind: 'ok' });
     },
   });

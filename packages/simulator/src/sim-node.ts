@@ -20,6 +20,8 @@ export class SimNode {
   process: NodeProcess | undefined;
   /** Slots that its process has sealed or imported. */
   handover: HandoverEnd | undefined;
+  /** The newest handover whose copy it took; IMPORT names an epoch, so a restart need not remember it. */
+  importedJobId = 0;
   /** Highest (epoch, isr-version) this directory ever obeyed; a wiped directory begins anew. */
   obeyed = { epoch: 0, isrVersion: 0 };
   #runs = 0;
