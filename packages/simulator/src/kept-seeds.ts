@@ -10,7 +10,7 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   {
-    seed: 21,
+    seed: 44,
     note:
       'the lease had been shortened, the leader took an epoch, was killed, came back and waited for the new, shorter lease ' +
       'while the longer one of the old master was running (MUTATE=shorter-lease-ms is this very bug)',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { faults } from './faults.ts';
@@ -61,4 +62,16 @@ test('every fault has a name of its own, a bound, and promises it breaks', () =>
     assert.ok(bound > 0 && expects.length > 0, name);
     assert.notEqual(patches.length === 0, Object.keys(switches).length === 0, `${name} is planted one way`);
   }
+});
+
+test('the table of planted faults in the documentation is this one', () => {
+  const page = readFileSync(new URL('../../../docs/operating/simulator.md', import.meta.url), 'utf8');
+  const rows = faults.map(({ name, breaks, expects, bound, patches }) => {
+    const where = patches.length > 0 ? 'shipped source' : 'simulator';
+    return `| \`${name}\` | ${breaks} | ${expects.join(', ')} | ${bound} | ${where} |`;
+  });
+  assert.deepEqual(
+    page.split('\n').filter((line) => line.startsWith('| `') && line.split('|').length === 7),
+    rows,
+  );
 });
