@@ -8,7 +8,7 @@ import { judgeIsrRequest, parseIsrRequest, type IsrRequest, type ShardRecord } f
 import type { NodeWatch } from './node-watch.ts';
 import { nodeViews } from './shard-facts.ts';
 import { shardRecordOf, type ShardHost } from './shard-host.ts';
-import { sendShard, throwIfError } from './shard-steps.ts';
+import { tellTogether, throwIfError } from './shard-steps.ts';
 
 export class IsrChanges {
   readonly #host: ShardHost;
@@ -53,8 +53,8 @@ export class IsrChanges {
     );
     if (!isWritten) return;
     this.#tellChanged(record, request);
-    const reply = await sendShard(watch, record);
-    throwIfError(watch, 'SHARD', reply);
+    const { shard } = tellTogether(this.#host, watch, { name: false, record, topology: false });
+    throwIfError(watch, 'SHARD', await shard);
     watch.beatNow();
   }
 

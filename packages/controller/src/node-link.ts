@@ -31,9 +31,27 @@ export class NodeLink {
    * @throws OperationError of the connector or the client.
    */
   async call(args: readonly string[] | (() => readonly string[]), timeoutMs: number): Promise<string | ReplyError> {
-    const client = this.#client?.isOpen === true ? this.#client : await this.#connect();
+    const client = await this.#open();
     const reply = await client.call(typeof args === 'function' ? args() : args, { timeoutMs });
     return reply instanceof ReplyError ? reply : replyText(reply);
+  }
+
+  /**
+   * Sends commands on one connection, one right behind the other: a later one reaches the process that got the earlier
+   * ones, or nobody.
+   * @returns one promise for each, as of `call`.
+   */
+  callTogether(commands: readonly (readonly string[])[], timeoutMs: number): Promise<string | ReplyError>[] {
+    const opened = this.#open();
+    return commands.map(async (args) => {
+      const client = await opened;
+      const reply = await client.call(args, { timeoutMs });
+      return reply instanceof ReplyError ? reply : replyText(reply);
+    });
+  }
+
+  async #open(): Promise<RespClient> {
+    return this.#client?.isOpen === true ? this.#client : this.#connect();
   }
 
   #connect(): Promise<RespClient> {

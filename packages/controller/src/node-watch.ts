@@ -8,6 +8,7 @@
 import { messageOf, type Clock, type Connector, type Logger, type Timer, type Timers } from '@holdfast/base';
 import {
   formatHeartbeatArguments,
+  noteLapse,
   parseHeartbeatReply,
   stepDetector,
   suspectAtMs,
@@ -16,6 +17,7 @@ import {
   type FenceTimes,
   type Heartbeat,
   type HeartbeatReply,
+  type Lapse,
   type NodeView,
 } from '@holdfast/fencing';
 import { ReplyError } from '@holdfast/resp';
@@ -58,8 +60,7 @@ export class NodeWatch {
   #suspectTimer: Timer | undefined;
   #lastError = '';
   #attachedMs: number | undefined;
-  /** Arrival of the first of the latest replies that said: master, without a lease. */
-  #lapsedSinceMs: number | undefined;
+  #lapse: Lapse | undefined;
 
   constructor(options: NodeWatchOptions) {
     const { env, node, password, times } = options;
@@ -111,7 +112,7 @@ export class NodeWatch {
       isSuspect: this.#detector.isSuspect,
       reply: this.#reply,
       wasAttached: this.#attachedMs !== undefined && this.#attachedMs >= sinceMs,
-      lapsedForMs: this.#lapsedSinceMs === undefined ? 0 : (this.#repliedMs ?? 0) - this.#lapsedSinceMs,
+      lapsedForMs: this.#lapse === undefined ? 0 : (this.#repliedMs ?? 0) - this.#lapse.sinceMs,
     };
   }
 
@@ -132,6 +133,14 @@ export class NodeWatch {
    */
   command(args: readonly string[], timeoutMs: number = this.#options.times.leaseMs): Promise<string | ReplyError> {
     return this.#commandLink.call(args, timeoutMs);
+  }
+
+  /**
+   * Sends commands on the second connection, one right behind the other and to one process.
+   * @returns one promise for each, as of `command`.
+   */
+  commandsTogether(commands: readonly (readonly string[])[]): Promise<string | ReplyError>[] {
+    return this.#commandLink.callTogether(commands, this.#options.times.leaseMs);
   }
 
   /** A heartbeat at once; after the one in flight, if there is one. */
@@ -177,8 +186,7 @@ export class NodeWatch {
     this.#lastError = '';
     this.#reply = reply;
     this.#repliedMs = arrivedMs;
-    if (reply.role !== 'master' || reply.leaseRemainingMs > 0) this.#lapsedSinceMs = undefined;
-    else this.#lapsedSinceMs ??= arrivedMs;
+    this.#lapse = noteLapse(this.#lapse, reply, arrivedMs);
     if (reply.role === 'master' || reply.masterLinkStatus === 'up') this.#attachedMs = arrivedMs;
     this.#step('reply', arrivedMs);
     this.#armSuspicion();

@@ -133,9 +133,11 @@ export async function performPromote({ host, index, progress }: StepContext): Pr
   if (watch === undefined) return;
   progress.isGranting = true;
   const isNamed = watch.reply?.nodeId === record.masterId;
-  const named = isNamed ? undefined : watch.command(['CLUSTERX', 'SETNODEID', record.masterId]);
-  const shard = host.isLeased ? sendShard(watch, record) : undefined;
-  const topology = sendTopology(host, watch);
+  const { named, shard, topology } = tellTogether(host, watch, {
+    name: !isNamed,
+    record: host.isLeased ? record : undefined,
+    topology: true,
+  });
   const [nameReply, shardReply, topologyReply] = await Promise.all([
     named,
     shard?.then((reply) => {
@@ -154,19 +156,35 @@ export async function performPromote({ host, index, progress }: StepContext): Pr
   watch.beatNow();
 }
 
-/** The shard's record to one of its nodes. */
-export function sendShard(watch: NodeWatch, record: ShardRecord): Promise<string | ReplyError> {
-  return watch.command(['CLUSTERX', 'SHARD', ...formatShardArguments(shardMessageOf(record))]);
+export interface Told {
+  readonly named: Promise<string | ReplyError> | undefined;
+  readonly shard: Promise<string | ReplyError> | undefined;
+  readonly topology: Promise<string | ReplyError> | undefined;
 }
 
-/** The store's topology to a node. */
-export function sendTopology(host: ShardHost, watch: NodeWatch): Promise<string | ReplyError> {
+/**
+ * Tells a node its id, its shard's record and the store's topology, as far as asked for, in this order and on one
+ * connection: a process that does not get the record does not get the topology either.
+ */
+export function tellTogether(
+  host: ShardHost,
+  watch: NodeWatch,
+  what: { readonly name: boolean; readonly record: ShardRecord | undefined; readonly topology: boolean },
+): Told {
+  const commands: (readonly string[])[] = [];
+  if (what.name) commands.push(['CLUSTERX', 'SETNODEID', watch.node.id]);
+  if (what.record !== undefined)
+    commands.push(['CLUSTERX', 'SHARD', ...formatShardArguments(shardMessageOf(what.record))]);
+  if (what.topology) commands.push(topologyCommand(host));
+  const replies = watch.commandsTogether(commands);
+  const next = (isAsked: boolean): Promise<string | ReplyError> | undefined => (isAsked ? replies.shift() : undefined);
+  return { named: next(what.name), shard: next(what.record !== undefined), topology: next(what.topology) };
+}
+
+function topologyCommand(host: ShardHost): string[] {
   const { cluster, shards } = host.mirror();
-  const text = topologyText(
-    cluster.value,
-    shards.map(({ value }) => value),
-  );
-  return watch.command(['CLUSTERX', 'SETNODES', text, String(cluster.value.version)]);
+  const records = shards.map(({ value }) => value);
+  return ['CLUSTERX', 'SETNODES', topologyText(cluster.value, records), String(cluster.value.version)];
 }
 
 /** @throws OperationError when the node answered with an error. */

@@ -7,11 +7,11 @@
  * the store takes a higher version and that is pushed.
  */
 import { messageOf, OperationError } from '@holdfast/base';
-import type { HeartbeatReply } from '@holdfast/fencing';
+import { tellNode } from '@holdfast/fencing';
 import type { NodeWatch } from './node-watch.ts';
 import type { ShardDriver } from './shard-driver.ts';
 import type { ShardHost } from './shard-host.ts';
-import { sendShard, sendTopology, throwIfError } from './shard-steps.ts';
+import { tellTogether, throwIfError } from './shard-steps.ts';
 
 export class TopologyReconciler {
   readonly #host: ShardHost;
@@ -30,8 +30,9 @@ export class TopologyReconciler {
     if (reply === undefined || !this.#host.mayAct || this.#busy.has(id) || driver.holdingNodeId === id) return;
     const { version } = this.#host.mirror().cluster.value;
     if (reply.version > version) return this.#start(watch, () => this.#overtake(reply.version));
-    const wantsShard = this.#host.isLeased && driver.mayTellNodes && isBehind(reply, driver);
-    const wantsTopology = reply.version < version && this.#host.isSettled;
+    const { record, mayTellNodes } = driver;
+    const { isLeased, isSettled } = this.#host;
+    const { wantsShard, wantsTopology } = tellNode({ record, reply, isLeased, mayTellNodes, version, isSettled });
     const wantsId = reply.nodeId !== id;
     if (!wantsShard && !wantsTopology && !wantsId) return this.#tellWhenAllHave(version);
     this.#start(watch, () => this.#push(watch, driver, { wantsShard, wantsTopology, wantsId }));
@@ -39,11 +40,9 @@ export class TopologyReconciler {
 
   async #push(watch: NodeWatch, driver: ShardDriver, wants: Wants): Promise<void> {
     const { wantsId, wantsShard, wantsTopology } = wants;
-    const replies = await Promise.all([
-      wantsId ? watch.command(['CLUSTERX', 'SETNODEID', watch.node.id]) : undefined,
-      wantsShard ? sendShard(watch, driver.record) : undefined,
-      wantsTopology ? sendTopology(this.#host, watch) : undefined,
-    ]);
+    const record = wantsShard ? driver.record : undefined;
+    const told = tellTogether(this.#host, watch, { name: wantsId, record, topology: wantsTopology });
+    const replies = await Promise.all([told.named, told.shard, told.topology]);
     ['SETNODEID', 'SHARD', 'SETNODES'].forEach((command, index) => throwIfError(watch, command, replies[index]));
     watch.beatNow();
   }
@@ -85,8 +84,4 @@ interface Wants {
   readonly wantsShard: boolean;
   readonly wantsTopology: boolean;
   readonly wantsId: boolean;
-}
-
-function isBehind(reply: HeartbeatReply, { record }: ShardDriver): boolean {
-  return reply.epoch < record.epoch || (reply.epoch === record.epoch && reply.isrVersion < record.isrVersion);
 }

@@ -194,3 +194,5 @@ export {
   type Withheld,
 } from './lease-steward.ts';
 export { confirmedProbe, noProbes, noteProbeAnswer, startProbe, type ReadProbes } from './read-probe.ts';
+export { noteLapse, type Lapse } from './lapse.ts';
+export { tellNode, type Telling, type TellingFacts } from './node-telling.ts';

@@ -4,12 +4,14 @@
  */
 import {
   formatHeartbeatArguments,
+  noteLapse,
   parseHeartbeatReply,
   stepDetector,
   watchNode,
   type Detector,
   type Heartbeat,
   type HeartbeatReply,
+  type Lapse,
   type NodeView,
 } from '@holdfast/fencing';
 import type { LeaseAnswer } from '@holdfast/node/decisions';
@@ -41,8 +43,7 @@ export class NodeWatch {
   #number = 0;
   #isAgainWanted = false;
   #attachedMs: number | undefined;
-  #lapsedSinceMs: number | undefined;
-  #lapsedEpoch = 0;
+  #lapse: Lapse | undefined;
   /** A push of records is under way. */
   isBusy = false;
 
@@ -71,7 +72,7 @@ export class NodeWatch {
       isSuspect: this.#detector.isSuspect,
       reply: this.reply,
       wasAttached: this.#attachedMs !== undefined && this.#attachedMs >= sinceMs,
-      lapsedForMs: this.#lapsedSinceMs === undefined ? 0 : (this.repliedMs ?? 0) - this.#lapsedSinceMs,
+      lapsedForMs: this.#lapse === undefined ? 0 : (this.repliedMs ?? 0) - this.#lapse.sinceMs,
     };
   }
 
@@ -113,11 +114,7 @@ export class NodeWatch {
     if (reply === undefined) return;
     this.reply = reply;
     this.repliedMs = arrivedMs;
-    // A lease belongs to its epoch: what lapsed in the one before says nothing of this one.
-    if (reply.role !== 'master' || reply.leaseRemainingMs > 0 || reply.epoch !== this.#lapsedEpoch)
-      this.#lapsedSinceMs = undefined;
-    this.#lapsedEpoch = reply.epoch;
-    if (reply.role === 'master' && reply.leaseRemainingMs <= 0) this.#lapsedSinceMs ??= arrivedMs;
+    this.#lapse = noteLapse(this.#lapse, reply, arrivedMs);
     if (reply.role === 'master' || reply.masterLinkStatus === 'up') this.#attachedMs = arrivedMs;
     this.#step('reply');
     this.#host.onReply(this, arrivedMs);

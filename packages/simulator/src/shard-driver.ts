@@ -14,6 +14,7 @@ import {
   parseIsrRequest,
   planTransition,
   promisesEndMs,
+  tellNode,
   publishedMasterId,
   shardMessageOf,
   type FailoverDecision,
@@ -406,12 +407,13 @@ export class ShardDriver {
     const { reply, node } = watch;
     if (reply === undefined || watch.isBusy || watch.isSuspect || !this.#controller.isLeading) return;
     const { record } = this;
-    // A node that is not armed would be whatever its topology says: it gets its record with it, or nothing.
-    const mayTell = record.transition === null || this.isPromoted;
-    if (!mayTell || this.#isHolding(node.id)) return;
-    const isBehind = reply.epoch - record.epoch || reply.isrVersion - record.isrVersion;
-    const wantsTopology = reply.version < this.#controller.mirror.version && this.#mayHaveTopology(node);
-    if (isBehind >= 0 && !wantsTopology) return;
+    if (this.#isHolding(node.id)) return;
+    const mayTellNodes = record.transition === null || this.isPromoted;
+    const { version } = this.#controller.mirror;
+    const isSettled = this.#mayHaveTopology(node);
+    const facts = { record, reply, isLeased: true, mayTellNodes, version, isSettled };
+    const { wantsShard, wantsTopology } = tellNode(facts);
+    if (!wantsShard) return;
     watch.isBusy = true;
     const { leaseMs } = this.#controller.world.cluster.times;
     const command = wantsTopology ? this.#topologyCommand() : ({ kind: 'shard', args: this.#shardArgs } as const);
