@@ -30,6 +30,8 @@ const softOutputBytes = 1024 * 1024;
 const queuedOverheadBytes = 256;
 /** How long unread input is drained after FIN before the rest is reset. */
 const lingerMs = 1000;
+/** Clients that come back to one connection of a pool, each in its own time, are this far apart. */
+const quietMs = 10;
 
 export class ClientConnection implements Session, TickOutput {
   readonly id: number;
@@ -286,17 +288,14 @@ export class ClientConnection implements Session, TickOutput {
   }
 
   /**
-   * What the peer has sent already is answered too: the end comes once a whole poll phase brought nothing more. What is
-   * sent after that meets the end of the connection, which came with the answer.
+   * What the peer has sent or is about to send is answered too: the answers wait, and with them whoever sent the commands,
+   * until a moment brought nothing more. Then they leave together with the end, which nothing crosses any more.
    */
   #finishWhenQuiet(): void {
     const moves = ++this.#moves;
-    const { timers } = this.#host;
-    timers.soon(() =>
-      timers.soon(() => {
-        if (this.#moves === moves) this.endMoving();
-      }),
-    );
+    this.#host.timers.after(quietMs, () => {
+      if (this.#moves === moves) this.endMoving();
+    });
   }
 
   #decode(): boolean {
