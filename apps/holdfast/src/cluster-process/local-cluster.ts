@@ -16,6 +16,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FatalError, OperationError, messageOf } from '@holdfast/base';
+import { embeddedDriver, readToken } from '@holdfast/balancer/real';
 import { lockFile } from '@holdfast/base/real';
 import { ControllerClient, type ClusterStatus } from '../controller-client.ts';
 import { settleSettings, writeSettings } from './layout-file.ts';
@@ -109,6 +110,15 @@ export class LocalCluster {
   pids(): ReadonlyMap<string, number> {
     const running = this.#all().flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid] as const]));
     return new Map(running);
+  }
+
+  /** The balancer resets every connection of an LB address, whichever node it leads to. @returns how many. */
+  async cutClients(lbAddress: string): Promise<number> {
+    const driver = embeddedDriver({ url: this.#balancerUrl, token: () => readToken(this.#tokenFile) });
+    const { bindings } = await driver.observe();
+    const backends = bindings.find(({ address }) => address === lbAddress)?.connections ?? [];
+    const cut = await Promise.all(backends.map(({ backend }) => driver.cut(lbAddress, backend)));
+    return cut.reduce((sum, count) => sum + count, 0);
   }
 
   status(): Promise<ClusterStatus> {

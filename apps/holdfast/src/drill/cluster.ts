@@ -39,19 +39,49 @@ export interface ClusterEvent {
   readonly message: string;
 }
 
+/** What can be done to the hosts of a cluster whose hosts stand in network namespaces of their own. */
+export interface HostFaults {
+  /** Packets from one place to the other vanish without a word; those of the other direction do not. */
+  cutLink(from: string, to: string): void;
+  healLink(from: string, to: string): void;
+  /** The only network interface of a place, as `ip link set down` and `up` do it. */
+  setInterface(place: string, state: 'up' | 'down'): void;
+  /** Leaves no byte free on the file system of a node's data, which is its own. */
+  fillDisk(place: string): Promise<void>;
+  freeDisk(place: string): Promise<void>;
+}
+
+/**
+ * Processes are named by their place: `node-1`, …, `lb`, `controller` (or `controller-1`, … when there are several),
+ * `etcd`. In namespaces each place is a host of its own; so is `clients`, where the drill itself runs.
+ */
 export interface DrillCluster {
-  /** @throws OperationError when the controller does not answer. */
+  /** Absent where all places share the loopback interface. */
+  readonly hosts?: HostFaults;
+  /** @throws OperationError when no controller answers. */
   view(): Promise<ClusterView>;
   /** Events with an id above `after`, oldest first. */
   events(after: number): Promise<readonly ClusterEvent[]>;
-  /** Stops the process of a node as SIGSTOP does: from the moment this resolves it executes nothing, its sockets stay. */
-  suspend(nodeId: string): Promise<void>;
-  resume(nodeId: string): void;
+  /** The place of a node that a view has shown. @throws OperationError for another. */
+  placeOf(nodeId: string): string;
+  /** Places of the controllers. */
+  readonly controllers: readonly string[];
+  /** The place of the controller that leads now; undefined while none does. */
+  leader(): Promise<string | undefined>;
+  /** Where a client of a shard that knows nothing better opens a connection. */
+  entryOf(shard: ShardView): string;
+  /** Stops a process as SIGSTOP does: from the moment this resolves it executes nothing, its sockets stay. */
+  suspend(place: string): Promise<void>;
+  resume(place: string): void;
   /**
-   * Kills the process of a node at once; whoever supervises it starts it again.
+   * Kills a process at once; whoever supervises it starts it again.
    * @returns false when none was running.
    */
-  kill(nodeId: string): boolean;
+  kill(place: string): boolean;
+  /** A planned switchover of a shard to its best replica. Resolves when the controller calls it done. */
+  switchOver(shard: number): Promise<void>;
+  /** The balancer resets every connection of an LB address in one tick. @returns how many. */
+  cutClients(lbAddress: string): Promise<number>;
   /** Ends all processes and removes what the cluster kept, unless it was asked to keep it. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -161,7 +161,7 @@ class Run {
     await this.#load.sleepUntil(this.#plan.stopAfterMs);
     queue.send(64);
     const sentBefore = [...queue.keys];
-    await this.#cluster.suspend(oldMaster.id);
+    await this.#cluster.suspend(this.#cluster.placeOf(oldMaster.id));
     const fromMs = this.#load.now();
     const untilMs = fromMs + this.#plan.holdMs;
     const stepMs = Math.max(50, this.#plan.holdMs / 12);
@@ -178,7 +178,7 @@ class Run {
     queue.send(4, this.#someRegisters());
     await this.#load.sleepUntil(untilMs);
     const resumedMs = this.#load.now();
-    this.#cluster.resume(oldMaster.id);
+    this.#cluster.resume(this.#cluster.placeOf(oldMaster.id));
     await looking;
     return { node: oldMaster.id, fromMs, untilMs: resumedMs };
   }

@@ -92,7 +92,7 @@ async function killAtRandom(cluster: DrillCluster, plan: KillPlan, load: LoadRun
     const victim = nodes[randomBelow(random, nodes.length)];
     if (victim === undefined) continue;
     const { id, address, role } = victim;
-    kills.push({ atMs: load.now(), address, role, epoch, wasDown: !cluster.kill(id) });
+    kills.push({ atMs: load.now(), address, role, epoch, wasDown: !cluster.kill(cluster.placeOf(id)) });
   }
   return kills;
 }

@@ -3,7 +3,7 @@
  * cluster is whole again, and the comparison of replicas with what was read from their master.
  */
 import { seededRandom } from '@holdfast/base';
-import { masterOf, type ClusterView, type DrillCluster, type ShardView } from './cluster.ts';
+import { masterOf, shardOf, type ClusterView, type DrillCluster, type ShardView } from './cluster.ts';
 import type { ConnectionSettings } from './connection.ts';
 import type { DrillWorld } from './drill-world.ts';
 import { keysOf, type ShardKeys } from './keys.ts';
@@ -90,7 +90,7 @@ export class LoadRun {
     const { clients, seed, shard: drilled, paceMs } = this.#plan;
     const lanes: Promise<void>[] = [];
     for (let i = 0; i < clients; i++) {
-      for (const { index: shard, lbAddress } of this.#first.shards) {
+      for (const { index: shard } of this.#first.shards) {
         const world: LoadWorld = {
           recorder: this.recorder,
           connection: this.settings,
@@ -103,7 +103,7 @@ export class LoadRun {
         const lane = {
           client,
           shard,
-          lbAddress,
+          entry: () => this.#entryOf(shard),
           keys: this.keysOf(shard),
           paceMs: shard === drilled ? paceMs : 5 * paceMs,
         };
@@ -111,6 +111,11 @@ export class LoadRun {
       }
     }
     return lanes;
+  }
+
+  #entryOf(index: number): string {
+    const view = shardOf(this.#watch.latest, index);
+    return this.#cluster.entryOf(view);
   }
 
   async #report(signal: AbortSignal): Promise<void> {

@@ -16,7 +16,8 @@ export interface LaneOptions {
   /** Name of the client, unique together with the shard. */
   readonly client: string;
   readonly shard: number;
-  readonly lbAddress: string;
+  /** Where to open a connection when nothing better is known. */
+  readonly entry: () => string;
   readonly keys: ShardKeys;
   /** Time between rounds. */
   readonly paceMs: number;
@@ -52,7 +53,7 @@ class Lane {
   constructor(options: LaneOptions, world: LoadWorld) {
     this.#options = options;
     this.#world = world;
-    this.#address = options.lbAddress;
+    this.#address = options.entry();
   }
 
   async run(): Promise<void> {
@@ -86,7 +87,7 @@ class Lane {
       return this.#connection;
     } catch {
       this.#count('connections refused');
-      this.#address = this.#options.lbAddress;
+      this.#address = this.#options.entry();
       return undefined;
     }
   }
@@ -122,7 +123,7 @@ class Lane {
       if (end.kind === 'reply') continue;
       const code = end.kind === 'refused' ? (end.message.split(' ')[0] ?? '') : end.kind;
       this.#count(`operations ${end.kind}${end.kind === 'refused' ? ` ${code}` : ''}`);
-      if (code === 'MOVED') this.#address = end.message.split(' ')[2] ?? this.#options.lbAddress;
+      if (code === 'MOVED') this.#address = end.message.split(' ')[2] ?? this.#options.entry();
     }
     this.#connection?.client.close();
     this.#connection = undefined;

@@ -10,7 +10,7 @@ import { OperationError, randomBelow } from '@holdfast/base';
 import { realRandom } from '@holdfast/base/real';
 import { LocalCluster, defaultSettings, host, onFreePorts } from '../cluster-process/index.ts';
 import type { Fence } from '../option-values.ts';
-import type { ClusterEvent, ClusterView, DrillCluster } from './cluster.ts';
+import type { ClusterEvent, ClusterView, DrillCluster, ShardView } from './cluster.ts';
 import { parseEvents, parseView } from './controller-view.ts';
 
 export interface ThrowAwayOptions {
@@ -69,21 +69,52 @@ class ThrowAwayCluster implements DrillCluster {
     return parseEvents({ events: await this.#local.client.events(after, eventsPerAnswer) });
   }
 
-  async suspend(nodeId: string): Promise<void> {
-    const pid = this.#pidOf(nodeId);
+  get controllers(): readonly string[] {
+    return this.#local.layout.controllerPlaces.map(({ name }) => name);
+  }
+
+  async leader(): Promise<string | undefined> {
+    const { controllers } = await this.#local.client.status();
+    if (controllers === undefined) return this.controllers[0];
+    const leading = controllers.find(({ leader }) => leader)?.address;
+    return this.#local.layout.controllerPlaces.find(({ api }) => api === leading || api === `http://${leading}`)?.name;
+  }
+
+  entryOf({ lbAddress }: ShardView): string {
+    return lbAddress;
+  }
+
+  placeOf(nodeId: string): string {
+    const address = this.#addresses.get(nodeId);
+    const place = this.#local.layout.nodes.find(({ port }) => `${host}:${port}` === address);
+    if (place !== undefined) return place.name;
+    const message = `node ${nodeId} at ${address ?? 'an unknown address'} is not of this cluster`;
+    throw new OperationError('DRILL_NO_NODE', message, { outcome: 'not-applied' });
+  }
+
+  async suspend(place: string): Promise<void> {
+    const pid = this.#pidAt(place);
     process.kill(pid, 'SIGSTOP');
     // The signal reaches each thread when it next leaves the kernel; until then it may still execute requests.
     while (!threadStates(pid).every((state) => state === 'T')) await pause(1);
   }
 
-  resume(nodeId: string): void {
-    process.kill(this.#pidOf(nodeId), 'SIGCONT');
+  resume(place: string): void {
+    process.kill(this.#pidAt(place), 'SIGCONT');
   }
 
-  kill(nodeId: string): boolean {
-    const pid = this.#runningPid(nodeId);
+  kill(place: string): boolean {
+    const pid = this.#local.pids().get(place);
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
     return pid !== undefined;
+  }
+
+  async switchOver(shard: number): Promise<void> {
+    await this.#local.client.switchover(shard, undefined);
+  }
+
+  async cutClients(lbAddress: string): Promise<number> {
+    return this.#local.cutClients(lbAddress);
   }
 
   close(): Promise<void> {
@@ -98,17 +129,10 @@ class ThrowAwayCluster implements DrillCluster {
     this.#clear();
   }
 
-  #pidOf(nodeId: string): number {
-    const pid = this.#runningPid(nodeId);
+  #pidAt(place: string): number {
+    const pid = this.#local.pids().get(place);
     if (pid !== undefined) return pid;
-    const message = `no process of node ${nodeId} at ${this.#addresses.get(nodeId) ?? 'an unknown address'}`;
-    throw new OperationError('DRILL_NO_PROCESS', message, { outcome: 'not-applied' });
-  }
-
-  #runningPid(nodeId: string): number | undefined {
-    const address = this.#addresses.get(nodeId);
-    const place = this.#local.layout.nodes.find(({ port }) => `${host}:${port}` === address);
-    return place === undefined ? undefined : this.#local.pids().get(place.name);
+    throw new OperationError('DRILL_NO_PROCESS', `no process runs at ${place}`, { outcome: 'not-applied' });
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { RequestDecoder, ReplyWriter, type Request } from '@holdfast/resp';
-import type { ClusterEvent, ClusterView, DrillCluster, NodeView } from '../cluster.ts';
+import type { ClusterEvent, ClusterView, DrillCluster, NodeView, ShardView } from '../cluster.ts';
 
 export type Fault =
   /** The old master executes and acknowledges what lay in its buffers, and its connections are not cut. */
@@ -141,6 +141,33 @@ export class FakeCluster implements DrillCluster {
     return Promise.resolve(this.#events.filter(({ id }) => id > after));
   }
 
+  readonly controllers: readonly string[] = ['controller'];
+
+  leader(): Promise<string | undefined> {
+    return Promise.resolve('controller');
+  }
+
+  placeOf(nodeId: string): string {
+    return nodeId === this.#a.id ? 'node-1' : 'node-2';
+  }
+
+  entryOf({ lbAddress }: ShardView): string {
+    return lbAddress;
+  }
+
+  /** The other node takes over at once, without anybody having been told. */
+  switchOver(): Promise<void> {
+    this.#failOver();
+    this.#demote();
+    return Promise.resolve();
+  }
+
+  cutClients(): Promise<number> {
+    const cut = this.#pairs.size;
+    for (const socket of this.#pairs) socket.resetAndDestroy();
+    return Promise.resolve(cut / 2);
+  }
+
   suspend(): Promise<void> {
     this.#lag.length = 0;
     this.#a.suspend();
@@ -166,8 +193,8 @@ export class FakeCluster implements DrillCluster {
   }
 
   /** The node is back at once, without its connections. */
-  kill(nodeId: string): boolean {
-    const [killed, other] = nodeId === this.#a.id ? [this.#a, this.#b] : [this.#b, this.#a];
+  kill(place: string): boolean {
+    const [killed, other] = place === 'node-1' ? [this.#a, this.#b] : [this.#b, this.#a];
     for (const socket of killed.sockets) socket.destroy();
     if (this.#faults.has('kill-loses-writes')) {
       for (const key of [...killed.store.keys()].slice(-5)) killed.store.delete(key);
