@@ -70,6 +70,11 @@ export interface DrillCluster {
   leader(): Promise<string | undefined>;
   /** Where a client of a shard that knows nothing better opens a connection. */
   entryOf(shard: ShardView): string;
+  /**
+   * How long a load client waits for a reply before it looks for a better connection; 2 s when absent. Short where
+   * nobody resets the connections to a master that was replaced: clients have only their own patience there.
+   */
+  readonly clientTimeoutMs?: number;
   /** Stops a process as SIGSTOP does: from the moment this resolves it executes nothing, its sockets stay. */
   suspend(place: string): Promise<void>;
   resume(place: string): void;

@@ -188,7 +188,8 @@ class Run {
    * late its answer comes.
    */
   async #lookFor(keys: readonly string[]): Promise<void> {
-    const { lbAddress: address, index: shard } = this.#start.before;
+    const { index: shard } = this.#start.before;
+    const address = this.#load.entryOf(shard);
     const connection = await openConnection(address, this.#load.settings).catch(() => undefined);
     if (connection === undefined) return;
     const look = (key: string): Promise<unknown> =>

@@ -48,7 +48,7 @@ export class LoadRun {
     this.#watch = watch;
     this.recorder = new Recorder(world.clock);
     const { connector, timers } = world;
-    this.settings = { connector, timers, connectTimeoutMs: 1000, commandTimeoutMs: 2000 };
+    this.settings = { connector, timers, connectTimeoutMs: 1000, commandTimeoutMs: cluster.clientTimeoutMs ?? 2000 };
     this.#keys = new Map(first.shards.map((shard) => [shard.index, keysOf(shard, plan.registersPerShard)]));
   }
 
@@ -68,6 +68,11 @@ export class LoadRun {
     const keys = this.#keys.get(shard);
     if (keys === undefined) throw new RangeError(`no shard ${shard}`);
     return keys;
+  }
+
+  /** Where a client that knows nothing better opens a connection to a shard now. */
+  entryOf(index: number): string {
+    return this.#cluster.entryOf(shardOf(this.#watch.latest, index));
   }
 
   /** The latest event there is before the run. */
@@ -103,7 +108,7 @@ export class LoadRun {
         const lane = {
           client,
           shard,
-          entry: () => this.#entryOf(shard),
+          entry: () => this.entryOf(shard),
           keys: this.keysOf(shard),
           paceMs: shard === drilled ? paceMs : 5 * paceMs,
         };
@@ -111,11 +116,6 @@ export class LoadRun {
       }
     }
     return lanes;
-  }
-
-  #entryOf(index: number): string {
-    const view = shardOf(this.#watch.latest, index);
-    return this.#cluster.entryOf(view);
   }
 
   async #report(signal: AbortSignal): Promise<void> {
@@ -150,6 +150,7 @@ export class LoadRun {
     await readBack(this.#first, {
       recorder: this.recorder,
       connection: this.settings,
+      entryOf: (shard) => this.entryOf(shard.index),
       sleep: (ms) => this.sleep(ms),
       mayGoOn: () => this.now() < deadlineMs,
     });

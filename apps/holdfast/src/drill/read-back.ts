@@ -13,6 +13,8 @@ const batchSize = 200;
 export interface ReadBackWorld {
   readonly recorder: Recorder;
   readonly connection: ConnectionSettings;
+  /** Where the shard's master is reached now. */
+  entryOf(shard: ShardView): string;
   sleep(delayMs: number): Promise<void>;
   /** Whether there is time for another try. */
   mayGoOn(): boolean;
@@ -39,7 +41,7 @@ export async function readBack(view: ClusterView, world: ReadBackWorld): Promise
 async function readShard(shard: ShardView, keys: readonly string[], world: ReadBackWorld): Promise<void> {
   let left = keys;
   while (left.length > 0 && world.mayGoOn()) {
-    const connection = await openConnection(shard.lbAddress, world.connection).catch(() => undefined);
+    const connection = await openConnection(world.entryOf(shard), world.connection).catch(() => undefined);
     if (connection) left = await readKeys(shard, left, connection, world);
     connection?.client.close();
     if (left.length > 0) await world.sleep(100);
