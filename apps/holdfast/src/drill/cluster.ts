@@ -2,6 +2,7 @@
  * What a drill needs of the cluster it is run against: addresses, the controller's view, and the power to stop a process.
  * The real one is made of processes (throw-away-cluster.ts); tests use one made of sockets in their own process.
  */
+import type { Connector } from '@holdfast/base';
 
 export interface NodeView {
   readonly id: string;
@@ -49,6 +50,11 @@ export interface HostFaults {
   /** Leaves no byte free on the file system of a node's data, which is its own. */
   fillDisk(place: string): Promise<void>;
   freeDisk(place: string): Promise<void>;
+  /**
+   * Connections as a client on the host of a place opens them: they do not cross its network, so that they go on while
+   * its interface is down. Used by `nic`; without it that case has no client that still sees the old master.
+   */
+  inside?(place: string): Promise<Connector>;
 }
 
 /**

@@ -1,26 +1,15 @@
 /** From what happened in a `kill` drill to its verdict. */
 import { judge, longestGapWithoutWrites, type Operation } from '@holdfast/history';
+import type { CommonFigures, DrillReport } from './drill-report.ts';
 import type { Kill, KillRun } from './kill.ts';
 import type { TimelineEntry } from './watch.ts';
-import { replicaViolations, wholeViolations, type DrillReport } from './verdict.ts';
+import { replicaViolations, wholeViolations } from './verdict.ts';
 
-export interface KillFigures {
-  readonly shard: number;
-  readonly leaseMs: number;
-  readonly clients: number;
+export interface KillFigures extends CommonFigures {
   readonly kills: number;
   readonly killsOfMasters: number;
   /** Kills that found the node still down from the one before. */
   readonly killsOfDownNodes: number;
-  /** Promotions of the shard during the run. */
-  readonly promotions: number;
-  readonly operations: number;
-  readonly writesAcknowledged: number;
-  readonly readsAnswered: number;
-  readonly refused: number;
-  readonly unknown: number;
-  readonly clientCounts: Readonly<Record<string, number>>;
-  readonly controllerPollsFailed: number;
 }
 
 export type KillReport = DrillReport<'kill', KillFigures>;
@@ -30,6 +19,7 @@ export function judgeKill(run: KillRun, fences: readonly string[]): KillReport {
   const { operations } = run.recorder;
   const verdict = judge(operations, { masterships: [], pauses: [] });
   const load = operations.filter(({ phase, shard }) => phase === 'load' && shard === run.plan.shard);
+  const figures = figuresOf(run, operations);
   const gap = longestGapWithoutWrites(load, { fromMs: 0, toMs: run.loadEndMs });
   return {
     version: 1,
@@ -45,9 +35,14 @@ export function judgeKill(run: KillRun, fences: readonly string[]): KillReport {
     staleReads: verdict.staleReads,
     msWithoutWrites: Math.round(gap.toMs - gap.fromMs),
     timeline: timelineOf(run),
-    figures: figuresOf(run, operations),
+    figures,
+    rows: rowsOf(figures),
     unjudgedKeys: verdict.unjudgedKeys,
   };
+}
+
+function rowsOf({ kills, killsOfMasters, killsOfDownNodes }: KillFigures): [string, string][] {
+  return [['kills', `${kills}: ${killsOfMasters} of masters, ${killsOfDownNodes} of nodes still down`]];
 }
 
 function timelineOf({ kills, watch }: KillRun): TimelineEntry[] {

@@ -20,9 +20,6 @@ export type Parsed =
   /** Nothing to run: help was asked for (status 0), or the arguments are wrong (status 2). */
   | { readonly kind: 'exit'; readonly status: number; readonly stdout: string; readonly stderr: string };
 
-/** The master stands still for this long, counted from the stop. */
-export const holdMs = 3000;
-
 /** @param args what follows `holdfast drill`. */
 export function parseDrill(args: readonly string[]): Parsed {
   let parsed: DrillOptions | undefined;

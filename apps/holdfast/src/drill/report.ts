@@ -1,12 +1,11 @@
 /** A drill's report for people: the time line, a table of figures, the violations grouped by kind. */
 import Table from 'cli-table3';
-import type { KillReport } from './kill-verdict.ts';
-import type { DrillViolation, HangReport } from './verdict.ts';
+import type { AnyReport, DrillViolation } from './drill-report.ts';
 
 const examplesPerKind = 3;
 
 /** The report as text, without colours, with a line end. */
-export function formatReport(report: HangReport | KillReport): string {
+export function formatReport(report: AnyReport): string {
   const { figures } = report;
   const lines = [
     `drill ${report.drill}, fences ${report.fences.length > 0 ? report.fences.join(',') : 'none'}, seed ${report.seed}`,
@@ -32,7 +31,7 @@ function withSign(ms: number): string {
   return ms < 0 ? String(ms) : `+${ms}`;
 }
 
-function figuresTable(report: HangReport | KillReport): string {
+function figuresTable(report: AnyReport): string {
   const { figures } = report;
   const table = new Table({ style: { head: [], border: [] } });
   table.push(
@@ -43,31 +42,9 @@ function figuresTable(report: HangReport | KillReport): string {
     ['answered', `${figures.writesAcknowledged} writes, ${figures.readsAnswered} reads`],
     ['refused, unknown', `${figures.refused}, ${figures.unknown}`],
     ['promotions', figures.promotions],
-    ...(report.drill === 'hang' ? hangRows(report) : killRows(report)),
+    ...report.rows.map((row) => [...row]),
   );
   return table.toString();
-}
-
-function hangRows({ figures }: HangReport): string[][] {
-  const { lb, direct } = figures.queued;
-  return [
-    ['queued through the LB', `${lb.sent} sent: ${lb.acknowledged} ok, ${lb.refused} refused, ${lb.unanswered} closed`],
-    [
-      'queued directly',
-      `${direct.sent} sent: ${direct.acknowledged} ok, ${direct.refused} refused, ${direct.unanswered} closed`,
-    ],
-    ['master of the shard', `${figures.oldMaster} -> ${figures.newMaster ?? 'none'}`],
-    ['late answers', `${figures.lateAnswers} (to writes that were in effect before the fence)`],
-  ];
-}
-
-function killRows({ figures }: KillReport): string[][] {
-  return [
-    [
-      'kills',
-      `${figures.kills}: ${figures.killsOfMasters} of masters, ${figures.killsOfDownNodes} of nodes still down`,
-    ],
-  ];
 }
 
 function violationLines(violations: readonly DrillViolation[]): string[] {

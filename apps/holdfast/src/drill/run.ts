@@ -5,13 +5,10 @@ import { leaseClockMs, realRandom, realTimers, tcpConnector } from '@holdfast/ba
 import { encodeHistory } from '@holdfast/history';
 import type { DrillCluster } from './cluster.ts';
 import type { DrillWorld } from './drill-world.ts';
-import { runHang, stopAfterMs } from './hang.ts';
-import { runKill } from './kill.ts';
-import { judgeKill, type KillReport } from './kill-verdict.ts';
-import { holdMs, parseDrill, type DrillOptions } from './options.ts';
+import { caseNamed, type PlayedCase } from './cases/index.ts';
+import { parseDrill, type DrillOptions } from './options.ts';
 import type { Recorder, RunClock } from './recorder.ts';
 import { formatReport } from './report.ts';
-import { judgeHang, type HangReport } from './verdict.ts';
 
 /** Exit statuses of a drill. */
 export const drillStatus = { clean: 0, violated: 1, usage: 2, couldNotRun: 3 } as const;
@@ -21,7 +18,6 @@ export type Launch = (options: DrillOptions, say: (line: string) => void, signal
 
 /** A node that was killed often waits up to 5 s for its restart. */
 const settleMs = 15_000;
-const killGapMs = [1000, 6000] as const;
 
 /**
  * Runs `holdfast drill <args>`.
@@ -90,10 +86,8 @@ function interruption(): Promise<never> {
   });
 }
 
-interface Played {
+interface Played extends PlayedCase {
   readonly clock: RunClock;
-  readonly recorder: Recorder;
-  readonly report: HangReport | KillReport;
 }
 
 async function play(
@@ -108,12 +102,7 @@ async function play(
   const clock = { nowMs: () => leaseClockMs() - startedMs, startedWallMs: Date.now() };
   const world: DrillWorld = { connector: tcpConnector, timers: realTimers, clock, progress };
   const plan = { shard, clients, loadMs, settleMs, seed };
-  if (options.drill === 'kill') {
-    const run = await runKill(cluster, { ...plan, gapMs: killGapMs }, world);
-    return { clock, recorder: run.recorder, report: judgeKill(run, fences) };
-  }
-  const run = await runHang(cluster, { ...plan, stopAfterMs: stopAfterMs(loadMs, seed), holdMs }, world);
-  return { clock, recorder: run.recorder, report: judgeHang(run, fences) };
+  return { clock, ...(await caseNamed(options.drill).run(cluster, plan, world, fences)) };
 }
 
 /** Opened before the run, so that a path that cannot be written costs nobody a run. */

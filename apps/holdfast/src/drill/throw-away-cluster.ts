@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperationError, randomBelow } from '@holdfast/base';
 import { realRandom } from '@holdfast/base/real';
-import { LocalCluster, defaultSettings, host, onFreePorts } from '../cluster-process/index.ts';
+import { LocalCluster, defaultSettings, onFreePorts } from '../cluster-process/index.ts';
 import type { Fence } from '../option-values.ts';
 import type { ClusterEvent, ClusterView, DrillCluster, ShardView } from './cluster.ts';
 import { parseEvents, parseView } from './controller-view.ts';
@@ -86,7 +86,7 @@ class ThrowAwayCluster implements DrillCluster {
 
   placeOf(nodeId: string): string {
     const address = this.#addresses.get(nodeId);
-    const place = this.#local.layout.nodes.find(({ port }) => `${host}:${port}` === address);
+    const place = this.#local.layout.nodes.find((node) => node.address === address);
     if (place !== undefined) return place.name;
     const message = `node ${nodeId} at ${address ?? 'an unknown address'} is not of this cluster`;
     throw new OperationError('DRILL_NO_NODE', message, { outcome: 'not-applied' });

@@ -6,36 +6,17 @@ import {
   longestGapWithoutWrites,
   type Evidence,
   type Operation,
-  type Violation,
 } from '@holdfast/history';
 import { masterOf } from './cluster.ts';
+import type { CommonFigures, DrillReport, DrillViolation } from './drill-report.ts';
 import type { HangRun } from './hang.ts';
 import type { Path, QueueFigures } from './queued-writes.ts';
 import type { Difference } from './read-back.ts';
 import type { TimelineEntry, Watch } from './watch.ts';
 
-/** What the drill finds beside what the judges of histories find. */
-export type DrillViolationKind = Violation['kind'] | 'writes-not-resumed' | 'replica-differs' | 'not-whole';
-
-export interface DrillViolation {
-  readonly kind: DrillViolationKind;
-  readonly message: string;
-  readonly operations: readonly Operation[];
-}
-
-export interface HangFigures {
-  readonly shard: number;
-  readonly leaseMs: number;
-  readonly clients: number;
+export interface HangFigures extends CommonFigures {
   readonly oldMaster: string;
   readonly newMaster: string | null;
-  readonly operations: number;
-  readonly writesAcknowledged: number;
-  readonly readsAnswered: number;
-  readonly refused: number;
-  readonly unknown: number;
-  /** Promotions of the shard during the run. */
-  readonly promotions: number;
   /** Writes laid into the old master's socket buffers around its stop, and what became of them. */
   readonly queued: Readonly<Record<Path, QueueFigures>>;
   /**
@@ -43,26 +24,6 @@ export interface HangFigures {
    * sent them. They are true, and no violation.
    */
   readonly lateAnswers: number;
-  /** What load clients met, by name. */
-  readonly clientCounts: Readonly<Record<string, number>>;
-  readonly controllerPollsFailed: number;
-}
-
-/** The frozen form of `--output json`; `version` rises when a reader of the former form would misread it. */
-export interface DrillReport<Name extends string, Figures> {
-  readonly version: 1;
-  readonly drill: Name;
-  readonly fences: readonly string[];
-  readonly seed: number;
-  readonly violations: readonly DrillViolation[];
-  readonly acknowledgedWritesLost: number;
-  readonly staleReads: number;
-  /** Longest time in which no client of the shard got a write acknowledged by a rightful master. */
-  readonly msWithoutWrites: number;
-  readonly timeline: readonly TimelineEntry[];
-  readonly figures: Figures;
-  /** Keys whose last value could not be read: the run proves nothing about them. */
-  readonly unjudgedKeys: readonly string[];
 }
 
 export type HangReport = DrillReport<'hang', HangFigures>;
@@ -73,6 +34,7 @@ export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
   const { operations } = run.recorder;
   const verdict = judge(operations, evidence);
   const firstWriteMs = firstWriteElsewhere(run);
+  const figures = { ...figuresOf(run, evidence), lateAnswers: verdict.lateAnswers };
   return {
     version: 1,
     drill: 'hang',
@@ -88,7 +50,8 @@ export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
     staleReads: verdict.staleReads,
     msWithoutWrites: Math.round(msWithoutWrites(run, evidence)),
     timeline: timelineOf(run, evidence, firstWriteMs),
-    figures: { ...figuresOf(run, evidence), lateAnswers: verdict.lateAnswers },
+    figures,
+    rows: rowsOf(figures),
     unjudgedKeys: verdict.unjudgedKeys,
   };
 }
@@ -177,6 +140,17 @@ function timelineOf(run: HangRun, evidence: Evidence, firstWriteMs: number | nul
   add('old master demoted', run.demotedMs, 'it calls itself a replica');
   add('converged', run.convergedMs, 'it has what its master had then');
   return entries.sort((a, b) => a.atMs - b.atMs);
+}
+
+function rowsOf({ queued, oldMaster, newMaster, lateAnswers }: HangFigures): [string, string][] {
+  const ends = ({ sent, acknowledged, refused, unanswered }: QueueFigures): string =>
+    `${sent} sent: ${acknowledged} ok, ${refused} refused, ${unanswered} closed`;
+  return [
+    ['queued through the LB', ends(queued.lb)],
+    ['queued directly', ends(queued.direct)],
+    ['master of the shard', `${oldMaster} -> ${newMaster ?? 'none'}`],
+    ['late answers', `${lateAnswers} (to writes that were in effect before the fence)`],
+  ];
 }
 
 function figuresOf(run: HangRun, evidence: Evidence): Omit<HangFigures, 'lateAnswers'> {
