@@ -1,18 +1,17 @@
 /**
- * The etcd of a local cluster with several controllers: one member, from Debian's `etcd-server`, on 127.0.0.1. It knows
- * nothing of us, so it is started through a process that ties itself to its parent first (tied.ts).
+ * The etcd of a local cluster with several controllers: one member, from Debian's `etcd-server`. It knows nothing of us,
+ * so it is started through a process that ties itself to its parent first (tied.ts).
  */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FatalError } from '@holdfast/base';
-import { host } from './layout.ts';
 
 /**
  * The command that runs it.
  * @throws FatalError (exit status 3) when it is not installed, with the line that installs it.
  */
-export function etcdCommand(directory: string, port: number): readonly [string, ...string[]] {
+export function etcdCommand(directory: string, host: string, port: number): readonly string[] {
   const etcd = findProgram('etcd');
   if (etcd === undefined)
     throw new FatalError(

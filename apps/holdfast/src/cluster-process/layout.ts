@@ -1,5 +1,5 @@
 /**
- * Which process of a cluster on one machine listens where: pure arithmetic from a handful of settings, so that a second
+ * Which process of a cluster listens where: pure arithmetic from a handful of settings and the placement, so that a second
  * start finds the same addresses.
  *
  * Nodes are numbered from 1 (node-1 has the first port), shards from 0. The nodes of a shard follow each other, its
@@ -7,6 +7,7 @@
  */
 import { FatalError } from '@holdfast/base';
 import { allFences, type Fence } from '../option-values.ts';
+import { onLoopback, type Placement } from './placement.ts';
 
 export interface LayoutSettings {
   readonly shards: number;
@@ -16,9 +17,9 @@ export interface LayoutSettings {
   readonly port: number;
   /** LB address of shard 0's replicas; the next shards follow. */
   readonly replicaPort: number;
-  /** Port of node-1; the next nodes follow. Control ports are 10000 higher. */
+  /** Port of node-1; the next nodes follow, unless each has a host of its own. Control ports are 10000 higher. */
   readonly nodePort: number;
-  /** The first controller's REST port; the next controllers follow. */
+  /** The first controller's REST port; the next controllers follow, unless each has a host of its own. */
   readonly apiPort: number;
   /** The balancer's control port. */
   readonly lbControlPort: number;
@@ -70,9 +71,6 @@ export function completeSettings(asked: Partial<LayoutSettings>): LayoutSettings
   };
 }
 
-/** Every process listens here. */
-export const host = '127.0.0.1';
-
 export interface NodePlace {
   /** From 1. */
   readonly number: number;
@@ -80,13 +78,17 @@ export interface NodePlace {
   readonly name: string;
   /** From 0. */
   readonly shard: number;
+  readonly host: string;
   readonly port: number;
   readonly controlPort: number;
+  /** Internal address, `host:port`. */
+  readonly address: string;
 }
 
 export interface ControllerPlace {
   /** `controller`, or `controller-<number>` when there are several; also the name of its folder and of its log. */
   readonly name: string;
+  readonly host: string;
   readonly port: number;
   /** URL of its API. */
   readonly api: string;
@@ -94,6 +96,7 @@ export interface ControllerPlace {
 
 /** A port and what it is for, in words. */
 export interface PortUse {
+  readonly host: string;
   readonly port: number;
   readonly use: string;
   /** The flag that moves it. */
@@ -105,6 +108,9 @@ export interface Layout extends LayoutSettings {
   readonly controllerPlaces: readonly ControllerPlace[];
   /** The own etcd is to be started. */
   readonly hasOwnEtcd: boolean;
+  readonly etcdHost: string;
+  /** Of the LB addresses and of the balancer's control port. */
+  readonly lbHost: string;
   /** One per shard. */
   readonly masterLbs: readonly string[];
   /** One per shard; empty without replicas. */
@@ -112,66 +118,76 @@ export interface Layout extends LayoutSettings {
   readonly ports: readonly PortUse[];
 }
 
-/** @throws FatalError (exit status 2) when two uses fall on one port or a port is too high. */
-export function planLayout(settings: LayoutSettings): Layout {
+/** @throws FatalError (exit status 2) when two uses fall on one port of a host or a port is too high. */
+export function planLayout(settings: LayoutSettings, placement: Placement = onLoopback): Layout {
   const { shards, replicas, nodePort } = settings;
+  const step = placement.hasOwnHosts ? 0 : 1;
   const nodes = Array.from({ length: shards * (1 + replicas) }, (_, index): NodePlace => {
-    const port = nodePort + index;
+    const name = `node-${index + 1}`;
+    const host = placement.hostOf(name);
+    const port = nodePort + step * index;
     const shard = Math.floor(index / (1 + replicas));
-    return { number: index + 1, name: `node-${index + 1}`, shard, port, controlPort: port + 10_000 };
+    return { number: index + 1, name, shard, host, port, controlPort: port + 10_000, address: `${host}:${port}` };
   });
   const controllerPlaces = Array.from({ length: settings.controllers }, (_, index): ControllerPlace => {
     const name = settings.controllers === 1 ? 'controller' : `controller-${index + 1}`;
-    const port = settings.apiPort + index;
-    return { name, port, api: `http://${host}:${port}` };
+    const host = placement.hostOf(name);
+    const port = settings.apiPort + step * index;
+    return { name, host, port, api: `http://${host}:${port}` };
   });
   const hasOwnEtcd = settings.store === 'etcd' && settings.etcdEndpoints.length === 0;
+  const lbHost = placement.hostOf('lb');
+  const etcdHost = hasOwnEtcd ? placement.hostOf('etcd') : '';
   const shardIndexes = Array.from({ length: shards }, (_, shard) => shard);
-  const ports = [...portUses(settings, nodes, shardIndexes), ...controlUses(settings, controllerPlaces, hasOwnEtcd)];
+  const ports = [
+    ...lbUses(settings, lbHost, shardIndexes),
+    ...nodes.flatMap(nodeUses),
+    ...controllerPlaces.map(({ name, host, port }) => ({ host, port, use: `${name}'s API`, flag: '--api-port' })),
+    { host: lbHost, port: settings.lbControlPort, use: "balancer's control port", flag: '--lb-control-port' },
+    ...(hasOwnEtcd ? etcdUses(settings, etcdHost) : []),
+  ];
   checkPorts(ports);
   return {
     ...settings,
     nodes,
     controllerPlaces,
     hasOwnEtcd,
-    masterLbs: shardIndexes.map((shard) => `${host}:${settings.port + shard}`),
-    replicaLbs: replicas === 0 ? [] : shardIndexes.map((shard) => `${host}:${settings.replicaPort + shard}`),
+    etcdHost,
+    lbHost,
+    masterLbs: shardIndexes.map((shard) => `${lbHost}:${settings.port + shard}`),
+    replicaLbs: replicas === 0 ? [] : shardIndexes.map((shard) => `${lbHost}:${settings.replicaPort + shard}`),
     ports,
   };
 }
 
-function portUses(settings: LayoutSettings, nodes: readonly NodePlace[], shards: readonly number[]): PortUse[] {
-  const { port, replicaPort, replicas } = settings;
-  const lb = (first: number, role: string, flag: string): PortUse[] =>
-    shards.map((shard) => ({ port: first + shard, use: `LB address of shard ${shard}'s ${role}`, flag }));
+function lbUses({ port, replicaPort, replicas }: LayoutSettings, host: string, shards: readonly number[]): PortUse[] {
+  const uses = (first: number, role: string, flag: string): PortUse[] =>
+    shards.map((shard) => ({ host, port: first + shard, use: `LB address of shard ${shard}'s ${role}`, flag }));
   return [
-    ...lb(port, 'master', '--port'),
-    ...(replicas === 0 ? [] : lb(replicaPort, 'replicas', '--replica-port')),
-    ...nodes.map((node) => ({ port: node.port, use: node.name, flag: '--node-port' })),
-    ...nodes.map((node) => ({ port: node.controlPort, use: `control port of ${node.name}`, flag: '--node-port' })),
+    ...uses(port, 'master', '--port'),
+    ...(replicas === 0 ? [] : uses(replicaPort, 'replicas', '--replica-port')),
   ];
 }
 
-function controlUses(
-  { lbControlPort, etcdPort }: LayoutSettings,
-  controllers: readonly ControllerPlace[],
-  hasOwnEtcd: boolean,
-): PortUse[] {
+function nodeUses({ name, host, port, controlPort }: NodePlace): PortUse[] {
   return [
-    ...controllers.map(({ name, port }) => ({ port, use: `${name}'s API`, flag: '--api-port' })),
-    { port: lbControlPort, use: "balancer's control port", flag: '--lb-control-port' },
-    ...(hasOwnEtcd ? [etcdPort, etcdPort + 1] : []).map((port) => ({ port, use: 'etcd', flag: '--etcd-port' })),
+    { host, port, use: name, flag: '--node-port' },
+    { host, port: controlPort, use: `control port of ${name}`, flag: '--node-port' },
   ];
+}
+
+function etcdUses({ etcdPort }: LayoutSettings, host: string): PortUse[] {
+  return [etcdPort, etcdPort + 1].map((port) => ({ host, port, use: 'etcd', flag: '--etcd-port' }));
 }
 
 function checkPorts(ports: readonly PortUse[]): void {
-  const seen = new Map<number, PortUse>();
+  const seen = new Map<string, PortUse>();
   for (const entry of ports) {
-    const { port, use, flag } = entry;
+    const { host, port, use, flag } = entry;
     if (port > 65_535) throw new FatalError(`port ${port} (${use}) is above 65535; lower ${flag}`, 2);
-    const other = seen.get(port);
+    const other = seen.get(`${host}:${port}`);
     if (other !== undefined)
       throw new FatalError(`port ${port} would be both ${other.use} and ${use}; change ${other.flag} or ${flag}`, 2);
-    seen.set(port, entry);
+    seen.set(`${host}:${port}`, entry);
   }
 }

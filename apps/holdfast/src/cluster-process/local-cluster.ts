@@ -3,7 +3,7 @@
  * processes of their own below one directory. Used by `holdfast up` and by the drills.
  *
  *   <dir>/up.json  up.lock        settings of the cluster; held while it runs
- *   <dir>/node-<n>/               data of a node, kvrocks.conf
+ *   <dir>/node-<n>/               data of a node, kvrocks.conf (unless its placement says where)
  *   <dir>/controller/  lb/        metadata store; bindings, token
  *   <dir>/controller-<n>/  etcd/  ids of several controllers; what they share
  *   <dir>/logs/<name>.log         output of each process
@@ -21,8 +21,9 @@ import { lockFile } from '@holdfast/base/real';
 import { ControllerClient, type ClusterStatus } from '../controller-client.ts';
 import { settleSettings, writeSettings } from './layout-file.ts';
 import { etcdCommand } from './etcd.ts';
-import { host, planLayout, type ControllerPlace, type Layout, type LayoutSettings } from './layout.ts';
+import { planLayout, type ControllerPlace, type Layout, type LayoutSettings } from './layout.ts';
 import { writeNodeConfig } from './node-config.ts';
+import { onLoopback, type Placement } from './placement.ts';
 import { requireFree } from './ports.ts';
 import { answersOk, answersPing } from './probe.ts';
 import { missingFrom } from './readiness.ts';
@@ -46,6 +47,8 @@ export interface LocalClusterOptions {
   readonly signal?: AbortSignal;
   /** The program whose subcommands are run; tests put a stand-in here. */
   readonly program?: readonly [string, ...string[]];
+  /** Where the processes are; without it all are on the loopback interface. */
+  readonly placement?: Placement;
 }
 
 export class LocalCluster {
@@ -55,6 +58,7 @@ export class LocalCluster {
   /** URLs of the controllers' APIs. */
   readonly apis: readonly string[];
   readonly client: ControllerClient;
+  readonly #placement: Placement;
   readonly #say: (line: string) => void;
   readonly #lock: number;
   readonly #balancer: SupervisedProcess;
@@ -70,15 +74,20 @@ export class LocalCluster {
     this.#say = options.say;
     this.apis = layout.controllerPlaces.map(({ api }) => api);
     this.client = new ControllerClient({ apis: this.apis, ...clusterNames, timeoutMs: 2_000 });
+    this.#placement = options.placement ?? onLoopback;
     const program = options.program ?? thisProgram();
-    const run = (name: string, command: readonly [string, ...string[]]): SupervisedProcess =>
-      new SupervisedProcess({ name, command, logPath: join(directory, 'logs', `${name}.log`), say: options.say });
+    const run = (name: string, args: readonly string[]): SupervisedProcess => {
+      const [file = '', ...rest] = [...this.#placement.launchOf(name), ...args];
+      const logPath = join(directory, 'logs', `${name}.log`);
+      return new SupervisedProcess({ name, command: [file, ...rest], logPath, say: options.say });
+    };
     const supervise = (name: string, args: readonly string[]): SupervisedProcess => run(name, [...program, ...args]);
-    this.#etcd = layout.hasOwnEtcd ? run('etcd', etcdCommand(join(directory, 'etcd'), layout.etcdPort)) : undefined;
+    const { etcdHost, etcdPort } = layout;
+    this.#etcd = layout.hasOwnEtcd ? run('etcd', etcdCommand(join(directory, 'etcd'), etcdHost, etcdPort)) : undefined;
     this.#balancer = supervise('lb', this.#balancerArguments());
     this.#controllers = layout.controllerPlaces.map((place) => supervise(place.name, this.#controllerArguments(place)));
     this.#nodes = layout.nodes.map(({ name }) =>
-      supervise(name, ['server', '-c', join(directory, name, 'kvrocks.conf')]),
+      supervise(name, ['server', '-c', join(this.#placement.dataOf(name, directory), 'kvrocks.conf')]),
     );
   }
 
@@ -93,8 +102,9 @@ export class LocalCluster {
     let cluster: LocalCluster | undefined;
     try {
       const settingsPath = join(directory, 'up.json');
-      const layout = planLayout(settleSettings(settingsPath, options.asked));
-      await requireFree(layout.ports);
+      const layout = planLayout(settleSettings(settingsPath, options.asked), options.placement);
+      // Hosts of their own are new ones.
+      if (options.placement?.hasOwnHosts !== true) await requireFree(layout.ports);
       writeSettings(settingsPath, layout);
       cluster = new LocalCluster(directory, layout, lock, options);
       await cluster.#bringUp(options.signal);
@@ -160,7 +170,7 @@ export class LocalCluster {
     for (const name of ['logs', 'lb', ...controllerPlaces.map((place) => place.name)])
       mkdirSync(join(this.directory, name), { recursive: true });
     for (const place of nodes) {
-      const directory = join(this.directory, place.name);
+      const directory = this.#placement.dataOf(place.name, this.directory);
       mkdirSync(directory, { recursive: true });
       writeNodeConfig(place, replication, directory);
     }
@@ -184,7 +194,8 @@ export class LocalCluster {
   }
 
   async #silentEtcd(): Promise<string[]> {
-    return (await answersOk(`http://${host}:${this.layout.etcdPort}/health`)) ? [] : ['etcd does not answer yet'];
+    const { etcdHost, etcdPort } = this.layout;
+    return (await answersOk(`http://${etcdHost}:${etcdPort}/health`)) ? [] : ['etcd does not answer yet'];
   }
 
   /** All must be known before the cluster is made: those that are count for its leases from the first epoch on. */
@@ -199,7 +210,7 @@ export class LocalCluster {
 
   async #silentNodes(): Promise<string[]> {
     const silent: string[] = [];
-    for (const { name, port } of this.layout.nodes) if (!(await answersPing(port))) silent.push(`${name} is loading`);
+    for (const node of this.layout.nodes) if (!(await answersPing(node))) silent.push(`${node.name} is loading`);
     return silent;
   }
 
@@ -211,7 +222,7 @@ export class LocalCluster {
     if (known?.includes(clusterNames.cluster) === true) return;
     await this.client.createCluster({
       name: clusterNames.cluster,
-      nodes: nodes.map(({ port }) => `${host}:${port}`),
+      nodes: nodes.map(({ address }) => address),
       replicas: 1 + replicas,
       password: '',
       load_balancers: { masters: masterLbs, replicas: replicaLbs },
@@ -248,7 +259,7 @@ export class LocalCluster {
   }
 
   get #balancerUrl(): string {
-    return `http://${host}:${this.layout.lbControlPort}`;
+    return `http://${this.layout.lbHost}:${this.layout.lbControlPort}`;
   }
 
   get #tokenFile(): string {
@@ -256,13 +267,17 @@ export class LocalCluster {
   }
 
   #balancerArguments(): readonly string[] {
-    const port = String(this.layout.lbControlPort);
-    return ['lb', '--dir', join(this.directory, 'lb'), '--control-port', port, '--token-file', this.#tokenFile];
+    const { lbHost, lbControlPort } = this.layout;
+    return [
+      'lb',
+      ...['--dir', join(this.directory, 'lb'), '--token-file', this.#tokenFile],
+      ...['--control-bind', lbHost, '--control-port', String(lbControlPort)],
+    ];
   }
 
-  #controllerArguments({ name, port }: ControllerPlace): readonly string[] {
-    const { leaseMs, fences, store, etcdEndpoints, etcdPort, hasOwnEtcd } = this.layout;
-    const endpoints = hasOwnEtcd ? [`http://${host}:${etcdPort}`] : etcdEndpoints;
+  #controllerArguments({ name, host, port }: ControllerPlace): readonly string[] {
+    const { leaseMs, fences, store, etcdEndpoints, etcdHost, etcdPort, hasOwnEtcd } = this.layout;
+    const endpoints = hasOwnEtcd ? [`http://${etcdHost}:${etcdPort}`] : etcdEndpoints;
     return [
       'controller',
       ...['--dir', join(this.directory, name)],

@@ -6,14 +6,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFileDurably } from '@holdfast/base/real';
 import type { Replication } from '../option-values.ts';
-import { host, type NodePlace } from './layout.ts';
+import type { NodePlace } from './layout.ts';
 
 const heading = '# These directives are set by `holdfast up` at every start; others may be added below.';
 
 /** The text of the file: ours first, then the lines of `existing` that are not ours. */
 export function nodeConfig(place: NodePlace, replication: Replication, directory: string, existing: string): string {
   const ours: readonly (readonly [string, string])[] = [
-    ['bind', host],
+    ['bind', place.host],
     ['port', String(place.port)],
     ['control-port', String(place.controlPort)],
     ['dir', quoted(directory)],

@@ -2,14 +2,15 @@
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FatalError } from '@holdfast/base';
-import { host, planLayout, type LayoutSettings, type PortUse } from './layout.ts';
+import { planLayout, type LayoutSettings, type PortUse } from './layout.ts';
+import { loopbackHost } from './placement.ts';
 
-/** Tries to listen: the only question whose answer counts. */
+/** Tries to listen on the loopback interface: the only question whose answer counts. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ host: loopbackHost, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 

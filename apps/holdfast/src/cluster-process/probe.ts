@@ -1,11 +1,10 @@
 /** Questions by which a starting process is known to be ready. None of them throws. */
 import { connect } from 'node:net';
-import { host } from './layout.ts';
 
 const patienceMs = 1_000;
 
-/** True when a node answers PING on this port, or asks for a password: it has loaded its data. */
-export function answersPing(port: number): Promise<boolean> {
+/** True when a node answers PING here, or asks for a password: it has loaded its data. */
+export function answersPing({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     let answer = '';
