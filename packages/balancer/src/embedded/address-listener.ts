@@ -48,7 +48,8 @@ export class AddressListener {
   /** Why the address is not served; null while it is. */
   #error: string | null = 'not tried yet';
   #retry: NodeJS.Timeout | undefined;
-  #drain: { readonly atMs: number; readonly timer: NodeJS.Timeout } | undefined;
+  /** When connections are cut, by the backend that the address has moved away from. */
+  readonly #drains = new Map<string, { readonly atMs: number; readonly timer: NodeJS.Timeout }>();
   #closed = false;
 
   constructor({ binding, limits, logger, connectionsOfAll }: ListenerOptions) {
@@ -96,8 +97,8 @@ export class AddressListener {
     this.#endpoint = endpointOf(binding);
     if (moved) this.#logger.info('address moved', { backend: binding.backend, drainMs: binding.drainMs });
     if (binding.drainMs === 0) return this.#cutOthers();
-    if (binding.drainMs === null) this.#cancelDrain();
-    else this.#scheduleDrain(binding.drainMs);
+    if (binding.drainMs === null) this.#cancelDrains();
+    else this.#scheduleDrains(binding.drainMs);
     return [];
   }
 
@@ -123,7 +124,7 @@ export class AddressListener {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#cancelDrain();
+    this.#cancelDrains();
     const serverClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const cut = this.#cutWhere(() => true);
     await Promise.all([serverClosed, ...cut.map(({ closed }) => closed)]);
@@ -185,7 +186,7 @@ export class AddressListener {
   }
 
   #cutOthers(): readonly ProxiedConnection[] {
-    this.#cancelDrain();
+    this.#cancelDrains();
     return this.#cutWhere(({ backend }) => backend !== this.#binding.backend);
   }
 
@@ -197,18 +198,35 @@ export class AddressListener {
     return chosen;
   }
 
-  /** An earlier deadline that already runs stays: repeating a request must not keep old connections alive. */
-  #scheduleDrain(drainMs: number): void {
+  /**
+   * The time counts from when the address moved away from a backend, also when it moves on or back meanwhile. An earlier
+   * deadline that already runs stays: repeating a request must not keep old connections alive.
+   */
+  #scheduleDrains(drainMs: number): void {
+    const { backend: bound } = this.#binding;
+    if (bound !== null) this.#cancelDrain(bound);
     const atMs = performance.now() + drainMs;
-    if (this.#drain !== undefined && this.#drain.atMs <= atMs) return;
-    if (this.#connections.size === 0) return;
-    this.#cancelDrain();
-    this.#drain = { atMs, timer: setTimeout(() => void this.#cutOthers(), drainMs) };
+    for (const { backend } of this.#connections) {
+      const running = this.#drains.get(backend);
+      if (backend === bound || (running !== undefined && running.atMs <= atMs)) continue;
+      this.#cancelDrain(backend);
+      this.#drains.set(backend, { atMs, timer: setTimeout(() => this.#endDrain(backend), drainMs) });
+    }
   }
 
-  #cancelDrain(): void {
-    clearTimeout(this.#drain?.timer);
-    this.#drain = undefined;
+  #endDrain(backend: string): void {
+    this.#drains.delete(backend);
+    this.cut(backend);
+  }
+
+  #cancelDrain(backend: string): void {
+    clearTimeout(this.#drains.get(backend)?.timer);
+    this.#drains.delete(backend);
+  }
+
+  #cancelDrains(): void {
+    for (const { timer } of this.#drains.values()) clearTimeout(timer);
+    this.#drains.clear();
   }
 }
 

@@ -213,6 +213,44 @@ test('a connection that drains and whose backend is bound again stays', async (t
   assert.equal(await toOne.receive(2), 'ac');
 });
 
+test('an address that moves on while it drains gives the connections of its second backend their own time', async (t) => {
+  const rig = await startRig(t);
+  const [one, two] = [await startBackend(t), await startBackend(t)];
+  await rig.point(one.address);
+  const toOne = await connectTo(t, rig.address);
+  toOne.socket.write('a');
+  await toOne.receive(1);
+  await rig.point(two.address, 200);
+  const toTwo = await connectTo(t, rig.address);
+  toTwo.socket.write('b');
+  await toTwo.receive(1);
+  await rig.point(one.address, 60_000);
+  // Another balancer's drain of the first length, begun later, says when that would be over.
+  const clock = await startRig(t);
+  await clock.point(one.address);
+  const witness = await connectTo(t, clock.address);
+  witness.socket.write('w');
+  await witness.receive(1);
+  await clock.point(two.address, 200);
+  assert.equal(await witness.ended, 'ECONNRESET');
+  toTwo.socket.write('c');
+  assert.equal(await Promise.race([toTwo.receive(2), toTwo.ended]), 'bc');
+  toOne.socket.write('d');
+  assert.equal(await toOne.receive(2), 'ad');
+});
+
+test('an address that moves on while it drains does not give its first backend more time', async (t) => {
+  const rig = await startRig(t);
+  const [one, two, three] = [await startBackend(t), await startBackend(t), await startBackend(t)];
+  await rig.point(one.address);
+  const toOne = await connectTo(t, rig.address);
+  toOne.socket.write('a');
+  await toOne.receive(1);
+  await rig.point(two.address, 100);
+  await rig.point(three.address, 60_000);
+  assert.equal(await toOne.ended, 'ECONNRESET');
+});
+
 test('with drainMs null nothing is ever cut, and a running drain is called off', async (t) => {
   const rig = await startRig(t);
   const [old, next] = [await startBackend(t), await startBackend(t)];
