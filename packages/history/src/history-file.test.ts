@@ -10,7 +10,7 @@ const history: History = {
     write('a', 0.125, 1.5),
     write('b\n"é', 2, null, { outcome: 'unknown', node: 'n1', phase: 'queued', shard: 2 }),
     { ...write('c', 3, 4, { outcome: 'failed' }), reason: "READONLY You can't write" },
-    read(null, 5, 6),
+    read(null, 5, 6, { phase: 'direct' }),
     read('a', 7, 8, { phase: 'read-back' }),
   ],
 };

@@ -3,7 +3,7 @@
  * version rises when a reader of the former version would misread a file; unknown fields are ignored.
  */
 import { OperationError, messageOf } from '@holdfast/base';
-import type { Operation } from './operation.ts';
+import { phases, type Operation } from './operation.ts';
 
 export const historySchema = 1;
 
@@ -88,7 +88,7 @@ function decodeOperation(fields: Fields, line: number): Operation {
   };
   const common = {
     client: text('client'),
-    phase: oneOf('phase', ['load', 'queued', 'read-back']),
+    phase: oneOf('phase', phases),
     key: text('key'),
     shard: numberField(fields, 'shard', line),
     invokedMs: numberField(fields, 'invokedMs', line),

@@ -38,12 +38,35 @@ test('fence: refused and unanswered writes are no acknowledgements', () => {
 test('fence: an answer that is late for a write already in effect is told apart', () => {
   const late = write('v', 90, 405, a);
   const excused = (...reads: Operation[]): boolean[] =>
-    acknowledgedAfterFence([late, ...reads], evidence).map(({ wasInEffect }) => wasInEffect);
+    acknowledgedAfterFence([late, ...reads], evidence).map(({ excuse }) => excuse === 'in-effect');
   assert.deepEqual(excused(), [false]);
   assert.deepEqual(excused(read('v', 92, 95, b)), [true], 'seen before the fence');
   assert.deepEqual(excused(read('v', 300, 310, b)), [true], 'seen while the node stood still, so executed before');
   assert.deepEqual(excused(read('v', 390, 401, b)), [false], 'seen when the node may have executed it after waking up');
   assert.deepEqual(excused(read('other', 300, 310, b), read('v', 300, 310, { ...b, key: 'other' })), [false]);
+});
+
+test('fence: an answer under way when the fence falls is no fault, unless the node stood still or was asked later', () => {
+  const history = [write('v', 190, 230, a), write('w', 201, 230, a), write('x', 150, 190, a)];
+  const late = acknowledgedAfterFence(history, { ...evidence, pauses: [] });
+  assert.deepEqual(
+    late.map(({ write: { value }, excuse }) => [value, excuse]),
+    [
+      ['v', 'under-way'],
+      ['w', null],
+    ],
+  );
+  const pauses = [{ node: 'A', fromMs: 100, untilMs: 220 }];
+  const [slept] = acknowledgedAfterFence(history, { ...evidence, pauses });
+  assert.equal(slept?.excuse, null, 'what was asked before the stop and not seen by then was executed after it');
+});
+
+test('fence: clients that go straight to a node count as all others', () => {
+  const direct = { ...a, phase: 'direct' } as const;
+  const history = [write('w', 410, 420, direct), read('w', 500, 501, { ...b, phase: 'read-back' })];
+  const [late] = acknowledgedAfterFence(history, { ...evidence, pauses: [] });
+  assert.equal(late?.excuse, null);
+  assert.equal(visibleFencedWrites(history, { ...evidence, pauses: [] }).length, 1);
 });
 
 test('fence: a node that is master again may acknowledge again', () => {

@@ -50,28 +50,39 @@ export interface FencedAcknowledgement {
   /** The mastership that had ended. */
   readonly mastership: Mastership;
   /**
-   * A read shows that the write was in effect while the mastership still held: only its answer was late. A node can be
-   * stopped between its last look at the lease and the system call that sends the replies, and nothing on the node can
-   * prevent that; such an answer is true as long as the write is in the history that goes on, which `lostWrites` judges.
+   * Why the answer may be true although it came after the fence; null when it is wrong.
+   *
+   * `in-effect`: a read shows that the write was in effect while the mastership still held. A node can be stopped
+   * between its last look at the lease and the system call that sends the replies, and nothing on the node can prevent
+   * that.
+   *
+   * `under-way`: the write was asked for before the fence of a node that did not stand still then. It may have been
+   * executed, and its answer sent, just before: bytes take their time, and so does whoever reads them.
+   *
+   * Either answer is true as long as the write is in the history that goes on, which `lostWrites` judges.
    */
-  readonly wasInEffect: boolean;
+  readonly excuse: 'in-effect' | 'under-way' | null;
 }
 
 /** Writes acknowledged by a node after its fence. */
 export function acknowledgedAfterFence(operations: readonly Operation[], evidence: Evidence): FencedAcknowledgement[] {
-  const late: { write: NodeWrite; mastership: Mastership }[] = [];
+  const late: { write: NodeWrite; mastership: Mastership; fenceMs: number }[] = [];
   for (const write of acknowledgedWritesOfNodes(operations)) {
     const sentMs = sentAtLatest(write, evidence);
     const mastership = mastershipAt(evidence, write.shard, write.node, sentMs);
-    if (mastership && mastership.untilMs !== null && sentMs > mastership.untilMs) late.push({ write, mastership });
+    if (mastership === undefined) continue;
+    const fenceMs = mastership.untilMs ?? Infinity;
+    if (sentMs > fenceMs) late.push({ write, mastership, fenceMs });
   }
   if (late.length === 0) return [];
   const seen = firstSeen(operations);
-  return late.map(({ write, mastership }) => {
+  return late.map(({ write, mastership, fenceMs }) => {
     const seenMs = seen.get(identity(write)) ?? Infinity;
     // What is seen while the node stands still it had executed before.
     const effectMs = pauseAt(evidence, write.node, seenMs)?.fromMs ?? seenMs;
-    return { write, mastership, wasInEffect: effectMs <= (mastership.untilMs ?? Infinity) };
+    if (effectMs <= fenceMs) return { write, mastership, excuse: 'in-effect' };
+    const stoodStill = pauseAt(evidence, write.node, fenceMs) !== undefined;
+    return { write, mastership, excuse: !stoodStill && write.invokedMs <= fenceMs ? 'under-way' : null };
   });
 }
 

@@ -10,10 +10,13 @@
 export type Outcome = 'ok' | 'failed' | 'unknown';
 
 /**
- * Which part of a run an operation belongs to: `load` clients behave as applications do; `queued` writes are sent to a
- * master that is stopped or deposed, to lie in its socket buffers; `read-back` reads come after everything else.
+ * Which part of a run an operation belongs to: `load` clients behave as applications do; `direct` clients know nothing
+ * but the internal address of one node and never leave it, whatever it says; `queued` writes are sent to a master that is
+ * stopped or deposed, to lie in its socket buffers; `read-back` reads come after everything else.
  */
-export type Phase = 'load' | 'queued' | 'read-back';
+export const phases = ['load', 'direct', 'queued', 'read-back'] as const;
+
+export type Phase = (typeof phases)[number];
 
 interface OperationFields {
   /** Name of the client; one client has at most its pipeline's depth of operations open. */

@@ -24,7 +24,7 @@ export interface Verdict {
   readonly violations: readonly Violation[];
   readonly acknowledgedWritesLost: number;
   readonly staleReads: number;
-  /** Acknowledgements that came after the fence for writes that were in effect before it: no violation. */
+  /** Acknowledgements that came after the fence and may be true all the same (see `excuse`): no violation. */
   readonly lateAnswers: number;
   /** Keys whose acknowledged writes could not be looked for, since no later read was answered. */
   readonly unjudgedKeys: readonly string[];
@@ -46,7 +46,7 @@ export function judge(operations: readonly Operation[], evidence: Evidence): Ver
       violation('stale-read', 'a read began when a newer value was in effect', [read, newer]),
     ),
     ...late
-      .filter(({ wasInEffect }) => !wasInEffect)
+      .filter(({ excuse }) => excuse === null)
       .map(({ write, mastership }) =>
         violation(
           'acknowledged-after-fence',
@@ -70,7 +70,7 @@ export function judge(operations: readonly Operation[], evidence: Evidence): Ver
     violations,
     acknowledgedWritesLost: lost.length,
     staleReads: stale.length,
-    lateAnswers: late.filter(({ wasInEffect }) => wasInEffect).length,
+    lateAnswers: late.filter(({ excuse }) => excuse !== null).length,
     unjudgedKeys,
   };
 }

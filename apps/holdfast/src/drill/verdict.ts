@@ -134,7 +134,7 @@ function timelineOf(run: HangRun, evidence: Evidence, firstWriteMs: number | nul
   fromController('lb moved', 'lb-moved');
   add('first write', firstWriteMs, 'first acknowledgement by another node');
   add('resumed', pause.untilMs, `${run.oldMaster.address} (SIGCONT)`);
-  const late = acknowledgedAfterFence(run.recorder.operations, evidence).filter(({ wasInEffect }) => !wasInEffect);
+  const late = acknowledgedAfterFence(run.recorder.operations, evidence).filter(({ excuse }) => excuse === null);
   const firstLateMs = late.reduce((first, { write }) => Math.min(first, write.completedMs), Infinity);
   if (late.length > 0) add('fence broken', firstLateMs, `${late.length} writes acknowledged by the old master`);
   add('old master demoted', run.demotedMs, 'it calls itself a replica');
