@@ -117,8 +117,12 @@ class Lane {
     return this.#world.recorder.record(intent, () => connection.client.command(...args), connection.node);
   }
 
-  /** Follows MOVED; gives up a connection whose node refuses, as cluster clients do. */
+  /**
+   * As cluster clients do: follows MOVED, gives up a connection whose node refuses, and after no answer looks anew where
+   * the shard is (a node that stands still still takes connections).
+   */
   #afterTrouble(ends: readonly End[]): void {
+    if (ends.some((end) => end.kind === 'unknown')) this.#address = this.#options.entry();
     for (const end of ends) {
       if (end.kind === 'reply') continue;
       const code = end.kind === 'refused' ? (end.message.split(' ')[0] ?? '') : end.kind;
