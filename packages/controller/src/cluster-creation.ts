@@ -5,7 +5,9 @@
  */
 import { formatEndpoint, OperationError, randomText, type Random } from '@holdfast/base';
 import {
+  grantedLeaseMs,
   isNodeId,
+  leaseUseOf,
   parseHeartbeatReply,
   publishedMasterId,
   type FenceTimes,
@@ -167,7 +169,7 @@ function firstRecord(
   return {
     epoch: 1,
     isrVersion: 0,
-    leaseMs: context.times.leaseMs,
+    leaseMs: grantedLeaseMs(leaseUseOf(context.fences, context.replication), context.times.leaseMs),
     masterId,
     processId: reply?.processId ?? '-',
     isr: reply === undefined || reply.logId === '' ? [] : [{ nodeId: masterId, logId: reply.logId }],

@@ -4,7 +4,13 @@
  * then is the next leader's to finish, from the store.
  */
 import type { Clock, Logger, Timers } from '@holdfast/base';
-import { publishedMasterId, type FenceTimes, type Suspicion, type WithholdAnswer } from '@holdfast/fencing';
+import {
+  publishedMasterId,
+  type FenceTimes,
+  type LeaseUse,
+  type Suspicion,
+  type WithholdAnswer,
+} from '@holdfast/fencing';
 import type { BindingReconciler } from './binding-reconciler.ts';
 import { desiredBindings, sameBindingRecords } from './cluster-layout.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
@@ -35,6 +41,7 @@ export class ClusterLead implements ShardHost {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly times: FenceTimes;
+  readonly leaseUse: LeaseUse;
   readonly isLeased: boolean;
   readonly bindings: BindingReconciler;
   readonly events: EventLog;
@@ -54,6 +61,7 @@ export class ClusterLead implements ShardHost {
     this.timers = runtime.timers;
     this.logger = runtime.logger;
     this.times = runtime.times;
+    this.leaseUse = runtime.leaseUse;
     this.isLeased = runtime.isLeased;
     this.bindings = bindings;
     this.events = new EventLog({

@@ -7,8 +7,10 @@ import { OperationError, type Clock, type Connector, type Logger, type Timer, ty
 import {
   countWithheld,
   fenceTimes,
+  leaseUseOf,
   type FenceTimes,
   type Heartbeat,
+  type LeaseUse,
   type ShardRecord,
   type Suspicion,
   type WithholdAnswer,
@@ -48,6 +50,8 @@ export class ClusterRuntime {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly times: FenceTimes;
+  readonly leaseUse: LeaseUse;
+  /** Nodes are armed: epochs and leases mean something. */
   readonly isLeased: boolean;
   /** What only the leader does; undefined while this controller follows. */
   lead: ClusterLead | undefined;
@@ -73,10 +77,11 @@ export class ClusterRuntime {
     this.timers = timers;
     this.logger = options.logger.child({ cluster: key });
     const { cluster, shards } = this.mirror();
-    const { leaseMs, fences, createdAtMs } = cluster.value;
+    const { leaseMs, fences, replication, createdAtMs } = cluster.value;
     this.#createdAtMs = createdAtMs;
     this.times = fenceTimes({ leaseMs, ...(repeatAfterMs === undefined ? {} : { repeatAfterMs }) });
-    this.isLeased = fences.includes('lease');
+    this.leaseUse = leaseUseOf(fences, replication);
+    this.isLeased = this.leaseUse !== 'none';
     this.#watches = this.#watchAll();
     this.#grants = shards.map((_, index) => new ShardGrants(this, index));
   }

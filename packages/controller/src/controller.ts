@@ -4,6 +4,7 @@
  * stands for election again. Everything decided is in the packages and files below; this one only puts them together.
  */
 import {
+  FatalError,
   messageOf,
   OperationError,
   type Clock,
@@ -13,7 +14,7 @@ import {
   type Timers,
 } from '@holdfast/base';
 import type { BalancerDriver, ObservedBindings } from '@holdfast/balancer';
-import { fenceTimes, type FenceTimes } from '@holdfast/fencing';
+import { fenceTimes, leaseUseOf, type FenceTimes } from '@holdfast/fencing';
 import type { Announcement, Leadership, MetadataStore } from '@holdfast/metadata';
 import { apiError } from './api-error.ts';
 import { performCall, type ApiCall, type ApiHost, type ApiReply } from './api.ts';
@@ -49,6 +50,8 @@ export interface ControllerSettings {
   readonly replication: Replication;
   /** One shard is not failed over twice within this time unless its process is unreachable. Default 10,000. */
   readonly repeatAfterMs?: number | undefined;
+  /** Serves clusters whose leases nobody waits for (F3 without F2); any other controller ends when it meets one. */
+  readonly isForDrills?: boolean | undefined;
 }
 
 export class Controller implements ApiHost {
@@ -223,7 +226,18 @@ export class Controller implements ApiHost {
     runtime.stop();
   }
 
+  /** A store of a drill that is served by accident must not go unnoticed. */
+  #checkLeaseUse(key: string): void {
+    const cluster = this.mirror.cluster(key)?.cluster.value;
+    if (cluster === undefined || leaseUseOf(cluster.fences, cluster.replication) !== 'unawaited') return;
+    const what = `cluster ${key} waits for no lease: a master that was replaced goes on to answer`;
+    if (this.#settings.isForDrills !== true)
+      throw new FatalError(`${what}; it was made for drills (--unsafe-for-drills): delete it and create it anew`, 3);
+    this.#env.logger.warn(`${what}; for drills only`, { cluster: key });
+  }
+
   #run(key: string): void {
+    this.#checkLeaseUse(key);
     const { clock, timers, connector, logger } = this.#env;
     const runtime = new ClusterRuntime({
       key,

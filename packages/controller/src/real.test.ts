@@ -44,4 +44,6 @@ test('a controller keeps its store to itself and finds it again', async (t) => {
 test('settings that contradict each other stop the start', async () => {
   const directory = join(tmpdir(), 'holdfast-controller-never-made');
   await assert.rejects(startController(options({ directory, leaseMs: 50 })), /lease-ms 50/);
+  const alone = options({ directory, fences: ['lb'], replication: 'sync' });
+  await assert.rejects(startController(alone), /synchronous replication needs the lease fence/);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { FatalError, formatEndpoint, messageOf, OperationError, type Logger } from '@holdfast/base';
 import { lockFile, realClock, realRandom, realTimers, replaceFileDurably, tcpConnector } from '@holdfast/base/real';
 import { embeddedDriver, readToken } from '@holdfast/balancer/real';
-import { checkTimes, fenceTimes, isRandomId, makeRandomId } from '@holdfast/fencing';
+import { checkTimes, fenceTimes, isRandomId, leaseUseOf, makeRandomId } from '@holdfast/fencing';
 import type { MetadataStore } from '@holdfast/metadata';
 import { openEmbeddedStore, openEtcdStore, type EtcdCredentials, type EtcdTlsFiles } from '@holdfast/metadata/real';
 import { Controller, type ControllerEnv, type ControllerSettings } from './controller.ts';
@@ -35,6 +35,8 @@ export interface ControllerOptions {
   readonly advertise: string | undefined;
   readonly leaseMs: number;
   readonly fences: readonly Fence[];
+  /** Lets synchronous replication go without the lease fence, so that a drill can show what that breaks. */
+  readonly isForDrills?: boolean | undefined;
   readonly replication: Replication;
   /** Undefined: there is no balancer. */
   readonly balancer: { readonly url: string; readonly tokenFile: string } | undefined;
@@ -58,7 +60,7 @@ const storeRetryMs = 500;
  * @throws FatalError: settings that contradict each other (2), the store is in use or damaged, the port is taken (3).
  */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
-  const { directory, bind, port, leaseMs, fences, replication, logger } = options;
+  const { directory, bind, port, leaseMs, fences, replication, isForDrills, logger } = options;
   checkOptions(options);
   const lock = lockDirectory(directory);
   try {
@@ -66,7 +68,9 @@ export async function startController(options: ControllerOptions): Promise<Runni
     const store = await openStore(options);
     const address = options.advertise ?? `http://${formatEndpoint({ host: bind, port })}`;
     const self = { id, address, isShared: options.store.kind === 'etcd' };
-    const controller = await startOnStore(envOf(options, store), { self, leaseMs, fences, replication });
+    const controller = await startOnStore(envOf(options, store), { self, leaseMs, fences, replication, isForDrills });
+    if (isForDrills === true)
+      logger.warn('for drills only: synchronous replication may go without the lease fence here', { fences: fences.join(',') });
     const served = await serve(controller, options);
     logger.info('the controller is ready', {
       id,
@@ -88,9 +92,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
   }
 }
 
-function checkOptions({ leaseMs, fences, replication, store, port, advertise }: ControllerOptions): void {
+function checkOptions(options: ControllerOptions): void {
+  const { leaseMs, fences, replication, isForDrills, store, port, advertise } = options;
   const wrong = checkTimes(fenceTimes({ leaseMs }));
-  if (replication === 'sync' && !fences.includes('lease')) wrong.push('synchronous replication needs the lease fence');
+  if (leaseUseOf(fences, replication) === 'unawaited' && isForDrills !== true)
+    wrong.push('synchronous replication needs the lease fence: without it a replaced master goes on to answer reads');
   if (store.kind === 'etcd' && port === 0 && advertise === undefined)
     wrong.push('several controllers need a port, or an address to advertise');
   if (wrong.length > 0) throw new FatalError(wrong.join('; '), 2);

@@ -36,10 +36,12 @@ export class ShardChronicle {
     const { marks } = progress;
     const { record } = facts;
     const clearMs = clearedAtMs(facts);
-    if (marks.clearedMs === undefined && facts.isLeased && clearMs !== undefined && facts.nowMs >= clearMs) {
+    const kind = typeof facts.resignation === 'number' ? 'resigned' : 'lease-ended';
+    // Where nobody waits for leases only a resignation ends an epoch at a known moment.
+    const hasEnd = facts.isLeased && (kind === 'resigned' || this.#host.leaseUse === 'awaited');
+    if (marks.clearedMs === undefined && hasEnd && clearMs !== undefined && facts.nowMs >= clearMs) {
       marks.clearedMs = facts.nowMs;
       const fromEpoch = record.transition?.fromEpoch ?? 0;
-      const kind = typeof facts.resignation === 'number' ? 'resigned' : 'lease-ended';
       if (fromEpoch > 0) this.#tell(kind, `epoch ${fromEpoch} is over`, record, progress);
     }
     if (marks.promotedMs === undefined && isPromoted(facts)) {

@@ -1,6 +1,7 @@
 /** What the pure plans of fencing look at, gathered from the mirror and from the watched nodes. */
 import {
-  promisesEndMs,
+  formerEpochEndMs,
+  grantedLeaseMs,
   type FailoverFacts,
   type NodeView,
   type ReplicationMode,
@@ -53,7 +54,7 @@ export function failoverFacts(host: ShardHost, index: number): FailoverFacts {
     isLeased: host.isLeased,
     replication: shardReplication(host, index),
     withheldThrough: host.grants(index).withheldThrough,
-    times: host.times,
+    times: { ...host.times, leaseMs: grantedLeaseMs(host.leaseUse, host.times.leaseMs) },
     wallMs: host.clock.wallMs(),
   };
 }
@@ -66,7 +67,7 @@ export function transitionFacts(host: ShardHost, index: number, progress: ShardP
     views: nodeViews(host, index),
     isLeased: host.isLeased,
     version: host.mirror().cluster.value.version,
-    promisesEndMs: promisesEndMs(host.withholdAnswers(index), record.controllers),
+    promisesEndMs: formerEpochEndMs(host.leaseUse, { record, resignation, answers: host.withholdAnswers(index) }),
     resignation,
     isRefused,
     balancer,

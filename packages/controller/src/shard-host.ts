@@ -1,6 +1,6 @@
 /** What a shard's driver needs of the cluster it belongs to and of the controller that leads. */
 import type { Clock, Logger, Timers } from '@holdfast/base';
-import type { FenceTimes, ShardRecord, Suspicion, WithholdAnswer } from '@holdfast/fencing';
+import type { FenceTimes, LeaseUse, ShardRecord, Suspicion, WithholdAnswer } from '@holdfast/fencing';
 import type { BindingReconciler } from './binding-reconciler.ts';
 import type { EventLog } from './event-log.ts';
 import type { NodeWatch } from './node-watch.ts';
@@ -13,7 +13,8 @@ export interface ShardHost {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly times: FenceTimes;
-  /** Fence F2 is on: nodes are armed, epochs and leases mean something. */
+  readonly leaseUse: LeaseUse;
+  /** Nodes are armed: epochs and leases mean something. */
   readonly isLeased: boolean;
   /** `<ns>/<name>`. */
   readonly key: string;

@@ -195,4 +195,5 @@ export {
 } from './lease-steward.ts';
 export { confirmedProbe, noProbes, noteProbeAnswer, startProbe, type ReadProbes } from './read-probe.ts';
 export { noteLapse, type Lapse } from './lapse.ts';
+export { formerEpochEndMs, grantedLeaseMs, leaseUseOf, type FormerEpoch, type LeaseUse } from './lease-use.ts';
 export { tellNode, type Telling, type TellingFacts } from './node-telling.ts';
