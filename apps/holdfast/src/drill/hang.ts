@@ -110,7 +110,7 @@ class Run {
     const watching = new AbortController();
     const watched = load.follow(await load.lastEventId(), watching.signal);
     const loading = new AbortController();
-    const loaded = load.load(loading.signal);
+    const loaded = Promise.all([load.load(loading.signal), load.direct(oldMaster, loading.signal)]);
 
     const pause = await this.#stopAndResume();
     const rejoined = this.#followRejoin(pause.untilMs + this.#plan.settleMs);

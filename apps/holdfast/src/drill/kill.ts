@@ -7,7 +7,7 @@
  * history alone judges.
  */
 import { randomBelow, seededRandom } from '@holdfast/base';
-import { shardOf, type DrillCluster } from './cluster.ts';
+import { masterOf, shardOf, type DrillCluster } from './cluster.ts';
 import type { DrillWorld } from './drill-world.ts';
 import { LoadRun } from './load-run.ts';
 import type { Difference } from './read-back.ts';
@@ -61,13 +61,16 @@ const quietMs = 2000;
  */
 export async function runKill(cluster: DrillCluster, plan: KillPlan, world: DrillWorld): Promise<KillRun> {
   const first = await cluster.view();
-  shardOf(first, plan.shard);
+  const master = masterOf(shardOf(first, plan.shard));
   const watch = new Watch(cluster, world.clock, plan.shard, first);
   const load = new LoadRun(cluster, { ...plan, registersPerShard, paceMs }, world, first, watch);
   const watching = new AbortController();
   const watched = load.follow(await load.lastEventId(), watching.signal);
   const loading = new AbortController();
-  const loaded = load.load(loading.signal);
+  const loaded = Promise.all([
+    load.load(loading.signal),
+    ...(master === undefined ? [] : [load.direct(master, loading.signal)]),
+  ]);
   const kills = await killAtRandom(cluster, plan, load, watch);
   await load.sleepUntil(plan.loadMs);
   loading.abort();

@@ -1,13 +1,13 @@
 /**
- * What every drill does around its fault: clients that load all shards, a line of progress a second, the wait until the
+ * What every drill does around its fault: clients that load all shards, clients that never leave one node, a line of progress a second, the wait until the
  * cluster is whole again, and the comparison of replicas with what was read from their master.
  */
-import { seededRandom } from '@holdfast/base';
-import { masterOf, shardOf, type ClusterView, type DrillCluster, type ShardView } from './cluster.ts';
+import { seededRandom, type Connector } from '@holdfast/base';
+import { masterOf, shardOf, type ClusterView, type DrillCluster, type NodeView, type ShardView } from './cluster.ts';
 import type { ConnectionSettings } from './connection.ts';
 import type { DrillWorld } from './drill-world.ts';
 import { keysOf, type ShardKeys } from './keys.ts';
-import { runLane, type LoadWorld } from './load.ts';
+import { runLane, type LaneOptions, type LoadWorld } from './load.ts';
 import { compareReplica, readBack, type Difference } from './read-back.ts';
 import { Recorder } from './recorder.ts';
 import type { Watch } from './watch.ts';
@@ -26,6 +26,9 @@ export interface LoadPlan {
   /** Between two rounds of a client on the drilled shard. */
   readonly paceMs: number;
 }
+
+/** Clients of each node that has some of its own. */
+const directLanes = 4;
 
 export class LoadRun {
   readonly recorder: Recorder;
@@ -88,7 +91,35 @@ export class LoadRun {
 
   /** Every client writes to every shard, and a line a second says how the run stands. Ends with the signal. */
   async load(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#lanes(signal), this.#report(signal)]);
+    void this.#report(signal);
+    await Promise.all(this.#lanes(signal));
+  }
+
+  /**
+   * Clients that know nothing but the internal address of one node of the drilled shard, until the signal ends. Every
+   * second one never gives up waiting for a reply.
+   * @param connector how they connect, where that is not how all others do.
+   */
+  async direct(node: NodeView, signal: AbortSignal, connector?: Connector): Promise<void> {
+    const { shard, seed, paceMs, loadMs } = this.#plan;
+    const lanes: Promise<void>[] = [];
+    for (let i = 0; i < directLanes; i++) {
+      const patience = i % 2 === 0 ? {} : { commandTimeoutMs: 100 * loadMs };
+      const connection = { ...this.settings, ...patience, ...(connector === undefined ? {} : { connector }) };
+      const client = `${connector === undefined ? 'direct' : 'inside'}-${i}-${node.id.slice(0, 8)}`;
+      const random = seededRandom(seed + 500 + i);
+      const lane: LaneOptions = {
+        phase: 'direct',
+        client,
+        shard,
+        entry: () => node.address,
+        node: node.id,
+        keys: this.keysOf(shard),
+        paceMs: 2 * paceMs,
+      };
+      lanes.push(runLane(lane, { ...this.#laneWorld(signal), connection, random }));
+    }
+    await Promise.all(lanes);
   }
 
   #lanes(signal: AbortSignal): Promise<void>[] {
@@ -96,39 +127,36 @@ export class LoadRun {
     const lanes: Promise<void>[] = [];
     for (let i = 0; i < clients; i++) {
       for (const { index: shard } of this.#first.shards) {
-        const world: LoadWorld = {
-          recorder: this.recorder,
-          connection: this.settings,
-          random: seededRandom(seed + 1000 * i + shard),
-          sleep: (ms) => this.sleep(ms),
-          signal,
-          counts: this.counts,
-        };
-        const client = `client-${i}-${shard}`;
-        const lane = {
-          client,
+        const random = seededRandom(seed + 1000 * i + shard);
+        const lane: LaneOptions = {
+          phase: 'load',
+          client: `client-${i}-${shard}`,
           shard,
           entry: () => this.entryOf(shard),
           keys: this.keysOf(shard),
           paceMs: shard === drilled ? paceMs : 5 * paceMs,
         };
-        lanes.push(runLane(lane, world));
+        lanes.push(runLane(lane, { ...this.#laneWorld(signal), random }));
       }
     }
     return lanes;
   }
 
+  #laneWorld(signal: AbortSignal): Omit<LoadWorld, 'random'> {
+    const sleep = (ms: number): Promise<void> => this.sleep(ms);
+    return { recorder: this.recorder, connection: this.settings, sleep, signal, counts: this.counts };
+  }
+
   async #report(signal: AbortSignal): Promise<void> {
-    const { loadMs } = this.#plan;
-    for (let second = 1; !signal.aborted; second++) {
-      await this.sleepUntil(Math.min(second * 1000, loadMs));
+    for (let second = 1; ; second++) {
+      await this.sleepUntil(second * 1000);
+      if (signal.aborted) return;
       const { operations, unknownCount } = this.recorder;
       const shard = this.#watch.latestShard;
       this.#world.progress(
         `${(this.now() / 1000).toFixed(1)} s: ${operations.length} operations, ${unknownCount} unknown; ` +
           `shard ${shard.index} epoch ${shard.epoch} ${shard.phase}`,
       );
-      if (this.now() >= loadMs) return;
     }
   }
 

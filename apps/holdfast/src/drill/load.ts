@@ -3,6 +3,9 @@
  * rounds of pipelined commands: a write of a shared register, a read of another one, a write of a fresh key, a read of
  * the fresh key of the round before. A lost or refused connection is opened again after a short back-off; MOVED is
  * followed. A value is never sent twice: after an unknown end the next write carries a new value.
+ *
+ * Direct lanes are what must not exist and does: clients that know nothing but the internal address of one node. They
+ * come back to it for ever and go nowhere else, whatever it says.
  */
 import { randomBelow, type Random } from '@holdfast/base';
 import { openConnection, type Connection, type ConnectionSettings } from './connection.ts';
@@ -13,11 +16,14 @@ const backOffFirstMs = 5;
 const backOffLastMs = 100;
 
 export interface LaneOptions {
+  readonly phase: 'load' | 'direct';
   /** Name of the client, unique together with the shard. */
   readonly client: string;
   readonly shard: number;
   /** Where to open a connection when nothing better is known. */
   readonly entry: () => string;
+  /** The node that alone can be at the other end, also while it does not say so. */
+  readonly node?: string;
   readonly keys: ShardKeys;
   /** Time between rounds. */
   readonly paceMs: number;
@@ -58,6 +64,8 @@ class Lane {
 
   async run(): Promise<void> {
     const { signal, sleep, random } = this.#world;
+    // A direct lane may wait for a reply for longer than anybody waits for the lane.
+    if (this.#options.phase === 'direct') signal.addEventListener('abort', () => this.#connection?.client.close());
     while (!signal.aborted) {
       const connection = await this.#connect();
       if (connection === undefined) {
@@ -110,16 +118,17 @@ class Lane {
   }
 
   #play(connection: Connection, key: string, value?: string): Promise<End> {
-    const { client, shard } = this.#options;
-    const fields = { client, phase: 'load', shard, address: connection.address, key } as const;
+    const { client, phase, shard } = this.#options;
+    const fields = { client, phase, shard, address: connection.address, key };
     const intent: Intent = value === undefined ? fields : { ...fields, value };
     const args = value === undefined ? ['GET', key] : ['SET', key, value];
-    return this.#world.recorder.record(intent, () => connection.client.command(...args), connection.node);
+    const node = (): string | null => connection.node() ?? this.#options.node ?? null;
+    return this.#world.recorder.record(intent, () => connection.client.command(...args), node);
   }
 
   /**
    * As cluster clients do: follows MOVED, gives up a connection whose node refuses, and after no answer looks anew where
-   * the shard is (a node that stands still still takes connections).
+   * the shard is (a node that stands still still takes connections). A direct lane stays where it is.
    */
   #afterTrouble(ends: readonly End[]): void {
     if (ends.some((end) => end.kind === 'unknown')) this.#address = this.#options.entry();
@@ -127,14 +136,17 @@ class Lane {
       if (end.kind === 'reply') continue;
       const code = end.kind === 'refused' ? (end.message.split(' ')[0] ?? '') : end.kind;
       this.#count(`operations ${end.kind}${end.kind === 'refused' ? ` ${code}` : ''}`);
-      if (code === 'MOVED') this.#address = end.message.split(' ')[2] ?? this.#options.entry();
+      if (code === 'MOVED' && this.#options.phase === 'load')
+        this.#address = end.message.split(' ')[2] ?? this.#options.entry();
     }
+    if (this.#options.phase === 'direct' && this.#connection?.client.isOpen === true) return;
     this.#connection?.client.close();
     this.#connection = undefined;
   }
 
   #count(name: string): void {
     const { counts } = this.#world;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    const counter = this.#options.phase === 'direct' ? `direct ${name}` : name;
+    counts.set(counter, (counts.get(counter) ?? 0) + 1);
   }
 }

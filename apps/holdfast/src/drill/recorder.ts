@@ -33,10 +33,16 @@ export class Recorder {
   readonly operations: Operation[] = [];
   /** How many of them have an unknown outcome. */
   unknownCount = 0;
+  readonly #open = new Set<Intent>();
   readonly #clock: RunClock;
 
   constructor(clock: RunClock) {
     this.#clock = clock;
+  }
+
+  /** Operations that were sent and have not ended. */
+  get underWay(): readonly Intent[] {
+    return [...this.#open];
   }
 
   /**
@@ -46,7 +52,9 @@ export class Recorder {
    */
   async record(intent: Intent, send: () => Promise<Reply>, node: () => string | null): Promise<End> {
     const invokedMs = this.#clock.nowMs();
+    this.#open.add(intent);
     const end = await endOf(send(), intent.value !== undefined);
+    this.#open.delete(intent);
     if (end.kind === 'unknown') this.unknownCount++;
     if (end.kind !== 'not-sent') this.operations.push(this.#operation(intent, end, invokedMs, node()));
     return end;

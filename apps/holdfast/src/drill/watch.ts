@@ -16,12 +16,17 @@ import {
 import type { RunClock } from './recorder.ts';
 
 const pollMs = 50;
+/** So many events from before the last one are asked for again. */
+const overlap = 50;
+/** Events carry whole milliseconds of the wall clock; the run counts its own. */
+const clockSlackMs = 2;
+const fenceKinds: readonly string[] = ['lease-ended', 'resigned'];
 
 export interface TimelineEntry {
   readonly event: string;
   /** Since the run began. */
   readonly atMs: number;
-  /** Since the master was stopped. */
+  /** Since the master was stopped; where there are several faults, since the one that began last. */
   readonly sinceStopMs: number;
   readonly detail: string;
 }
@@ -31,10 +36,25 @@ export interface SeenEvent extends ClusterEvent {
   readonly atMs: number;
 }
 
+/** Promotions among events, in order, once per shard and epoch. */
+export function promotionsIn(events: readonly SeenEvent[]): SeenEvent[] {
+  const seen = new Set<string>();
+  return events.filter(({ kind, shard, epoch }) => {
+    const isNew = kind === 'promoted' && !seen.has(`${shard} ${epoch}`);
+    if (isNew) seen.add(`${shard} ${epoch}`);
+    return isNew;
+  });
+}
+
 export class Watch {
   readonly events: SeenEvent[] = [];
   /** The last view in which the shard had an epoch, by epoch. */
   readonly #viewOfEpoch = new Map<number, ShardView>();
+  /** By epoch: when the last answer came from before it, which is before it can have begun. */
+  readonly #firstSeenMs = new Map<number, number>();
+  readonly #seen = new Set<string>();
+  #lastPollMs = -Infinity;
+  #firstId = 0;
   readonly #cluster: DrillCluster;
   readonly #clock: RunClock;
   readonly #shard: number;
@@ -48,7 +68,7 @@ export class Watch {
     this.#clock = clock;
     this.#shard = shard;
     this.#latest = first;
-    this.#keep(first);
+    this.#keep(first, -Infinity);
   }
 
   get latest(): ClusterView {
@@ -66,6 +86,7 @@ export class Watch {
   /** Polls until the signal ends, then once more. Never rejects. */
   async run(after: number, signal: AbortSignal, sleep: (ms: number) => Promise<void>): Promise<void> {
     let last = after;
+    this.#firstId = after;
     for (let over = false; !over;) {
       over = signal.aborted;
       last = await this.#poll(last);
@@ -74,13 +95,16 @@ export class Watch {
   }
 
   async #poll(after: number): Promise<number> {
+    const askedMs = this.#clock.nowMs();
     try {
-      const [view, events] = await Promise.all([this.#cluster.view(), this.#cluster.events(after)]);
+      // What a killed leader had not stored yet its successor does not know: it may give the same ids again.
+      const [view, events] = await Promise.all([
+        this.#cluster.view(),
+        this.#cluster.events(Math.max(this.#firstId, after - overlap)),
+      ]);
       this.#latest = view;
-      this.#keep(view);
-      for (const event of events) {
-        if (event.id > after) this.events.push({ ...event, atMs: event.wallMs - this.#clock.startedWallMs });
-      }
+      this.#keep(view, askedMs);
+      for (const event of events) this.#add(event);
       return events.reduce((latest, event) => Math.max(latest, event.id), after);
     } catch (error) {
       this.#failedPolls++;
@@ -89,43 +113,60 @@ export class Watch {
     }
   }
 
-  #keep(view: ClusterView): void {
+  #add(event: ClusterEvent): void {
+    const identity = `${event.id} ${event.wallMs} ${event.kind} ${event.message}`;
+    if (this.#seen.has(identity)) return;
+    this.#seen.add(identity);
+    this.events.push({ ...event, atMs: event.wallMs - this.#clock.startedWallMs });
+  }
+
+  #keep(view: ClusterView, askedMs: number): void {
     const shard = shardOf(view, this.#shard);
+    if (!this.#firstSeenMs.has(shard.epoch)) this.#firstSeenMs.set(shard.epoch, this.#lastPollMs);
+    this.#lastPollMs = askedMs;
     if (masterOf(shard)) this.#viewOfEpoch.set(shard.epoch, shard);
   }
 
-  /** Who was master of the drilled shard when: `first` at the start, then one per `promoted` event. */
+  /** Who was master of the drilled shard when: `first` at the start, then one per epoch that had a promotion. */
   evidence(first: ShardView, pauses: readonly Pause[]): Evidence {
     const masterships: Mastership[] = [];
     const start = masterOf(first);
-    if (start) {
-      const { index: shard, epoch } = first;
-      masterships.push({ shard, epoch, node: start.id, fromMs: -Infinity, untilMs: null });
-    }
-    let fenceMs: number | undefined;
-    for (const event of this.events) {
-      if (event.shard !== this.#shard) continue;
-      if (event.kind === 'lease-ended' || event.kind === 'resigned') fenceMs = event.atMs;
-      if (event.kind !== 'promoted' || event.epoch === null) continue;
-      const master = masterOf(this.#viewOfEpoch.get(event.epoch) ?? this.latestShard);
-      const previous = masterships.at(-1);
-      if (previous) masterships[masterships.length - 1] = { ...previous, untilMs: fenceMs ?? event.atMs };
-      fenceMs = undefined;
-      if (master === undefined) continue;
-      masterships.push({
-        shard: this.#shard,
-        epoch: event.epoch,
-        node: master.id,
-        fromMs: event.atMs,
-        untilMs: null,
-      });
+    const { index: shard, epoch: firstEpoch } = first;
+    if (start) masterships.push({ shard, epoch: firstEpoch, node: start.id, fromMs: -Infinity, untilMs: null });
+    let formerEpoch = firstEpoch;
+    for (const { epoch, node, promotedMs } of this.#transitions(firstEpoch)) {
+      const fencesMs = this.events
+        .filter((event) => fenceKinds.includes(event.kind) && event.shard === shard && event.epoch !== null)
+        .filter((event) => (event.epoch ?? 0) > formerEpoch && (event.epoch ?? 0) <= epoch)
+        .map(({ atMs }) => atMs);
+      const fenceMs = fencesMs.length > 0 ? Math.min(...fencesMs) : promotedMs;
+      const former = masterships.at(-1);
+      if (former) masterships[masterships.length - 1] = { ...former, untilMs: fenceMs + clockSlackMs };
+      // A leader that took over tells late what its predecessor had seen to.
+      const isTold = !this.events.some(({ kind, atMs }) => kind === 'leader-elected' && atMs <= promotedMs);
+      const seenMs = isTold ? Infinity : (this.#firstSeenMs.get(epoch) ?? -Infinity);
+      const fromMs = Math.min(fenceMs - clockSlackMs, seenMs);
+      if (node !== undefined) masterships.push({ shard, epoch, node, fromMs, untilMs: null });
+      formerEpoch = epoch;
     }
     return { masterships, pauses };
   }
 
-  /** Every promotion of the drilled shard, in order. */
+  /** The promotions after an epoch, in the order of their epochs. */
+  #transitions(afterEpoch: number): { epoch: number; node: string | undefined; promotedMs: number }[] {
+    return this.promotions
+      .filter(({ epoch }) => epoch !== null && epoch > afterEpoch)
+      .map(({ epoch, atMs: promotedMs, message }) => {
+        const told = / (\S+) is master in epoch /.exec(message)?.[1];
+        const node = told ?? masterOf(this.#viewOfEpoch.get(epoch ?? 0) ?? this.latestShard)?.id;
+        return { epoch: epoch ?? 0, node, promotedMs };
+      })
+      .sort((a, b) => a.epoch - b.epoch);
+  }
+
+  /** Every promotion of the drilled shard, in order; once per epoch, whoever told it. */
   get promotions(): readonly SeenEvent[] {
-    return this.events.filter(({ kind, shard }) => kind === 'promoted' && shard === this.#shard);
+    return promotionsIn(this.events.filter(({ shard }) => shard === this.#shard));
   }
 
   /** The first event of a kind on the drilled shard at or after `fromMs`. */
