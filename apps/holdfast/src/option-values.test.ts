@@ -20,6 +20,10 @@ test('fences and replication say the same thing in two ways, and may not contrad
   assert.equal(settled('none', undefined), ' async');
   assert.throws(() => settled('lb,lease', 'sync'), /--fences lb,lease and --replication sync contradict each other/);
   assert.throws(() => settled('lb,sync', undefined), /sync needs lease/);
+  assert.deepEqual(replicationOf(fenceList('lb,sync'), undefined, refuse, true), {
+    fences: ['lb'],
+    replication: 'sync',
+  });
 });
 
 test('URLs of APIs and of etcd are read one by one, without paths', () => {
@@ -38,6 +42,8 @@ test('controller and up refuse flags that do not belong together, with status 2'
     ['controller --dir /nowhere --store etcd --etcd-endpoints http://a:1 --etcd-user u', /belong together/],
     ['controller --dir /nowhere --store etcd --etcd-endpoints http://a:1 --etcd-ca x', /need https endpoints/],
     ['up --dir /nowhere --fences lb --replication sync', /contradict each other/],
+    ['up --dir /nowhere --fences sync', /sync needs lease/],
+    ['controller --dir /nowhere --fences sync', /sync needs lease/],
   ];
   for (const [line, reason] of rows) {
     const ended = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...line.split(' ')]);

@@ -34,21 +34,25 @@ export function fenceList(text: string): readonly Fence[] {
   if (text === 'none') return [];
   const fences = text.split(',').map(oneOf<Fence>('lb', 'lease', 'sync'));
   if (new Set(fences).size !== fences.length) throw new InvalidArgumentError('A fence is named twice.');
-  if (fences.includes('sync') && !fences.includes('lease'))
-    throw new InvalidArgumentError('sync needs lease: without epochs nobody can tell whose acknowledgements count.');
   return fences;
+}
+
+/** F3 without F2: it shows what a lease is for, and is no way to keep data. */
+export function isSyncAlone(fences: readonly Fence[]): boolean {
+  return fences.includes('sync') && !fences.includes('lease');
 }
 
 /**
  * Fences and replication as they belong together: `sync` in the list is synchronous replication.
  * @param fences as asked; undefined: all.
  * @param replication as asked; undefined: what the list says.
- * @param refuse ends with the reason when the two contradict each other.
+ * @param refuse ends with the reason when the two contradict each other, or are for drills only (`isSyncAlone`).
  */
 export function replicationOf(
   fences: readonly Fence[] | undefined,
   replication: Replication | undefined,
   refuse: (reason: string) => never,
+  isForDrills: boolean = false,
 ): { readonly fences: readonly ('lb' | 'lease')[]; readonly replication: Replication } {
   const asked = fences ?? allFences;
   const listed: Replication = asked.includes('sync') ? 'sync' : 'async';
@@ -56,6 +60,8 @@ export function replicationOf(
     return refuse(
       `error: --fences ${fences.join(',') || 'none'} and --replication ${replication} contradict each other`,
     );
+  if (isSyncAlone(asked) && !isForDrills)
+    return refuse('error: sync needs lease: without it a master that was replaced goes on to answer reads');
   return { fences: asked.filter((fence) => fence !== 'sync'), replication: replication ?? listed };
 }
 

@@ -70,7 +70,9 @@ export async function startController(options: ControllerOptions): Promise<Runni
     const self = { id, address, isShared: options.store.kind === 'etcd' };
     const controller = await startOnStore(envOf(options, store), { self, leaseMs, fences, replication, isForDrills });
     if (isForDrills === true)
-      logger.warn('for drills only: synchronous replication may go without the lease fence here', { fences: fences.join(',') });
+      logger.warn('for drills only: synchronous replication may go without the lease fence here', {
+        fences: fences.join(','),
+      });
     const served = await serve(controller, options);
     logger.info('the controller is ready', {
       id,

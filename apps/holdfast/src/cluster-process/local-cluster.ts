@@ -19,6 +19,7 @@ import { FatalError, OperationError, messageOf } from '@holdfast/base';
 import { embeddedDriver, readToken } from '@holdfast/balancer/real';
 import { lockFile } from '@holdfast/base/real';
 import { ControllerClient, type ClusterStatus } from '../controller-client.ts';
+import { isSyncAlone } from '../option-values.ts';
 import { settleSettings, writeSettings } from './layout-file.ts';
 import { etcdCommand } from './etcd.ts';
 import { planLayout, type ControllerPlace, type Layout, type LayoutSettings } from './layout.ts';
@@ -49,6 +50,8 @@ export interface LocalClusterOptions {
   readonly program?: readonly [string, ...string[]];
   /** Where the processes are; without it all are on the loopback interface. */
   readonly placement?: Placement;
+  /** Fences may be left on that are of no use to anybody but a drill. */
+  readonly isForDrills?: boolean;
 }
 
 export class LocalCluster {
@@ -59,6 +62,7 @@ export class LocalCluster {
   readonly apis: readonly string[];
   readonly client: ControllerClient;
   readonly #placement: Placement;
+  readonly #isForDrills: boolean;
   readonly #say: (line: string) => void;
   readonly #lock: number;
   readonly #balancer: SupervisedProcess;
@@ -75,6 +79,7 @@ export class LocalCluster {
     this.apis = layout.controllerPlaces.map(({ api }) => api);
     this.client = new ControllerClient({ apis: this.apis, ...clusterNames, timeoutMs: 2_000 });
     this.#placement = options.placement ?? onLoopback;
+    this.#isForDrills = options.isForDrills === true;
     const program = options.program ?? thisProgram();
     const run = (name: string, args: readonly string[]): SupervisedProcess => {
       const [file = '', ...rest] = [...this.#placement.launchOf(name), ...args];
@@ -285,6 +290,7 @@ export class LocalCluster {
       ...(store === 'etcd' ? ['--store', 'etcd', '--etcd-endpoints', endpoints.join(',')] : []),
       ...['--lease-ms', String(leaseMs)],
       ...['--fences', fences.length === 0 ? 'none' : fences.join(',')],
+      ...(this.#isForDrills && isSyncAlone(fences) ? ['--unsafe-for-drills'] : []),
       ...['--balancer-url', this.#balancerUrl, '--balancer-token-file', this.#tokenFile],
     ];
   }

@@ -48,6 +48,7 @@ test('a cluster is ready when masters have leases, nodes the topology and addres
   assert.deepEqual(missingFrom(ready), []);
   assert.deepEqual(missing({ lease_valid_for_ms: null }), ['shard 0 has no lease']);
   assert.deepEqual(missing({ lease_valid_for_ms: null }, { fences: ['lb'] }), []);
+  assert.deepEqual(missing({ lease_valid_for_ms: null }, { fences: ['sync'] }), ['shard 0 has no lease']);
   assert.deepEqual(missing({ phase: 'failover' }), ['shard 0 is in failover']);
   assert.deepEqual(missing({ nodes: [replica] }), ['shard 0 has no master']);
   assert.deepEqual(missing({ nodes: [node, { ...replica, alive: false }] }), [

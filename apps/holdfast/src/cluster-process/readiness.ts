@@ -4,7 +4,8 @@ import type { ClusterStatus } from '../controller-client.ts';
 /** What is still missing, one phrase each; empty when the cluster serves. */
 export function missingFrom(status: ClusterStatus): string[] {
   const missing: string[] = [];
-  const leased = status.fences.includes('lease');
+  // The sync fence arms nodes too; without a lease an armed node serves nobody, however long leases are.
+  const leased = status.fences.includes('lease') || status.fences.includes('sync');
   for (const shard of status.shards) {
     const name = `shard ${shard.index}`;
     const master = shard.nodes.find(({ role }) => role === 'master');

@@ -34,6 +34,7 @@ interface ControllerOptions {
   readonly leaseMs: number;
   readonly fences?: readonly Fence[];
   readonly replication?: Replication;
+  readonly unsafeForDrills: boolean;
   readonly balancerUrl?: string;
   readonly balancerTokenFile?: string;
   readonly logLevel: LogLevel;
@@ -75,6 +76,7 @@ function command(): Command {
     )
     .option('--fences <list>', 'of lb, lease and sync, or none (default: lb,lease,sync)', fenceList)
     .option('--replication <mode>', 'sync or async, for clusters created from now on', oneOf('sync', 'async'))
+    .option('--unsafe-for-drills', 'allow --fences sync without lease: replaced masters go on to answer reads', false)
     .option('--balancer-url <url>', 'control port of the embedded balancer; without it bindings are only stored')
     .option('--balancer-token-file <path>', 'its bearer token')
     .option('--log-level <level>', 'debug, info, warn or error', oneOf('debug', 'info', 'warn', 'error'), 'info')
@@ -87,7 +89,12 @@ export async function run(args: readonly string[]): Promise<number> {
   const { dir, bind, port: apiPort, leaseMs, balancerUrl, balancerTokenFile } = options;
   if ((balancerUrl === undefined) !== (balancerTokenFile === undefined))
     parser.error('error: --balancer-url and --balancer-token-file belong together');
-  const { fences, replication } = replicationOf(options.fences, options.replication, (reason) => parser.error(reason));
+  const { fences, replication } = replicationOf(
+    options.fences,
+    options.replication,
+    (reason) => parser.error(reason),
+    options.unsafeForDrills,
+  );
   const logger = jsonLogger({ level: options.logLevel, name: 'controller', destination: 'stdout' });
   const ended = untilSignal();
   const controller = await startController({
@@ -99,6 +106,7 @@ export async function run(args: readonly string[]): Promise<number> {
     leaseMs,
     fences,
     replication,
+    isForDrills: options.unsafeForDrills,
     balancer:
       balancerUrl === undefined || balancerTokenFile === undefined
         ? undefined

@@ -80,9 +80,9 @@ function withReplication(
   replication: Replication | undefined,
   refuse: (reason: string) => never,
 ): Partial<LayoutSettings> {
-  if (replication === undefined) return asked;
-  const { fences } = replicationOf(asked.fences, replication, refuse);
-  return { ...asked, fences: replication === 'sync' ? [...fences, 'sync'] : fences };
+  if (asked.fences === undefined && replication === undefined) return asked;
+  const settled = replicationOf(asked.fences, replication, refuse);
+  return { ...asked, fences: settled.replication === 'sync' ? [...settled.fences, 'sync'] : settled.fences };
 }
 
 interface Interruption {
