@@ -1,12 +1,21 @@
 /** `holdfast drill`: fault drills on throw-away clusters. */
+import type { CommandModule } from '../command-module.ts';
 import { runDrill } from '../drill/run.ts';
-import { startThrowAwayCluster } from '../drill/throw-away-cluster.ts';
+
+interface Other {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** Subcommands that are no case; they read what follows their name themselves. */
+const others: readonly Other[] = [];
 
 /** See docs/operating/drills.md. */
 export async function run(args: readonly string[]): Promise<number> {
-  const status = await runDrill(args, ({ fences, leaseMs, keep }, say, signal) =>
-    startThrowAwayCluster({ fences, leaseMs, keep, say, signal }),
-  );
+  const [name, ...rest] = args;
+  const other = others.find((each) => each.name === name);
+  const status = other === undefined ? await runDrill(args, others) : await (await other.load()).run(rest);
   // An interrupted run leaves clients that would go on to look for the cluster; everything was printed and cleared.
   process.exit(status);
 }

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDrill, type DrillOptions } from './options.ts';
+import { drillCases } from './cases/index.ts';
+import { parseDrill, runsOnLoopback, type DrillOptions } from './options.ts';
 
 const defaults: Partial<DrillOptions> = {
   drill: 'hang',
+  network: 'namespaces',
+  shards: 2,
   shard: 1,
   clients: 8,
   seconds: 12,
   fences: ['lb', 'lease', 'sync'],
   leaseMs: 1000,
+  seed: undefined,
+  history: undefined,
   output: 'text',
   keep: false,
 };
@@ -23,16 +28,41 @@ test('drill options: hang without options drills shard 1 with all fences', () =>
   assert.deepEqual(optionsOf('hang'), defaults);
 });
 
+test('drill options: a cluster of one shard is drilled there', () => {
+  assert.equal(optionsOf('hang', '--shards', '1').shard, 0);
+});
+
+test('drill options: every case is a subcommand with its own length, and others are named in the help', () => {
+  for (const { name, seconds, summary } of drillCases) {
+    const options = optionsOf(name);
+    assert.deepEqual([options.drill, options.seconds], [name, seconds]);
+    const help = parseDrill(['--help'], [{ name: 'other', summary: 'does other things' }]);
+    assert.ok(help.kind === 'exit' && help.stdout.replaceAll(/\s+/g, ' ').includes(summary), name);
+    assert.ok(help.stdout.includes('does other things'));
+  }
+});
+
+test('drill options: on loopback there are only the cases that need no hosts of their own', () => {
+  for (const each of drillCases) {
+    const parsed = parseDrill([each.name, '--network', 'loopback']);
+    assert.equal(parsed.kind, runsOnLoopback(each) ? 'run' : 'exit', each.name);
+    if (parsed.kind === 'exit')
+      assert.match(parsed.stderr, /needs --network namespaces; without them there are hang, /);
+  }
+});
+
 test('drill options: kill writes for a minute', () => {
   assert.deepEqual(optionsOf('kill'), { ...defaults, drill: 'kill', seconds: 60 });
 });
 
 test('drill options: each option is read', () => {
   const args =
-    '--shard 0 --clients 2 --seconds 9 --fences lease --lease-ms 500 --seed 7 --history h --output json --keep';
+    '--network loopback --shards 3 --shard 2 --clients 2 --seconds 9 --fences lease --lease-ms 500 --seed 7 --history h --output json --keep';
   assert.deepEqual(optionsOf('hang', ...args.split(' ')), {
     drill: 'hang',
-    shard: 0,
+    network: 'loopback',
+    shards: 3,
+    shard: 2,
     clients: 2,
     seconds: 9,
     fences: ['lease'],
@@ -48,7 +78,10 @@ test('drill options: each option is read', () => {
 const wrong = [
   '',
   'fire',
-  'hang --shard 3',
+  'hang --shard 2',
+  'hang --shards 1 --shard 1',
+  'hang --shards 0',
+  'hang --network internet',
   'hang --shard x',
   'hang --shard 1e0',
   'hang --clients 0',

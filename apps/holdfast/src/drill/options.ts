@@ -1,9 +1,16 @@
-/** The command line of `holdfast drill`. */
+/** The command line of `holdfast drill <case>`: one subcommand for each case. */
 import { Command, CommanderError, Option } from 'commander';
 import { allFences, fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
+import { drillCases, type DrillCase } from './cases/index.ts';
+import type { Network } from './world/index.ts';
 
 export interface DrillOptions {
-  readonly drill: 'hang' | 'kill';
+  /** Name of the case. */
+  readonly drill: string;
+  readonly network: Network;
+  /** Each of a master and a replica. */
+  readonly shards: number;
+  /** Below `shards`. */
   readonly shard: number;
   readonly clients: number;
   readonly seconds: number;
@@ -20,8 +27,17 @@ export type Parsed =
   /** Nothing to run: help was asked for (status 0), or the arguments are wrong (status 2). */
   | { readonly kind: 'exit'; readonly status: number; readonly stdout: string; readonly stderr: string };
 
-/** @param args what follows `holdfast drill`. */
-export function parseDrill(args: readonly string[]): Parsed {
+/** A subcommand of `holdfast drill` that is no case; named here for the help. */
+export interface OtherCommand {
+  readonly name: string;
+  readonly summary: string;
+}
+
+/**
+ * @param args what follows `holdfast drill`.
+ * @param others subcommands that are read elsewhere.
+ */
+export function parseDrill(args: readonly string[], others: readonly OtherCommand[] = []): Parsed {
   let parsed: DrillOptions | undefined;
   let stdout = '';
   let stderr = '';
@@ -33,11 +49,14 @@ export function parseDrill(args: readonly string[]): Parsed {
     .description('Fault drills on throw-away clusters of their own: does what must hold still hold?')
     .exitOverride()
     .configureOutput(output);
-  for (const [name, description, seconds] of drills) {
-    const command = drillCommand(name, description, seconds);
-    command.action((options: Omit<DrillOptions, 'drill'>) => void (parsed = { ...options, drill: name }));
+  for (const each of drillCases) {
+    const command = caseCommand(each);
+    command.action((given: GivenOptions) => {
+      parsed = settle(each, given, (reason) => command.error(`error: ${reason}`));
+    });
     drill.addCommand(command.configureOutput(output));
   }
+  for (const { name, summary } of others) drill.command(name).description(summary);
   try {
     drill.parse([...args], { from: 'user' });
   } catch (error) {
@@ -48,28 +67,63 @@ export function parseDrill(args: readonly string[]): Parsed {
   return { kind: 'run', options: parsed };
 }
 
-/** Name, what it does, and for how long clients write unless said otherwise. */
-const drills = [
-  ['hang', 'Stops a master under load with requests in its socket buffers, wakes it up 3 s later, and judges.', 12],
-  ['kill', 'Kills nodes of a shard with -9 at random moments under load, master or replica, and judges.', 60],
-] as const;
+type GivenOptions = Omit<DrillOptions, 'drill' | 'shard' | 'seed' | 'history'> & {
+  readonly shard?: number;
+  readonly seed?: number;
+  readonly history?: string;
+};
 
-function drillCommand(name: string, description: string, seconds: number): Command {
-  return new Command(name)
-    .description(description)
-    .option('--shard <index>', 'whose nodes are met, from 0', wholeNumber(0, 2), 1)
-    .option('--clients <n>', 'load clients', wholeNumber(1, 200), 8)
-    .option('--seconds <n>', 'how long they write', wholeNumber(8, 3600), seconds)
+/** The last shard that can be met. */
+const shardsMost = 8;
+
+function caseCommand({ name, summary, seconds, leastSeconds }: DrillCase): Command {
+  return addWorldOptions(new Command(name).description(summary))
+    .option(
+      '--shard <index>',
+      'whose nodes are met, from 0 (default: 1, or 0 when it is the only one)',
+      wholeNumber(0, shardsMost - 1),
+    )
+    .option('--clients <n>', 'load clients', wholeNumber(1, 1000), 8)
+    .option('--seconds <n>', 'how long they write', wholeNumber(leastSeconds, 3600), seconds)
     .addOption(
       new Option('--fences <list>', 'fences left on: any of lb,lease,sync, or none')
         .argParser(fenceList)
         .default(allFences, allFences.join(',')),
     )
-    .option('--lease-ms <ms>', 'length of a lease', wholeNumber(200, 2000), 1000)
     .option('--seed <n>', 'repeat the random choices of a run', wholeNumber(0, 2 ** 31 - 1))
     .option('--history <file>', 'write the recorded history as JSON lines')
     .option('--output <form>', 'text or json', oneOf('text', 'json'), 'text')
-    .option('--keep', 'keep the directory of the cluster, with its logs', false)
     .addHelpText('after', '\nExit status: 0 nothing violated, 1 violated, 2 usage, 3 could not run.')
     .exitOverride();
+}
+
+/** Adds the options about the world and the cluster of a drill: `--network`, `--shards`, `--lease-ms`, `--keep`. */
+export function addWorldOptions(command: Command): Command {
+  return command
+    .option(
+      '--network <kind>',
+      'namespaces: a network namespace for each host, needs root; loopback: all processes on 127.0.0.1',
+      oneOf<Network>('namespaces', 'loopback'),
+      'namespaces',
+    )
+    .option('--shards <n>', 'shards of the cluster, each a master and a replica', wholeNumber(1, shardsMost), 2)
+    .option('--lease-ms <ms>', 'length of a lease', wholeNumber(200, 2000), 1000)
+    .option('--keep', 'keep the directory of the cluster, with its logs', false);
+}
+
+/** True when a case can be run with all processes on 127.0.0.1. */
+export function runsOnLoopback({ needs }: DrillCase): boolean {
+  return !needs.includes('namespaces') && !needs.includes('own-disk');
+}
+
+function settle(drillCase: DrillCase, given: GivenOptions, refuse: (reason: string) => never): DrillOptions {
+  const { shards, network } = given;
+  const { name } = drillCase;
+  const shard = given.shard ?? Math.min(1, shards - 1);
+  if (shard >= shards) return refuse(`--shard ${shard} is not below --shards ${shards}; they count from 0`);
+  if (network === 'loopback' && !runsOnLoopback(drillCase)) {
+    const without = drillCases.filter(runsOnLoopback).map((each) => each.name);
+    return refuse(`${name} needs --network namespaces; without them there are ${without.join(', ')}`);
+  }
+  return { ...given, drill: name, shard, seed: given.seed, history: given.history };
 }

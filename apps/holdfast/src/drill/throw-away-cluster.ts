@@ -1,62 +1,96 @@
 /**
- * The cluster of a drill: the same processes as `holdfast up`, in a temporary directory and on free ports. It leaves
- * nothing behind, unless it is asked to.
+ * The cluster of a drill: the same processes as `holdfast up`, at the places of the drill's world and below its directory.
  */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperationError, randomBelow } from '@holdfast/base';
 import { realRandom } from '@holdfast/base/real';
-import { LocalCluster, defaultSettings, onFreePorts } from '../cluster-process/index.ts';
+import {
+  LocalCluster,
+  clusterNames,
+  completeSettings,
+  onFreePorts,
+  planLayout,
+  type LayoutSettings,
+} from '../cluster-process/index.ts';
+import { ControllerClient } from '../controller-client.ts';
 import type { Fence } from '../option-values.ts';
-import type { ClusterEvent, ClusterView, DrillCluster, ShardView } from './cluster.ts';
+import type { ClusterEvent, ClusterView, DrillCluster, HostFaults, ShardView } from './cluster.ts';
 import { parseEvents, parseView } from './controller-view.ts';
+import { untilAborted, type DrillSite } from './world/index.ts';
 
-export interface ThrowAwayOptions {
+export interface ThrowAwaySettings {
+  /** Each of a master and a replica. */
+  readonly shards: number;
+  readonly controllers: number;
+  /** Controllers keep their store in an etcd of the cluster's own; several always do. */
+  readonly hasEtcd: boolean;
   readonly fences: readonly Fence[];
   readonly leaseMs: number;
-  /** Keep the directory when the cluster is closed, and say where it is. */
-  readonly keep: boolean;
-  /** Says what the cluster does, one line each. */
-  readonly say: (line: string) => void;
-  /** Ends a start that is under way. */
-  readonly signal: AbortSignal;
 }
 
 const eventsPerAnswer = 1000;
+/** A controller that stands still says nothing about who leads. */
+const leaderAnswersWithinMs = 500;
+
+/** The places such a cluster needs, for the plan of its world. */
+export function placesOf(settings: ThrowAwaySettings): readonly string[] {
+  const { nodes, controllerPlaces, hasOwnEtcd } = planLayout(layoutSettings(settings));
+  // Nodes first: the last part of a node's address is its number.
+  return [
+    ...nodes.map(({ name }) => name),
+    'lb',
+    ...controllerPlaces.map(({ name }) => name),
+    ...(hasOwnEtcd ? ['etcd'] : []),
+  ];
+}
 
 /**
- * Starts three shards of two nodes each.
- * @throws FatalError when it cannot be started; nothing is left then but, with `keep`, its directory.
+ * Starts a cluster, uses it, and stops it, whatever happens.
+ * @throws what `use` throws, or the reason of the site's signal; FatalError when the cluster cannot be started.
  */
-export async function startThrowAwayCluster(options: ThrowAwayOptions): Promise<DrillCluster> {
-  const { fences, leaseMs, keep, say, signal } = options;
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-drill-'));
-  const clear = (): void => {
-    if (keep) say(`kept: ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
-  };
+export async function withCluster<T>(
+  site: DrillSite,
+  settings: ThrowAwaySettings,
+  use: (cluster: DrillCluster) => Promise<T>,
+): Promise<T> {
+  const ended = untilAborted(site.signal);
+  const starting = start(site, settings);
   try {
-    const settings = { ...defaultSettings, fences, leaseMs };
-    const asked = await onFreePorts(settings, (limit) => randomBelow(realRandom, limit));
-    return new ThrowAwayCluster(await LocalCluster.start({ directory, asked, say, signal }), clear);
-  } catch (error) {
-    clear();
-    throw error;
+    const cluster = await Promise.race([starting, ended]);
+    return await Promise.race([use(cluster), ended]);
+  } finally {
+    const started = await starting.catch(() => undefined);
+    await started?.close();
   }
 }
 
+async function start(site: DrillSite, settings: ThrowAwaySettings): Promise<DrillCluster> {
+  const { directory, placement, signal, hosts } = site;
+  const wanted = layoutSettings(settings);
+  const asked = placement.hasOwnHosts ? wanted : await onFreePorts(wanted, (limit) => randomBelow(realRandom, limit));
+  const say = (line: string): void => site.progress(line);
+  return new ThrowAwayCluster(
+    await LocalCluster.start({ directory, asked, say, signal, placement, isForDrills: true }),
+    hosts,
+  );
+}
+
+function layoutSettings({ shards, controllers, hasEtcd, fences, leaseMs }: ThrowAwaySettings): LayoutSettings {
+  return completeSettings({ shards, controllers, fences, leaseMs, ...(hasEtcd ? { store: 'etcd' } : {}) });
+}
+
 class ThrowAwayCluster implements DrillCluster {
+  readonly hosts?: HostFaults;
   readonly #local: LocalCluster;
-  readonly #clear: () => void;
   /** Internal address of each node by its id. */
   readonly #addresses = new Map<string, string>();
   #closing: Promise<void> | undefined;
 
-  constructor(local: LocalCluster, clear: () => void) {
+  constructor(local: LocalCluster, hosts: HostFaults | undefined) {
     this.#local = local;
-    this.#clear = clear;
+    if (hosts !== undefined) this.hosts = hosts;
   }
 
   async view(): Promise<ClusterView> {
@@ -73,11 +107,13 @@ class ThrowAwayCluster implements DrillCluster {
     return this.#local.layout.controllerPlaces.map(({ name }) => name);
   }
 
+  /** The one that most of those name who answer: one that was cut off and does not know it yet is outvoted. */
   async leader(): Promise<string | undefined> {
-    const { controllers } = await this.#local.client.status();
-    if (controllers === undefined) return this.controllers[0];
-    const leading = controllers.find(({ leader }) => leader)?.address;
-    return this.#local.layout.controllerPlaces.find(({ api }) => api === leading || api === `http://${leading}`)?.name;
+    const places = this.#local.layout.controllerPlaces;
+    const named = await Promise.all(places.map(({ api }) => leaderAccordingTo(api)));
+    const votes = places.map(({ name, api }) => ({ name, count: named.filter((leading) => leading === api).length }));
+    votes.sort((a, b) => b.count - a.count);
+    return votes[0]?.count === 0 ? undefined : votes[0]?.name;
   }
 
   entryOf({ lbAddress }: ShardView): string {
@@ -126,13 +162,23 @@ class ThrowAwayCluster implements DrillCluster {
     // One that stands still could not end in an orderly way.
     for (const pid of this.#local.pids().values()) process.kill(pid, 'SIGCONT');
     await this.#local.stop();
-    this.#clear();
   }
 
   #pidAt(place: string): number {
     const pid = this.#local.pids().get(place);
     if (pid !== undefined) return pid;
     throw new OperationError('DRILL_NO_PROCESS', `no process runs at ${place}`, { outcome: 'not-applied' });
+  }
+}
+
+/** URL of the leader's API by the word of one controller; undefined when it knows none or does not answer. */
+async function leaderAccordingTo(api: string): Promise<string | undefined> {
+  const client = new ControllerClient({ apis: [api], ...clusterNames, timeoutMs: leaderAnswersWithinMs });
+  try {
+    return (await client.controllers()).find(({ leader }) => leader)?.address;
+  } catch (error) {
+    if (error instanceof OperationError) return undefined;
+    throw error;
   }
 }
 
