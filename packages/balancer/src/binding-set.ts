@@ -4,7 +4,7 @@
  */
 import { OperationError } from '@holdfast/base';
 import { z } from 'zod';
-import type { Binding, DesiredBindings } from './driver.ts';
+import type { Binding, DesiredBindings, ProbeRequest } from './driver.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { bindingsMax } from './limits.ts';
 
@@ -37,6 +37,12 @@ export const desiredSchema: z.ZodType<DesiredBindings, unknown> = z
         context.addIssue({ code: 'custom', path, message: `${backend} is itself an address of this balancer` });
     }
   });
+
+/** The shape of `POST /v1/probes`. */
+export const probeSchema: z.ZodType<ProbeRequest, unknown> = z.strictObject({
+  backends: z.array(endpoint).max(bindingsMax),
+  periodMs: z.int().min(10).max(10_000),
+});
 
 /** One sentence for people out of what zod found. */
 export function describeIssues(error: z.ZodError): string {

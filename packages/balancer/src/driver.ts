@@ -58,6 +58,33 @@ export interface ObservedBindings {
   /** The revision that was applied last; 0 when nothing ever was. */
   readonly revision: number;
   readonly bindings: readonly ObservedBinding[];
+  /** What is being probed; absent: this balancer cannot probe. */
+  readonly probes?: readonly ProbedBackend[];
+}
+
+export interface ProbeRequest {
+  /** Backends to be probed, bound or not: `host:port` of nodes. Each goes on for a while after it was last asked for. */
+  readonly backends: readonly string[];
+  /** Between two questions to one backend; an answer may take twice as long (at least 100 ms). Whole, 10 to 10,000. */
+  readonly periodMs: number;
+}
+
+/** How one backend answers this balancer. Any answer counts, an error too: it is the way there and back that is probed. */
+export interface ProbedBackend {
+  readonly backend: string;
+  /** The last question that is over was answered. False before the first answer. */
+  readonly reachable: boolean;
+  /** Real time since the last answer; null before the first. */
+  readonly lastAnswerMsAgo: number | null;
+  /**
+   * Time without an answer, since the last one or since probing began, as far as the balancer itself ran on time: what it
+   * stood still or was late is not held against anybody. This is what a decision may be built on.
+   */
+  readonly silentMs: number;
+  /** Questions without an answer since the last answer; a connection that was not made is one. */
+  readonly failures: number;
+  /** Why the last question failed; null after an answer. */
+  readonly error: string | null;
 }
 
 /**
@@ -78,4 +105,10 @@ export interface BalancerDriver {
   observe(): Promise<ObservedBindings>;
   /** Resets what still leads from `address` to `backend`; returns how many connections that were. */
   cut(address: string, backend: string): Promise<number>;
+  /**
+   * Probes these backends from now on and says how they have answered so far. Absent: this balancer cannot. No revision
+   * guards it, since it changes nothing; who asks too late only has some nodes asked for longer.
+   * @returns one entry per backend of the request, in its order.
+   */
+  probe?(request: ProbeRequest): Promise<readonly ProbedBackend[]>;
 }

@@ -6,6 +6,8 @@ export type {
   FailedBinding,
   ObservedBinding,
   ObservedBindings,
+  ProbedBackend,
+  ProbeRequest,
 } from './driver.ts';
 export { sameBindings } from './binding-set.ts';
 export { parseEndpoint } from './endpoint.ts';

@@ -9,6 +9,8 @@ export interface BalancerLimits {
   readonly keepAliveMs: number;
   /** How often an address that could not be bound is tried again. */
   readonly listenRetryMs: number;
+  /** A backend that nobody asked for so long is probed no more; longer than an election of the controllers takes. */
+  readonly probeForgetMs: number;
 }
 
 export const defaultLimits: BalancerLimits = {
@@ -17,6 +19,7 @@ export const defaultLimits: BalancerLimits = {
   connectTimeoutMs: 1_000,
   keepAliveMs: 15_000,
   listenRetryMs: 250,
+  probeForgetMs: 30_000,
 };
 
 /** Bindings of one balancer: an upper bound for what a request may make it allocate. */

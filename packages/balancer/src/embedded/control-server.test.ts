@@ -53,7 +53,7 @@ test('the driver applies, observes and cuts through the control port', async (t)
   const backend = await startBackend(t);
   const address = `127.0.0.1:${await freePort()}`;
   const bindings = [{ address, backend: backend.address, drainMs: null }];
-  assert.deepEqual(await driver.observe(), { revision: 0, bindings: [] });
+  assert.deepEqual(await driver.observe(), { revision: 0, bindings: [], probes: [] });
   assert.deepEqual(await driver.apply({ revision: 3, bindings }), { revision: 3, failed: [] });
   const client = await connectTo(t, address);
   client.socket.write('x');
@@ -69,9 +69,44 @@ test('the driver applies, observes and cuts through the control port', async (t)
         connections: [{ backend: backend.address, count: 1 }],
       },
     ],
+    probes: [],
   });
   assert.equal(await driver.cut(address, backend.address), 1);
   assert.equal(await client.ended, 'ECONNRESET');
+});
+
+test('the driver has backends probed, bound or not, and hears how they answer', async (t) => {
+  const { url, token } = await startRig(t);
+  const driver = embeddedDriver({ url, token });
+  const backend = await startBackend(t, (socket) => socket.on('data', () => socket.write('+PONG\r\n')));
+  const backends = [`127.0.0.1:${await freePort()}`, backend.address];
+  for (;;) {
+    const [refusing, answering] = (await driver.probe?.({ backends, periodMs: 20 })) ?? [];
+    assert.deepEqual([refusing?.backend, answering?.backend], backends);
+    if (answering?.reachable !== true || (refusing?.failures ?? 0) < 2) continue;
+    assert.match(refusing?.error ?? '', /ECONNREFUSED/);
+    break;
+  }
+  const { probes } = await driver.observe();
+  assert.deepEqual(
+    probes?.map(({ reachable }) => reachable),
+    [false, true],
+  );
+  await assert.rejects(
+    driver.probe?.({ backends: ['nowhere'], periodMs: 20 }) ?? Promise.resolve(),
+    failure('BALANCER_REFUSED', 'not-applied', /backends\.0 is not host:port/),
+  );
+});
+
+test('a driver whose token was replaced reads it again', async (t) => {
+  const { url, token } = await startRig(t);
+  const tokens = [`${token}x`, token];
+  let reads = 0;
+  const driver = embeddedDriver({ url, token: () => tokens[reads++] ?? 'none' });
+  await assert.rejects(driver.observe(), failure('BALANCER_REFUSED', 'not-applied', /token is missing or wrong/));
+  await driver.observe();
+  await driver.observe();
+  assert.equal(reads, 2, 'a good one is kept');
 });
 
 test('refusals of the balancer arrive at the driver with their reason', async (t) => {
@@ -127,6 +162,10 @@ test('the control port answers in HTTP as documented', async (t) => {
     code: 'BALANCER_STALE_REVISION',
   });
   assert.deepEqual(await ask('/v1/cut', { method: 'POST', headers: json, body: '{"address":"a"}' }), bad);
+  assert.deepEqual(
+    await ask('/v1/probes', { method: 'POST', headers: json, body: '{"backends":[],"periodMs":1}' }),
+    bad,
+  );
   const large = JSON.stringify({ revision: 2, bindings: ['x'.repeat(2_000_000)] });
   assert.deepEqual(await put(large), { status: 413, code: 'BALANCER_BAD_REQUEST' });
 });

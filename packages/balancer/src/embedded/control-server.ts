@@ -2,7 +2,7 @@
 import { OperationError, messageOf, type Logger } from '@holdfast/base';
 import { fastify, type FastifyInstance, type FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { describeIssues, desiredSchema } from '../binding-set.ts';
+import { describeIssues, desiredSchema, probeSchema } from '../binding-set.ts';
 import type { L4Balancer } from './l4-balancer.ts';
 import { tokenMatches } from './token-file.ts';
 
@@ -33,6 +33,7 @@ export function controlServer({ balancer, token, logger }: ControlServerOptions)
   }));
   server.get('/v1/bindings', () => balancer.observe());
   server.put('/v1/bindings', (request) => balancer.apply(parse(desiredSchema, request.body)));
+  server.post('/v1/probes', async (request) => ({ backends: await balancer.probe(parse(probeSchema, request.body)) }));
   server.post('/v1/cut', async (request) => {
     const { address, backend } = parse(cutSchema, request.body);
     return { cut: await balancer.cut(address, backend) };

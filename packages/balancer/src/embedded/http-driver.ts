@@ -1,12 +1,19 @@
 /** The controller's side of the embedded balancer: its control face as a BalancerDriver. */
 import { OperationError, messageOf, type Outcome } from '@holdfast/base';
 import { z } from 'zod';
-import type { ApplyResult, BalancerDriver, DesiredBindings, ObservedBindings } from '../driver.ts';
+import type {
+  ApplyResult,
+  BalancerDriver,
+  DesiredBindings,
+  ObservedBindings,
+  ProbedBackend,
+  ProbeRequest,
+} from '../driver.ts';
 
 export interface EmbeddedDriverOptions {
   /** For example `http://127.0.0.1:7901`. */
   readonly url: string;
-  /** The bearer token; a function is asked before each request, so the balancer may create its file later. */
+  /** The bearer token; a function is asked when it is needed, and again after a refusal: the balancer makes its file. */
   readonly token: string | (() => string);
   /** For a whole request. The default leaves room in a failover for asking twice. */
   readonly timeoutMs?: number;
@@ -17,8 +24,21 @@ const appliedSchema = z.object({
   failed: z.array(z.object({ address: z.string(), reason: z.string() })),
 });
 
+const probedSchema = z.object({
+  backend: z.string(),
+  reachable: z.boolean(),
+  lastAnswerMsAgo: z.number().nullable(),
+  silentMs: z.number(),
+  failures: z.int(),
+  error: z.string().nullable(),
+});
+
+const probesSchema = z.object({ backends: z.array(probedSchema) });
+
 const observedSchema = z.object({
   revision: z.int(),
+  // A balancer of before it probed says nothing of it.
+  probes: z.array(probedSchema).default([]),
   bindings: z.array(
     z.object({
       address: z.string(),
@@ -37,8 +57,11 @@ const errorSchema = z.object({
 });
 
 export function embeddedDriver({ url, token, timeoutMs = 1_000 }: EmbeddedDriverOptions): BalancerDriver {
+  let secret: string | undefined;
   const request = async <T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> => {
-    const response = await send(`${url}${path}`, method, timeoutMs, headersOf(token, body), body);
+    secret ??= tokenOf(token);
+    const response = await send(`${url}${path}`, method, timeoutMs, headersOf(secret, body), body);
+    if (response.status === 401) secret = undefined;
     const json: unknown = await response.json().catch((error: unknown) => {
       throw noAnswer(url, `its answer to ${method} ${path} ended early or was no JSON`, error);
     });
@@ -53,16 +76,20 @@ export function embeddedDriver({ url, token, timeoutMs = 1_000 }: EmbeddedDriver
     observe: (): Promise<ObservedBindings> => request('GET', '/v1/bindings', observedSchema),
     cut: async (address: string, backend: string): Promise<number> =>
       (await request('POST', '/v1/cut', cutSchema, { address, backend })).cut,
+    probe: async (probe: ProbeRequest): Promise<readonly ProbedBackend[]> =>
+      (await request('POST', '/v1/probes', probesSchema, probe)).backends,
   };
 }
 
-function headersOf(token: string | (() => string), body: unknown): Record<string, string> {
-  let secret: string;
+function tokenOf(token: string | (() => string)): string {
   try {
-    secret = typeof token === 'string' ? token : token();
+    return typeof token === 'string' ? token : token();
   } catch (error) {
     throw new OperationError('BALANCER_UNREACHABLE', messageOf(error), { outcome: 'not-applied', cause: error });
   }
+}
+
+function headersOf(secret: string, body: unknown): Record<string, string> {
   const authorization = { authorization: `Bearer ${secret}` };
   return body === undefined ? authorization : { ...authorization, 'content-type': 'application/json' };
 }

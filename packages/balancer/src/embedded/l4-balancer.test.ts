@@ -492,7 +492,7 @@ test('a bindings file that cannot be written leaves everything as it was', async
     broken.apply({ revision: 1, bindings }),
     (error) => error instanceof OperationError && error.outcome === 'not-applied' && /cannot write/.test(error.message),
   );
-  assert.deepEqual(await broken.observe(), { revision: 0, bindings: [] });
+  assert.deepEqual(await broken.observe(), { revision: 0, bindings: [], probes: [] });
 });
 
 test('a damaged bindings file stops the start and is named', async (t) => {

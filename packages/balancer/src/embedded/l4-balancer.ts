@@ -7,9 +7,18 @@
  */
 import { OperationError, type Logger } from '@holdfast/base';
 import { desiredSchema, describeIssues, mayReplace } from '../binding-set.ts';
-import type { ApplyResult, BalancerDriver, Binding, DesiredBindings, ObservedBindings } from '../driver.ts';
+import type {
+  ApplyResult,
+  BalancerDriver,
+  Binding,
+  DesiredBindings,
+  ObservedBindings,
+  ProbedBackend,
+  ProbeRequest,
+} from '../driver.ts';
 import type { BalancerLimits } from '../limits.ts';
 import { AddressListener, type Counters } from './address-listener.ts';
+import { BackendProber } from './backend-prober.ts';
 import { loadBindings, saveBindings } from './bindings-file.ts';
 
 export interface L4BalancerOptions {
@@ -20,6 +29,7 @@ export interface L4BalancerOptions {
 }
 
 export interface CountedBindings extends ObservedBindings {
+  readonly probes: readonly ProbedBackend[];
   readonly bindings: readonly (ObservedBindings['bindings'][number] & { readonly counters: Counters })[];
 }
 
@@ -29,6 +39,7 @@ export class L4Balancer implements BalancerDriver {
   readonly #limits: BalancerLimits;
   readonly #logger: Logger;
   readonly #listeners = new Map<string, AddressListener>();
+  readonly #prober: BackendProber;
   #current: DesiredBindings;
   /** The change under way; the next one waits for it. Never rejects. */
   #turn: Promise<void> = Promise.resolve();
@@ -38,6 +49,11 @@ export class L4Balancer implements BalancerDriver {
     this.#limits = limits;
     this.#logger = logger;
     this.#current = current;
+    this.#prober = new BackendProber({
+      forgetAfterMs: limits.probeForgetMs,
+      logger,
+      takesHeader: (backend) => this.#current.bindings.some((each) => each.backend === backend && each.proxy === true),
+    });
   }
 
   /**
@@ -72,7 +88,11 @@ export class L4Balancer implements BalancerDriver {
 
   async observe(): Promise<CountedBindings> {
     const bindings = [...this.#listeners.values()].map((listener) => listener.observe());
-    return { revision: this.#current.revision, bindings };
+    return { revision: this.#current.revision, bindings, probes: this.#prober.reports };
+  }
+
+  async probe(request: ProbeRequest): Promise<readonly ProbedBackend[]> {
+    return this.#prober.probe(request);
   }
 
   async cut(address: string, backend: string): Promise<number> {
@@ -84,6 +104,7 @@ export class L4Balancer implements BalancerDriver {
   /** Resets all connections and gives all addresses up. The file stays. */
   async close(): Promise<void> {
     await this.#turn;
+    this.#prober.close();
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close()));
     this.#listeners.clear();
   }

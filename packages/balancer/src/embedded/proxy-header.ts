@@ -9,6 +9,9 @@ import type { Endpoint } from '@holdfast/base';
 
 const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 
+/** A connection of this process itself (command LOCAL): no client stands behind it. */
+export const localHeader: Buffer = Buffer.concat([signature, Buffer.from([0x20, 0x00, 0, 0])]);
+
 /** `source` is the client, `destination` the address it connected to; both IP addresses. Mixed families become IPv6. */
 export function proxyHeader(source: Endpoint, destination: Endpoint): Buffer {
   const from = plainAddress(source.host);

@@ -1,6 +1,14 @@
 /** A balancer without sockets, for tests of what drives one: the same guard, every call kept, failures on request. */
 import { mayReplace } from '../binding-set.ts';
-import type { ApplyResult, BalancerDriver, DesiredBindings, ObservedBinding, ObservedBindings } from '../driver.ts';
+import type {
+  ApplyResult,
+  BalancerDriver,
+  DesiredBindings,
+  ObservedBinding,
+  ObservedBindings,
+  ProbedBackend,
+  ProbeRequest,
+} from '../driver.ts';
 
 export class FakeBalancer implements BalancerDriver {
   readonly name: string = 'fake balancer';
@@ -11,6 +19,8 @@ export class FakeBalancer implements BalancerDriver {
   readonly cuts: { readonly address: string; readonly backend: string }[] = [];
   /** Connections that `observe` reports and `cut` takes away: address -> backend -> count. */
   readonly connections: Map<string, Map<string, number>> = new Map();
+  /** For how long a backend has not answered this balancer, ms; a test replaces it. */
+  silenceOf: (backend: string) => number = () => 0;
   /** Thrown by every call while set. */
   failure: Error | undefined;
 
@@ -39,6 +49,16 @@ export class FakeBalancer implements BalancerDriver {
     if (this.failure !== undefined) throw this.failure;
     this.cuts.push({ address, backend });
     return this.#cutWhere(address, (other) => other === backend);
+  }
+
+  async probe({ backends }: ProbeRequest): Promise<readonly ProbedBackend[]> {
+    if (this.failure !== undefined) throw this.failure;
+    return backends.map((backend) => {
+      const silentMs = this.silenceOf(backend);
+      const failures = Math.floor(silentMs / 200);
+      const error = failures === 0 ? null : 'no answer within 200 ms';
+      return { backend, reachable: failures === 0, lastAnswerMsAgo: silentMs, silentMs, failures, error };
+    });
   }
 
   #cutWhere(address: string, matches: (backend: string) => boolean): number {
