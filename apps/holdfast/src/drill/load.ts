@@ -69,8 +69,7 @@ class Lane {
     while (!signal.aborted) {
       const connection = await this.#connect();
       if (connection === undefined) {
-        await sleep(this.#backOffMs);
-        this.#backOffMs = Math.min(this.#backOffMs * 2, backOffLastMs);
+        await this.#backOff();
         continue;
       }
       const ends = await this.#playRound(connection);
@@ -80,11 +79,17 @@ class Lane {
         await sleep(paceMs / 2 + randomBelow(random, 1 + paceMs));
       } else {
         this.#afterTrouble(ends);
-        await sleep(this.#backOffMs);
-        this.#backOffMs = Math.min(this.#backOffMs * 2, backOffLastMs);
+        await this.#backOff();
       }
     }
     this.#connection?.client.close();
+  }
+
+  /** Longer each time, and uneven: clients that lost their master together do not come back in step. */
+  async #backOff(): Promise<void> {
+    const { sleep, random } = this.#world;
+    await sleep(this.#backOffMs / 2 + randomBelow(random, 1 + this.#backOffMs));
+    this.#backOffMs = Math.min(this.#backOffMs * 2, backOffLastMs);
   }
 
   async #connect(): Promise<Connection | undefined> {
