@@ -9,7 +9,14 @@ interface Other {
 }
 
 /** Subcommands that are no case; they read what follows their name themselves. */
-const others: readonly Other[] = [];
+const others: readonly Other[] = [
+  {
+    name: 'clients',
+    summary:
+      'Lets client libraries write and read through a hang, a switchover and an address swap; measures what they see.',
+    load: () => import('../drill/clients/client-drill.ts'),
+  },
+];
 
 /** See docs/operating/drills.md. */
 export async function run(args: readonly string[]): Promise<number> {
