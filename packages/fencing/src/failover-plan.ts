@@ -141,6 +141,8 @@ export interface ElectionRequest {
   readonly preferredId?: string | undefined;
   /** `ctl failover --accept-data-loss`: recorded in the cause. */
   readonly acceptDataLoss?: boolean | undefined;
+  /** See `Transition`. */
+  readonly cutsAtOnce?: boolean | undefined;
 }
 
 /** Elects and makes the record of the next epoch; for an operator's failover, a switchover's commit, and the plan. */
@@ -159,6 +161,7 @@ export function electFor(facts: FailoverFacts, request: ElectionRequest): Failov
     controllers: nextControllers(record, facts.controllers),
     leaseMs: facts.times.leaseMs,
     wallMs: facts.wallMs,
+    cutsAtOnce: request.cutsAtOnce,
   });
   return { kind: 'take-epoch', record: next, mayLoseWrites };
 }
@@ -181,7 +184,7 @@ function electWith(facts: FailoverFacts, request: ElectionRequest): { election: 
 }
 
 /** The recorded master counts as attached to itself, as long as its log is still the one it was recorded with. */
-function asCandidate(view: NodeView, { record, isLeased }: FailoverFacts): NodeView {
+export function asCandidate(view: NodeView, { record, isLeased }: FailoverFacts): NodeView {
   if (view.nodeId !== record.masterId) return view;
   if (!isLeased) return { ...view, wasAttached: true };
   const logId = record.isr.find(({ nodeId }) => nodeId === view.nodeId)?.logId;

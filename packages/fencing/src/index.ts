@@ -115,6 +115,7 @@ export {
   announce,
   checkShardRecord,
   checkShardSuccession,
+  drainsClients,
   finish,
   longestLeaseMs,
   publishedMasterId,
@@ -197,3 +198,11 @@ export { confirmedProbe, noProbes, noteProbeAnswer, startProbe, type ReadProbes 
 export { noteLapse, type Lapse } from './lapse.ts';
 export { formerEpochEndMs, grantedLeaseMs, leaseUseOf, type FormerEpoch, type LeaseUse } from './lease-use.ts';
 export { tellNode, type Telling, type TellingFacts } from './node-telling.ts';
+export {
+  decideReach,
+  isUnreached,
+  unreachedCause,
+  type BalancerView,
+  type ReachDecision,
+  type ReachFacts,
+} from './reach-plan.ts';

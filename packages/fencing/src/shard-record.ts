@@ -27,6 +27,11 @@ export interface Transition {
   readonly startedAtMs: number;
   /** Topology version and bindings of the store already name the new master. */
   readonly announced: boolean;
+  /**
+   * Of a switchover whose old master the balancer does not reach: nobody there can be told where to go, so what clients
+   * have open is reset as soon as the address moves, as in a failover. Absent: no.
+   */
+  readonly cutsAtOnce?: boolean | undefined;
 }
 
 export interface ShardRecord extends ShardMessage {
@@ -52,6 +57,8 @@ export interface NewEpoch {
   readonly leaseMs: number;
   /** Unix time. */
   readonly wallMs: number;
+  /** See `Transition`. */
+  readonly cutsAtOnce?: boolean | undefined;
 }
 
 /** The record that takes the next epoch. Until it is announced, everybody outside goes on with the published master. */
@@ -72,6 +79,7 @@ export function takeEpoch(record: ShardRecord, next: NewEpoch): ShardRecord {
       fromLeaseMs: longestLeaseMs(record),
       startedAtMs: next.wallMs,
       announced: false,
+      ...(next.cutsAtOnce === true ? { cutsAtOnce: true } : {}),
     },
     changedAtMs: record.changedAtMs,
   };
@@ -92,6 +100,11 @@ export function announce(record: ShardRecord): ShardRecord {
   const { transition } = record;
   assert(transition !== null, 'only a transition is announced');
   return { ...record, transition: { ...transition, announced: true } };
+}
+
+/** True when connections that lead to the old master may finish first: a switchover, and clients can hear of it. */
+export function drainsClients({ transition }: Pick<ShardRecord, 'transition'>): boolean {
+  return transition?.kind === 'switchover' && transition.cutsAtOnce !== true;
 }
 
 /** The record of a transition that is through. */

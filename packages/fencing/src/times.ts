@@ -10,6 +10,11 @@ export interface FenceTimes {
   readonly heartbeatMs: number;
   /** Without a reply for so long a node is suspected: early enough to withhold and commit inside the lease's rest. */
   readonly suspectMs: number;
+  /**
+   * A master that the balancer has not reached for so long gives its role up: at most the lease may pass until clients are
+   * served again, and a question, its report and the switchover (three heartbeats together) come on top.
+   */
+  readonly unreachedMs: number;
   /** A node whose main loop stands still longer gets no lease. */
   readonly stallLimitMs: number;
   /** Added to a promise for clocks that run at different speed: one hundredth. */
@@ -38,6 +43,7 @@ export function fenceTimes(settings: TimeSettings): FenceTimes {
     leaseMs,
     heartbeatMs,
     suspectMs: leaseMs - 2 * heartbeatMs,
+    unreachedMs: 0.65 * leaseMs,
     stallLimitMs: settings.stallLimitMs ?? Math.max(5000, 5 * leaseMs),
     marginMs: leaseMs / 100,
     announceLeadMs: 1.5 * heartbeatMs,
