@@ -8,8 +8,10 @@
  *
  * An interface that goes down takes those entries with it; they are made again when it comes up.
  */
+import type { Connector } from '@holdfast/base';
 import type { HostFaults } from '../cluster.ts';
-import { addressOf, ipAt, namespaceOf, type NetworkPlan } from './network.ts';
+import { insideConnector } from './inside-connector.ts';
+import { addressOf, ipAt, launchAt, namespaceOf, type NetworkPlan } from './network.ts';
 import { OwnDisks } from './own-disks.ts';
 
 /** Locally administered, and of no interface here: the kernel chooses such addresses at random. */
@@ -20,6 +22,7 @@ export function hostFaults(plan: NetworkPlan, disks: ReadonlyMap<string, string>
   const cuts = new Map(plan.places.map((place) => [place, new Set<string>()]));
   const down = new Set<string>();
   const ownDisks = new OwnDisks(disks);
+  const connectors = new Map<string, Promise<Connector>>();
   const cutsOf = (from: string, to: string): Set<string> => {
     namespaceOf(plan, to); // refuses what is no place
     const found = cuts.get(from);
@@ -38,11 +41,17 @@ export function hostFaults(plan: NetworkPlan, disks: ReadonlyMap<string, string>
       ipAt(plan, from, [`neigh del ${addressOf(plan, to)} dev eth0`]);
     },
     setInterface(place, state) {
-      ipAt(plan, place, [`link set eth0 ${state}`]);
+      const cutLines = state === 'up' ? [...(cuts.get(place) ?? [])].map(cutLine) : [];
+      ipAt(plan, place, [`link set eth0 ${state}`, ...cutLines]);
       if (state === 'down') down.add(place);
-      else if (down.delete(place)) ipAt(plan, place, [...(cuts.get(place) ?? [])].map(cutLine));
+      else down.delete(place);
     },
     fillDisk: (place) => ownDisks.fill(place),
     freeDisk: (place) => ownDisks.free(place),
+    inside(place) {
+      const connector = connectors.get(place) ?? insideConnector(launchAt(plan, place));
+      connectors.set(place, connector);
+      return connector;
+    },
   };
 }
