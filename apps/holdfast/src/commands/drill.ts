@@ -1,5 +1,6 @@
 /** `holdfast drill`: fault drills on throw-away clusters. */
 import type { CommandModule } from '../command-module.ts';
+import { allSummary } from '../drill/all/options.ts';
 import { runDrill } from '../drill/run.ts';
 
 interface Other {
@@ -10,6 +11,7 @@ interface Other {
 
 /** Subcommands that are no case; they read what follows their name themselves. */
 const others: readonly Other[] = [
+  { name: 'all', summary: allSummary, load: () => import('../drill/all/index.ts') },
   {
     name: 'clients',
     summary:
