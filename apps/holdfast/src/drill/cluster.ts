@@ -12,6 +12,8 @@ export interface NodeView {
   readonly isAlive: boolean;
   /** Latest sequence of its log, as far as the controller knows. */
   readonly sequence: number;
+  /** Of the in-sync set; absent where nobody says. */
+  readonly isInSync?: boolean;
 }
 
 export interface ShardView {

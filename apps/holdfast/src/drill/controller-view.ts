@@ -63,6 +63,7 @@ function parseNode(value: unknown): NodeView {
     role: textOf(fields, 'role') === 'master' ? 'master' : 'slave',
     isAlive: fields['alive'] === true,
     sequence: typeof fields['sequence'] === 'number' ? fields['sequence'] : -1,
+    ...(typeof fields['in_isr'] === 'boolean' ? { isInSync: fields['in_isr'] } : {}),
   };
 }
 

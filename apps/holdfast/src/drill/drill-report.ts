@@ -6,7 +6,10 @@ import type { TimelineEntry } from './watch.ts';
 export type DrillViolationKind =
   | Violation['kind']
   | 'writes-not-resumed'
+  | 'no-failover'
   | 'unexpected-failover'
+  | 'clients-not-recovered'
+  | 'heartbeats-missed'
   | 'unexpected-errors'
   | 'replica-differs'
   | 'not-whole';
