@@ -16,6 +16,8 @@ const defaults: Partial<DrillOptions> = {
   history: undefined,
   output: 'text',
   keep: false,
+  peer: undefined,
+  peerNodeTimeoutMs: 1000,
 };
 
 function optionsOf(...args: string[]): Partial<DrillOptions> {
@@ -71,6 +73,8 @@ test('drill options: each option is read', () => {
     history: 'h',
     output: 'json',
     keep: true,
+    peer: undefined,
+    peerNodeTimeoutMs: 1000,
   });
   assert.deepEqual(optionsOf('hang', '--fences', 'none').fences, []);
 });
@@ -105,4 +109,17 @@ test('drill options: --help is no error and names the exit statuses', () => {
   const parsed = parseDrill(['hang', '--help']);
   assert.ok(parsed.kind === 'exit' && parsed.status === 0);
   assert.match(parsed.stdout, /3 could not run/);
+});
+
+test('drill options: a peer is compared with where the case means the same to it', () => {
+  const { peer, peerNodeTimeoutMs } = optionsOf('hang', '--peer', 'redis-cluster', '--peer-node-timeout', '500');
+  assert.deepEqual([peer, peerNodeTimeoutMs], ['redis-cluster', 500]);
+  assert.equal(optionsOf('kill', '--peer', 'redis-cluster').peer, 'redis-cluster');
+  for (const wrong of [
+    ['hang', '--peer', 'valkey'],
+    ['hang', '--peer', 'redis-cluster', '--peer-node-timeout', '1'],
+  ]) {
+    const parsed = parseDrill(wrong);
+    assert.ok(parsed.kind === 'exit' && parsed.status === 2, wrong.join(' '));
+  }
 });

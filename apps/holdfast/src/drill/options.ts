@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { allFences, fenceList, oneOf, wholeNumber, type Fence } from '../option-values.ts';
 import { drillCases, type DrillCase } from './cases/index.ts';
+import { peerCases, type Peer } from './peer/index.ts';
 import type { Network } from './world/index.ts';
 
 export interface DrillOptions {
@@ -20,6 +21,9 @@ export interface DrillOptions {
   readonly history: string | undefined;
   readonly output: 'text' | 'json';
   readonly keep: boolean;
+  /** Another system on which the same is played after it. */
+  readonly peer: Peer | undefined;
+  readonly peerNodeTimeoutMs: number;
 }
 
 export type Parsed =
@@ -67,17 +71,19 @@ export function parseDrill(args: readonly string[], others: readonly OtherComman
   return { kind: 'run', options: parsed };
 }
 
-type GivenOptions = Omit<DrillOptions, 'drill' | 'shard' | 'seed' | 'history'> & {
+type GivenOptions = Omit<DrillOptions, 'drill' | 'shard' | 'seed' | 'history' | 'peer' | 'peerNodeTimeoutMs'> & {
   readonly shard?: number;
   readonly seed?: number;
   readonly history?: string;
+  readonly peer?: Peer;
+  readonly peerNodeTimeout?: number;
 };
 
 /** The last shard that can be met. */
 const shardsMost = 8;
 
 function caseCommand({ name, summary, seconds, leastSeconds }: DrillCase): Command {
-  return addWorldOptions(new Command(name).description(summary))
+  const command = addWorldOptions(new Command(name).description(summary))
     .option(
       '--shard <index>',
       'whose nodes are met, from 0 (default: 1, or 0 when it is the only one)',
@@ -95,7 +101,14 @@ function caseCommand({ name, summary, seconds, leastSeconds }: DrillCase): Comma
     .option('--output <form>', 'text or json', oneOf('text', 'json'), 'text')
     .addHelpText('after', '\nExit status: 0 nothing violated, 1 violated, 2 usage, 3 could not run.')
     .exitOverride();
+  if (!peerCases.includes(name)) return command;
+  return command
+    .option('--peer <system>', 'play the same on redis-cluster afterwards, and compare', oneOf<Peer>('redis-cluster'))
+    .option('--peer-node-timeout <ms>', 'its cluster-node-timeout', wholeNumber(100, 60_000), defaultNodeTimeoutMs);
 }
+
+/** Near the length of a lease; Redis' own default is 15000. */
+const defaultNodeTimeoutMs = 1000;
 
 /** Adds the options about the world and the cluster of a drill: `--network`, `--shards`, `--lease-ms`, `--keep`. */
 export function addWorldOptions(command: Command): Command {
@@ -125,5 +138,6 @@ function settle(drillCase: DrillCase, given: GivenOptions, refuse: (reason: stri
     const without = drillCases.filter(runsOnLoopback).map((each) => each.name);
     return refuse(`${name} needs --network namespaces; without them there are ${without.join(', ')}`);
   }
-  return { ...given, drill: name, shard, seed: given.seed, history: given.history };
+  const { seed, history, peer, peerNodeTimeout = defaultNodeTimeoutMs, ...rest } = given;
+  return { ...rest, drill: name, shard, seed, history, peer, peerNodeTimeoutMs: peerNodeTimeout };
 }

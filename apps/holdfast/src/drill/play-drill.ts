@@ -1,11 +1,13 @@
 /** Plays one drill from its options to its report: makes a world for it, a cluster in that, runs the case, and clears up. */
 import { leaseClockMs, realRandom, realTimers, tcpConnector } from '@holdfast/base/real';
 import type { Operation } from '@holdfast/history';
+import type { Fence } from '../option-values.ts';
 import { caseNamed } from './cases/index.ts';
+import type { DrillCluster } from './cluster.ts';
 import type { AnyReport } from './drill-report.ts';
 import type { DrillOptions } from './options.ts';
 import { placesOf, withCluster, type ThrowAwaySettings } from './throw-away-cluster.ts';
-import { inDrillWorld, type DrillHost, type DrillTask } from './world/index.ts';
+import { inDrillWorld, type DrillHost, type DrillSite, type DrillTask } from './world/index.ts';
 
 /** Exit statuses of a drill. */
 export const drillStatus = { clean: 0, violated: 1, usage: 2, couldNotRun: 3 } as const;
@@ -57,19 +59,32 @@ interface PlayInput extends PlayOptions {
 }
 
 /** The part of it that is played at the place `clients`. */
-export const playTask: DrillTask<PlayInput, Omit<PlayedDrill, 'status'>> = {
+export const playTask: DrillTask<PlayInput, PlayedCluster> = {
   module: import.meta.url,
   name: 'playTask',
-  call: (site, input) =>
-    withCluster(site, input.cluster, async (cluster) => {
-      const { drill, shard, clients, seconds, fences, seed, history } = input;
-      const startedMs = leaseClockMs();
-      const clock = { nowMs: () => leaseClockMs() - startedMs, startedWallMs: Date.now() };
-      const progress = (line: string): void => site.progress(line);
-      const world = { connector: tcpConnector, timers: realTimers, clock, progress };
-      const plan = { shard, clients, loadMs: seconds * 1000, settleMs, seed };
-      const { report, recorder } = await caseNamed(drill).run(cluster, plan, world, fences);
-      const operations = history === undefined ? [] : recorder.operations;
-      return { report, startedWallMs: clock.startedWallMs, operations };
-    }),
+  call: (site, input) => withCluster(site, input.cluster, (cluster) => playCase(cluster, site, input, input.fences)),
 };
+
+/** What is sent from there. */
+export type PlayedCluster = Omit<PlayedDrill, 'status'>;
+
+/**
+ * Runs a case on a cluster that stands, whole and idle, at this site.
+ * @param fences those that are on, for the report.
+ */
+export async function playCase(
+  cluster: DrillCluster,
+  site: DrillSite,
+  input: PlayOptions & { readonly seed: number },
+  fences: readonly Fence[],
+): Promise<PlayedCluster> {
+  const { drill, shard, clients, seconds, seed, history } = input;
+  const startedMs = leaseClockMs();
+  const clock = { nowMs: () => leaseClockMs() - startedMs, startedWallMs: Date.now() };
+  const progress = (line: string): void => site.progress(line);
+  const world = { connector: tcpConnector, timers: realTimers, clock, progress };
+  const plan = { shard, clients, loadMs: seconds * 1000, settleMs, seed };
+  const { report, recorder } = await caseNamed(drill).run(cluster, plan, world, fences);
+  const operations = history === undefined ? [] : recorder.operations;
+  return { report, startedWallMs: clock.startedWallMs, operations };
+}

@@ -3,7 +3,9 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { FatalError, OperationError, messageOf } from '@holdfast/base';
 import { encodeHistory } from '@holdfast/history';
 import { parseDrill, type DrillOptions, type OtherCommand } from './options.ts';
-import { drillStatus, playDrill, type PlayedDrill } from './play-drill.ts';
+import type { AnyReport } from './drill-report.ts';
+import { formatComparison, playOnPeer, requirePeer, type Peer, type PlayedPeer } from './peer/index.ts';
+import { drillStatus, playDrill, type PlayedCluster } from './play-drill.ts';
 import { formatReport } from './report.ts';
 import type { DrillHost } from './world/index.ts';
 
@@ -39,12 +41,37 @@ export async function asDrill(work: (host: DrillHost) => Promise<number>): Promi
 }
 
 async function drill(options: DrillOptions, host: DrillHost): Promise<number> {
+  const { peer, output } = options;
+  if (peer !== undefined) requirePeer(peer);
   const history = options.history === undefined ? undefined : openHistory(options.history);
   const played = await playDrill(options, host);
-  if (history !== undefined) writeHistory(history, played);
-  const { report, status } = played;
-  await print(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
-  return status;
+  if (history !== undefined) writeHistory(history, `drill ${options.drill}`, played);
+  if (output === 'text') await print(formatReport(played.report));
+  // One JSON document: it waits for the peer's part.
+  if (peer === undefined && output === 'json') await print(asJson(played.report));
+  if (peer !== undefined) await compare(options, peer, played.report, host);
+  return played.status;
+}
+
+/** Plays the same on another system and prints both; its violations are no failure of ours. */
+async function compare(options: DrillOptions, system: Peer, ours: AnyReport, host: DrillHost): Promise<void> {
+  const { drill: name, output } = options;
+  const history = options.history === undefined ? undefined : openHistory(`${options.history}.${system}`);
+  host.progress(`the same on ${system}`);
+  let played: PlayedPeer;
+  try {
+    played = await playOnPeer(options, ours.seed, host);
+  } catch (error) {
+    if (output === 'json') await print(asJson(ours));
+    throw error;
+  }
+  const { peer } = played;
+  if (history !== undefined) writeHistory(history, `drill ${name} on ${system}`, { ...played, report: peer.report });
+  await print(output === 'json' ? asJson({ ...ours, peer }) : `\n${formatComparison(ours, peer)}`);
+}
+
+function asJson(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 /**
@@ -86,9 +113,9 @@ function openHistory(path: string): number {
   }
 }
 
-function writeHistory(fd: number, { report, startedWallMs, operations }: PlayedDrill): void {
+function writeHistory(fd: number, source: string, { report, startedWallMs, operations }: PlayedCluster): void {
   const startedAt = new Date(startedWallMs).toISOString();
-  const header = { source: `drill ${report.drill}`, seed: report.seed, startedAt };
+  const header = { source, seed: report.seed, startedAt };
   writeFileSync(fd, encodeHistory({ header, operations }));
   closeSync(fd);
 }

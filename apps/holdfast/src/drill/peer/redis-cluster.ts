@@ -1,18 +1,14 @@
 /**
- * A Redis Cluster to compare ours with: n masters and n replicas of the redis-server that is installed, in a temporary
- * directory, with the settings its own documentation starts from (appendonly, everysec). It is met by the same drills, the
- * same clients and the same judge.
+ * A Redis Cluster to compare ours with: n masters and n replicas of the redis-server that is installed, at the places of
+ * the drill's world, on its own defaults but for `appendonly` and the node timeout. It is met by the same drills, the same
+ * clients and the same judge.
  *
  * What ours has and it has not: a balancer (a client knows the nodes, and finds the master by asking), leases (the view
  * shows `cluster-node-timeout` in their place) and a controller (majority.ts adds up what the nodes believe).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FatalError, OperationError, assert, messageOf } from '@holdfast/base';
 import { textOf, type RespClient } from '@holdfast/resp';
-import { onLoopback, type Placement } from '../../cluster-process/index.ts';
 import type { SupervisedProcess } from '../../cluster-process/supervised-process.ts';
 import {
   masterOf,
@@ -23,6 +19,7 @@ import {
   type HostFaults,
   type ShardView,
 } from '../cluster.ts';
+import { untilAborted, type DrillSite } from '../world/index.ts';
 import { hear, viewOf, type PeerShard } from './majority.ts';
 import { ask, connectTo, listenTo, wordOf } from './node-listener.ts';
 import type { NodeWord } from './node-word.ts';
@@ -35,21 +32,11 @@ import {
   type RedisProgram,
 } from './redis-process.ts';
 
-export interface RedisClusterOptions {
+export interface RedisClusterSettings {
   /** Masters, each with one replica; at least `leastShards`. */
   readonly shards: number;
   /** `cluster-node-timeout`. */
   readonly nodeTimeoutMs: number;
-  /** Keep the directory when the cluster is closed, and say where it is. */
-  readonly keep: boolean;
-  /** Says what the cluster does, one line each. */
-  readonly say: (line: string) => void;
-  /** Ends a start that is under way. */
-  readonly signal: AbortSignal;
-  /** Where the places `node-1` to `node-<2 * shards>` are; on loopback when absent. */
-  readonly placement?: Placement;
-  /** What can be done to them as hosts. */
-  readonly hosts?: HostFaults;
 }
 
 /** Of two masters one that is left is no majority, so no replica would ever be elected. */
@@ -72,43 +59,58 @@ export interface RedisDrillCluster extends DrillCluster {
   readonly version: string;
 }
 
+/** The places such a cluster needs: the masters, then a replica for each. */
+export function placesOf({ shards }: RedisClusterSettings): string[] {
+  return Array.from({ length: 2 * shards }, (_, i) => `node-${i + 1}`);
+}
+
+/**
+ * Starts a cluster, uses it, and stops it, whatever happens.
+ * @throws what `use` throws, or the reason of the site's signal; FatalError (exit status 3) when redis-server is missing
+ *   or the cluster does not come up.
+ */
+export async function withRedisCluster<T>(
+  site: DrillSite,
+  settings: RedisClusterSettings,
+  use: (cluster: RedisDrillCluster) => Promise<T>,
+): Promise<T> {
+  const ended = untilAborted(site.signal);
+  const starting = startRedisCluster(site, settings);
+  try {
+    const cluster = await Promise.race([starting, ended]);
+    return await Promise.race([use(cluster), ended]);
+  } finally {
+    const started = await starting.catch(() => undefined);
+    await started?.close();
+  }
+}
+
 /**
  * Starts a cluster and waits until every replica has its master's stream and every node the same view.
- * @throws FatalError (exit status 3) when redis-server is missing or the cluster does not come up; nothing is left then
- *   but, with `keep`, its directory.
+ * @throws FatalError (exit status 3) when redis-server is missing or the cluster does not come up; nothing runs then.
  */
-export async function startRedisCluster(options: RedisClusterOptions): Promise<RedisDrillCluster> {
-  const { shards, signal, placement = onLoopback } = options;
-  assert(shards >= leastShards, `a Redis Cluster of ${shards} masters fails over`);
+export async function startRedisCluster(site: DrillSite, settings: RedisClusterSettings): Promise<RedisDrillCluster> {
+  const { placement, directory, signal } = site;
+  assert(settings.shards >= leastShards, `${settings.shards} masters can elect`);
   const program = findRedisServer();
-  const base = placement.hasOwnHosts ? usualPort : await freeRedisPorts(2 * shards);
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-drill-peer-'));
-  const places = Array.from({ length: 2 * shards }, (_, i): RedisPlace => {
-    const name = `node-${i + 1}`;
-    return {
-      name,
-      host: placement.hostOf(name),
-      port: placement.hasOwnHosts ? base : base + i,
-      launch: placement.launchOf(name),
-      data: placement.dataOf(name, directory),
-    };
-  });
-  const cluster = new RedisCluster({ ...options, places, program, directory });
+  const names = placesOf(settings);
+  const base = placement.hasOwnHosts ? usualPort : await freeRedisPorts(names.length);
+  const places = names.map((name, i): RedisPlace => ({
+    name,
+    host: placement.hostOf(name),
+    port: placement.hasOwnHosts ? base : base + i,
+    launch: placement.launchOf(name),
+    data: placement.dataOf(name, directory),
+  }));
+  const cluster = new RedisCluster(site, places, program, settings.nodeTimeoutMs);
   try {
     await cluster.start(signal);
     return cluster;
   } catch (error) {
     await cluster.close();
-    if (error instanceof FatalError) throw error;
+    if (signal.aborted || error instanceof FatalError) throw error;
     throw new FatalError(`the Redis cluster did not come up: ${messageOf(error)}`, 3, error);
   }
-}
-
-interface Settings extends Pick<RedisClusterOptions, 'nodeTimeoutMs' | 'keep' | 'say' | 'hosts'> {
-  /** The masters at the start, then a replica for each. */
-  readonly places: readonly RedisPlace[];
-  readonly program: RedisProgram;
-  readonly directory: string;
 }
 
 class RedisCluster implements RedisDrillCluster {
@@ -116,7 +118,10 @@ class RedisCluster implements RedisDrillCluster {
   readonly hosts?: HostFaults;
   readonly controllers: readonly string[] = [];
   readonly clientTimeoutMs: number = clientTimeoutMs;
-  readonly #settings: Settings;
+  /** The masters at the start, then a replica for each. */
+  readonly #places: readonly RedisPlace[];
+  readonly #nodeTimeoutMs: number;
+  readonly #say: (line: string) => void;
   readonly #processes: ReadonlyMap<string, SupervisedProcess>;
   readonly #placeOfId = new Map<string, string>();
   readonly #latest = new Map<string, NodeWord>();
@@ -126,16 +131,19 @@ class RedisCluster implements RedisDrillCluster {
   #shards: readonly PeerShard[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
-    this.version = settings.program.version;
-    if (settings.hosts !== undefined) this.hosts = settings.hosts;
-    this.#processes = new Map(settings.places.map((place) => [place.name, redisProcess(place, settings)]));
+  constructor(site: DrillSite, places: readonly RedisPlace[], program: RedisProgram, nodeTimeoutMs: number) {
+    this.#places = places;
+    this.#nodeTimeoutMs = nodeTimeoutMs;
+    this.#say = (line): void => site.progress(line);
+    this.version = program.version;
+    if (site.hosts !== undefined) this.hosts = site.hosts;
+    const settings = { program, directory: site.directory, nodeTimeoutMs, say: this.#say };
+    this.#processes = new Map(places.map((place) => [place.name, redisProcess(place, settings)]));
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { places, say } = this.#settings;
-    say(`starting ${places.length} nodes of redis-server ${this.version}`);
+    const places = this.#places;
+    this.#say(`starting ${places.length} nodes of redis-server ${this.version}`);
     for (const process of this.#processes.values()) process.start();
     const until = deadline(signal);
     const clients: RespClient[] = [];
@@ -150,7 +158,8 @@ class RedisCluster implements RedisDrillCluster {
       listenTo(addressOf(place), (word) => this.#hear(word), this.#listening.signal),
     );
     await until('every node has the same view and every replica its stream', () => this.#isWhole());
-    say(`the cluster is whole: ${places.length / 2} masters with a replica each`);
+    for (const place of places) await until(`${place.name} takes commands`, () => takesCommands(place));
+    this.#say(`the cluster is whole: ${places.length / 2} masters with a replica each`);
   }
 
   async #connect(place: RedisPlace, until: Until): Promise<RespClient> {
@@ -167,7 +176,7 @@ class RedisCluster implements RedisDrillCluster {
 
   /** What `redis-cli --cluster create` does: own epochs, slots, acquaintance, replicas. */
   async #join(clients: readonly RespClient[], until: Until): Promise<void> {
-    const { places } = this.#settings;
+    const places = this.#places;
     const count = places.length / 2;
     const ids: string[] = [];
     for (const [i, client] of clients.entries()) {
@@ -203,13 +212,13 @@ class RedisCluster implements RedisDrillCluster {
   #hear(word: NodeWord): void {
     this.#latest.set(word.id, word);
     const words = [...this.#latest.values()].filter(isHeard);
-    const { shards, changes } = hear(this.#shards, words, this.#settings.places.length);
+    const { shards, changes } = hear(this.#shards, words, this.#places.length);
     this.#shards = shards;
     for (const change of changes) this.#events.push({ ...change, id: this.#events.length + 1, wallMs: Date.now() });
   }
 
   #view(): ClusterView {
-    return viewOf(this.#shards, this.#latest, isHeard, this.#settings.nodeTimeoutMs);
+    return viewOf(this.#shards, this.#latest, isHeard, this.#nodeTimeoutMs);
   }
 
   view(): Promise<ClusterView> {
@@ -279,21 +288,28 @@ class RedisCluster implements RedisDrillCluster {
   }
 
   async #close(): Promise<void> {
-    const { directory, keep, say } = this.#settings;
     this.#listening.abort();
     await Promise.all(this.#listeners);
     const processes = [...this.#processes.values()];
     // One that stands still could not end in an orderly way.
     for (const { pid } of processes) if (pid !== undefined) process.kill(pid, 'SIGCONT');
     await Promise.all(processes.map((process) => process.stop(graceMs)));
-    if (keep) say(`kept: ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
   }
 
   #pidAt(place: string): number {
     const pid = this.#processes.get(place)?.pid;
     if (pid !== undefined) return pid;
     throw new OperationError('DRILL_NO_PROCESS', `no process runs at ${place}`, { outcome: 'not-applied' });
+  }
+}
+
+/** A node refuses commands for a while after it met the others. */
+async function takesCommands(place: RedisPlace): Promise<boolean> {
+  const client = await connectTo(addressOf(place));
+  try {
+    return /^cluster_state:ok\r?$/m.test(textOf(await ask(client, 'CLUSTER', 'INFO')) ?? '');
+  } finally {
+    client.close();
   }
 }
 

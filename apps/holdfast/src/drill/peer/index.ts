@@ -1,0 +1,2 @@
+export { formatComparison, type PeerReport } from './comparison.ts';
+export { peerCases, playOnPeer, requirePeer, type Peer, type PlayedPeer } from './play-peer.ts';
