@@ -183,6 +183,20 @@ test('after RESIGN whoever still comes to the old master is sent on and never re
   const [pong, sentOn] = await answered;
   assert.equal(pong, 'PONG');
   assert.match(sentOn, moved);
+  // Between two commands that are sent on, whatever else it asks is answered too.
+  const all = await a.node.client();
+  const requests = [
+    ['SET', 'key', '1'],
+    ['PING', 'alive'],
+    ['CLUSTER', 'SLOTS'],
+    ['DBSIZE'],
+    ['MULTI'],
+    ['MGET', 'a', 'b'],
+  ];
+  const answers = await Promise.all(requests.map((request) => ask(all, ...request)));
+  assert.equal(answers[1], 'alive');
+  for (const index of [0, 2, 3, 4]) assert.match(String(answers[index]), moved, requests[index]?.join(' '));
+  assert.match(String(answers[5]), /^CROSSSLOT /);
   assert.match(await ask(idle, 'SET', 'key', 'idle'), moved, 'not closed before it was told');
 
   // A connection that crossed the repoint arrives after the RELEASE, and is asked for the first time as a replica.

@@ -291,11 +291,14 @@ export class Node {
     connection.admin = true;
   }
 
-  /** A client whose shard's master moved in a switchover: MOVED for what has a key, else only the end. */
+  /** A client whose shard's master moved in a switchover: what concerns its connection alone is answered, the rest MOVED. */
   #redirect(connection: ClientConnection, request: Request): void {
     const definition = this.commands.lookup(request);
-    const line =
-      definition === undefined ? undefined : this.router?.redirection(definition, request, this.lease.newOwner);
+    if (definition === undefined || definition.group === 'connection') {
+      this.dispatcher.executeApart(connection, request);
+      return;
+    }
+    const line = this.router?.redirection(definition, request, this.lease.newOwner);
     if (line !== undefined) connection.reply.error(line);
     else connection.endMoving();
   }

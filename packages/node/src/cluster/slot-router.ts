@@ -76,20 +76,29 @@ export class SlotRouter {
 
   /**
    * The answer to a client that has to leave because its shard's master moved (RESIGN, RELEASE): nothing was executed.
+   * What has no key goes where the shard is reached too: it came here for the shard's master.
    * @param owner where this node's shard is reached, as RELEASE named it; by the topology when absent (an LB address
    *   belongs to the role, so an old topology names the right one). Of use only while the topology names this node.
-   * @returns undefined for a command without keys, with keys in several slots, or when no other node is known for its
-   *   slot: close only.
+   * @returns undefined when no other node is known for its slot: close only.
    */
   redirection(definition: CommandDefinition, request: Request, owner?: Endpoint): string | undefined {
-    const slot = slotOfRequest(definition, request);
-    if (slot === noSlot || slot === severalSlots) return undefined;
     const { topology } = this.#facts;
     const { self } = topology;
+    const asked = slotOfRequest(definition, request);
+    if (asked === severalSlots) return routeErrors.severalSlots;
+    const slot = asked === noSlot ? this.#slotOfOwnShard() : asked;
+    if (slot === undefined) return undefined;
     const isOwn = self !== undefined && topology.ownerOf(slot as Slot) === self;
     const target = (isOwn ? owner : undefined) ?? redirectTarget(this.#facts, slot);
     // Without an LB address an old topology names this node itself, which is where the client may not stay.
     if (target === self?.internal) return undefined;
     return target === undefined ? undefined : movedError(slot as Slot, target);
+  }
+
+  #slotOfOwnShard(): number | undefined {
+    const { topology } = this.#facts;
+    const { self } = topology;
+    if (self === undefined) return undefined;
+    return topology.rangesOf(self.role === 'replica' ? self.masterId : self.id)[0]?.start;
   }
 }

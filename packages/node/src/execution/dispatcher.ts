@@ -127,6 +127,29 @@ export class Dispatcher {
     return this.#admit(connection, request, entry, { bits, input });
   }
 
+  /**
+   * Executes one request that concerns nothing but its connection (group `connection`, or a name that nobody knows)
+   * outside of any tick: for a connection that takes no part in ticks any more.
+   */
+  executeApart(connection: ClientConnection, request: Request): void {
+    const { reply } = connection;
+    const definition = this.#env.commands.lookup(request);
+    const entry = definition === undefined ? undefined : this.#entries.get(definition);
+    if (definition === undefined || entry === undefined) {
+      reply.error(connection.authenticated ? unknownCommand(request) : noAuth);
+      return;
+    }
+    const bits = definition.flagsOf === undefined ? entry.bits : bitsOf(definition.flagsOf(request));
+    const refusal = this.#precheck(connection, request, entry, bits);
+    const input = refusal === undefined ? definition.parse(request) : undefined;
+    if (refusal === undefined && !(input instanceof Refusal)) {
+      this.#run(connection, entry, input, { reply, bits, request });
+      return;
+    }
+    entry.rejectedCalls++;
+    reply.error(refusal ?? (input as Refusal).message);
+  }
+
   /** The lease gate, routing and the node's condition; then the command runs. False when the gate holds it. */
   #admit(
     connection: ClientConnection,

@@ -18,6 +18,7 @@ import { repliesBytesMax, ReplyWriter, Request, RequestDecoder, type RequestLimi
 import type { TickOutput } from '../execution/tick-loop.ts';
 import type { ClientMemory } from './client-memory.ts';
 import type { ConnectionHost, ConnectionIdentity } from './connection-host.ts';
+import { QuietMoment } from './quiet-moment.ts';
 
 type State = 'open' | 'moving' | 'lingering' | 'detached' | 'closed';
 
@@ -30,6 +31,7 @@ const softOutputBytes = 1024 * 1024;
 const queuedOverheadBytes = 256;
 /** How long unread input is drained after FIN before the rest is reset. */
 const lingerMs = 1000;
+const nothing = Buffer.alloc(0);
 /** Clients that come back to one connection of a pool, each in its own time, are this far apart. */
 const quietMs = 10;
 
@@ -59,6 +61,7 @@ export class ClientConnection implements Session, TickOutput {
   readonly #decoder: RequestDecoder;
   readonly #limits: RequestLimits;
   readonly #memory: ClientMemory;
+  readonly #quiet: QuietMoment;
   #queued: Request[] | undefined;
   #queuedBytes = 0;
   #authenticated = false;
@@ -77,8 +80,6 @@ export class ClientConnection implements Session, TickOutput {
   #moveNext = false;
   /** Asked to move while answers of its are still on their way. */
   #movesWhenReleased = false;
-  /** Requests answered while moving. */
-  #moves = 0;
   /** Nothing is read or executed until the peer has read its replies. */
   #stalled = false;
   #unreleased = 0;
@@ -90,6 +91,7 @@ export class ClientConnection implements Session, TickOutput {
     this.id = identity.id;
     this.namespace = identity.namespace;
     this.#memory = identity.memory;
+    this.#quiet = new QuietMoment(host.timers, quietMs);
     this.reply = new ReplyWriter(undefined, Math.min(repliesBytesMax, identity.memory.replyBytesMax ?? Infinity));
     this.peer = address(socket.remoteAddress, socket.remotePort);
     this.local = address(socket.localAddress, socket.localPort);
@@ -281,21 +283,14 @@ export class ClientConnection implements Session, TickOutput {
     if (before === 'skip' && this.replyMode === 'skip') this.replyMode = 'on';
   }
 
-  #move(request: Request): boolean {
-    this.#host.redirect(this, request);
-    this.#finishWhenQuiet();
-    return this.#state === 'moving';
-  }
-
   /**
    * What the peer has sent or is about to send is answered too: the answers wait, and with them whoever sent the commands,
    * until a moment brought nothing more. Then they leave together with the end, which nothing crosses any more.
    */
-  #finishWhenQuiet(): void {
-    const moves = ++this.#moves;
-    this.#host.timers.after(quietMs, () => {
-      if (this.#moves === moves) this.endMoving();
-    });
+  #move(request: Request): boolean {
+    this.#host.redirect(this, request);
+    this.#quiet.stir(() => this.endMoving());
+    return this.#state === 'moving';
   }
 
   #decode(): boolean {
@@ -354,6 +349,8 @@ export class ClientConnection implements Session, TickOutput {
   }
 
   takeReplies(): Buffer {
+    // A tick it joined before it had to move has no part in the answers that tell it so.
+    if (this.#state === 'moving') return nothing;
     const bytes = this.reply.take();
     this.#unreleasedBytes += bytes.length;
     this.#memory.grew(bytes.length);
@@ -378,7 +375,9 @@ export class ClientConnection implements Session, TickOutput {
 
   /** What it asked for has an unknown outcome: it ends without a reply. */
   abandon(): void {
-    this.destroy();
+    // One that moves is owed nothing of what is unknown: what it asked since was not executed.
+    if (this.#state === 'moving') this.#unreleased = 0;
+    else this.destroy();
   }
 
   /** Closes at once; with RST when the peer still sends. Nothing more of it is executed. */

@@ -18,7 +18,7 @@ export interface ConnectionHost {
    * @returns false when it may not run now: it is kept and asked again after `resume`.
    */
   execute(connection: ClientConnection, request: Request): boolean;
-  /** Answers one request of a client that has to move: MOVED, or nothing when it has no key (then it is closed). */
+  /** Answers one request of a client that has to move, or ends the connection when nobody knows where to. */
   redirect(connection: ClientConnection, request: Request): void;
   countInput(bytes: number): void;
   countOutput(bytes: number): void;
