@@ -1,6 +1,6 @@
 /**
- * A change of master that somebody asked for, from the question to its answer: an operator's failover or switchover. Of a
- * shard there is one at a time. Nothing of it is stored before the next epoch is taken, so a controller that dies here
+ * A change of master that somebody asked for, from the question to its answer: an operator's failover or switchover, or
+ * the switchover away from a master that the balancer does not reach. Of a shard there is one at a time. Nothing of it is stored before the next epoch is taken, so a controller that dies here
  * leaves a master whose hold ends by itself.
  */
 import { assert, messageOf, OperationError } from '@holdfast/base';
@@ -26,11 +26,20 @@ export interface RequestOutcome {
   readonly durationMs: number;
 }
 
+/** For the record of the next epoch, see `Transition`. */
+export interface Why {
+  readonly cause: string;
+  readonly cutsAtOnce: boolean;
+}
+
+const operatorsWish: Why = { cause: 'operator', cutsAtOnce: false };
+
 interface ChangeRequest {
   readonly kind: 'failover' | 'switchover';
   /** Lease clock. */
   readonly beganMs: number;
   readonly candidateId: string;
+  readonly why: Why;
   /** Switchover: who was asked to hold its clients, on the lease clock when, and what it answered. */
   held: { readonly nodeId: string; readonly epoch: number; readonly beganMs: number } | undefined;
   heldSequence: number | undefined;
@@ -61,6 +70,11 @@ export class ChangeRequests {
     this.#options = options;
   }
 
+  /** True while something was asked for and is not answered. */
+  get isBusy(): boolean {
+    return this.#request !== undefined;
+  }
+
   /** True between the HOLD of a switchover and its commit. */
   get isHolding(): boolean {
     return this.#request?.kind === 'switchover';
@@ -83,19 +97,19 @@ export class ChangeRequests {
     });
     assert(decision.kind !== 'none' && decision.kind !== 'alarm', 'an election ends with somebody or with nobody');
     if (decision.kind === 'wait') throw refused(decision.reason);
-    const outcome = this.#add('failover', decision.record.masterId);
+    const outcome = this.#add('failover', decision.record.masterId, operatorsWish);
     this.#options.takeEpoch(decision);
     return outcome;
   }
 
   /** @throws OperationError CONTROLLER_REFUSED when no node qualifies. */
-  switchover(preferredId: string | undefined): Promise<RequestOutcome> {
+  switchover(preferredId: string | undefined, why: Why = operatorsWish): Promise<RequestOutcome> {
     this.#checkIdle();
     const { host, index } = this.#options;
     const { record, views, replication } = failoverFacts(host, index);
     const elected = elect({ views, excluded: [record.masterId], isr: record.isr, replication, preferredId });
     if (elected.kind === 'nobody') throw refused(elected.reason);
-    return this.#add('switchover', elected.candidate.nodeId);
+    return this.#add('switchover', elected.candidate.nodeId, why);
   }
 
   #checkIdle(): void {
@@ -103,11 +117,11 @@ export class ChangeRequests {
     throw refused(`a ${this.#request.kind} of shard ${this.#options.index} was asked for already`);
   }
 
-  #add(kind: ChangeRequest['kind'], candidateId: string): Promise<RequestOutcome> {
+  #add(kind: ChangeRequest['kind'], candidateId: string, why: Why): Promise<RequestOutcome> {
     const beganMs = this.#options.host.clock.leaseMs();
     return new Promise((resolve, reject) => {
       const before = { held: undefined, heldSequence: undefined, isCommitted: false };
-      this.#request = { kind, beganMs, candidateId, ...before, resolve, reject };
+      this.#request = { kind, beganMs, candidateId, why, ...before, resolve, reject };
     });
   }
 
@@ -180,8 +194,8 @@ export class ChangeRequests {
   #commit(request: ChangeRequest): void {
     const { host, index, takeEpoch } = this.#options;
     const decision = electFor(failoverFacts(host, index), {
+      ...request.why,
       kind: 'switchover',
-      cause: 'operator',
       excluded: [this.#record.masterId],
       preferredId: request.candidateId,
     });

@@ -5,12 +5,15 @@
  */
 import type { Clock, Logger, Timers } from '@holdfast/base';
 import {
+  isUnreached,
   publishedMasterId,
   type FenceTimes,
   type LeaseUse,
+  type ReachFacts,
   type Suspicion,
   type WithholdAnswer,
 } from '@holdfast/fencing';
+import type { BalancerWatch, WatchedCluster, WatchedNode } from './balancer-watch.ts';
 import type { BindingReconciler } from './binding-reconciler.ts';
 import { desiredBindings, sameBindingRecords } from './cluster-layout.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
@@ -21,6 +24,7 @@ import type { Granting, ShardGrants } from './shard-grants.ts';
 import { ShardDriver } from './shard-driver.ts';
 import type { ShardHost } from './shard-host.ts';
 import { followingIds } from './shard-steps.ts';
+import type { ClusterNodeRecord } from './records.ts';
 import type { ClusterMirror } from './store-mirror.ts';
 import { TopologyReconciler } from './topology-reconciler.ts';
 
@@ -31,11 +35,12 @@ export interface ClusterLeadOptions {
   readonly runtime: ClusterRuntime;
   readonly writer: RecordWriter;
   readonly bindings: BindingReconciler;
+  readonly balancer: BalancerWatch;
   /** Our own bug, or an environment that does not let the process go on. */
   fatal(error: unknown): void;
 }
 
-export class ClusterLead implements ShardHost {
+export class ClusterLead implements ShardHost, WatchedCluster {
   readonly key: string;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -50,6 +55,8 @@ export class ClusterLead implements ShardHost {
   readonly #runtime: ClusterRuntime;
   readonly #processIds = new Map<string, string>();
   readonly #topology: TopologyReconciler;
+  /** Ids of nodes that are told not to be reached by the balancer. */
+  readonly #unreachedIds = new Set<string>();
   #isStopped = false;
 
   constructor(options: ClusterLeadOptions) {
@@ -115,6 +122,57 @@ export class ClusterLead implements ShardHost {
 
   suspicion(nodeId: string): Suspicion {
     return this.#runtime.suspicion(nodeId);
+  }
+
+  /** There is one balancer, as far as this controller knows. */
+  reach(index: number): ReachFacts {
+    const { balancer } = this.#options;
+    const shard = this.mirror().cluster.value.shards[index];
+    if (shard === undefined || shard.masterLb === null) return { balancers: [], masterAnswersForMs: 0 };
+    const { masterId } = this.#runtime.record(index);
+    const addr = shard.nodes.find(({ id }) => id === masterId)?.addr ?? '';
+    return { balancers: [balancer.view(shard.nodes)], masterAnswersForMs: balancer.answersForMs(addr) };
+  }
+
+  isUnreached(nodeId: string): boolean {
+    return isUnreached(nodeId, this.reach(this.#runtime.shardOf(nodeId)).balancers, this.times);
+  }
+
+  get password(): string {
+    return this.mirror().cluster.value.password;
+  }
+
+  get behindBalancer(): readonly WatchedNode[] {
+    return this.mirror().cluster.value.shards.flatMap(({ masterLb, nodes }, index) => {
+      if (masterLb === null) return [];
+      const { masterId } = this.#runtime.record(index);
+      return nodes.map((node) => ({ node, isMaster: node.id === masterId }));
+    });
+  }
+
+  onBalancerReport(): void {
+    if (this.#isStopped) return;
+    for (const { node } of this.behindBalancer) this.#noteReach(node);
+    for (const driver of this.drivers) driver.drive();
+  }
+
+  /** What is not heard by controllers either is told as that. */
+  #noteReach({ id, addr }: ClusterNodeRecord): void {
+    const heard = this.#options.balancer.heard(addr);
+    const isTold = this.#unreachedIds.has(id);
+    if (heard === undefined || this.isUnreached(id) === isTold) return;
+    const repliedMs = this.watch(id)?.repliedMs ?? -Infinity;
+    if (!isTold && this.clock.leaseMs() - repliedMs > 3 * this.times.heartbeatMs) return;
+    const shard = this.#runtime.shardOf(id);
+    const timings = { silent_ms: heard.silentMs };
+    if (isTold) {
+      this.#unreachedIds.delete(id);
+      this.events.add({ kind: 'lb-reached', shard, message: `node ${id} answers the balancer again` });
+      return;
+    }
+    this.#unreachedIds.add(id);
+    const message = `node ${id} has not answered the balancer for ${heard.silentMs} ms (${heard.error ?? 'slow'})`;
+    this.events.add({ kind: 'lb-unreached', shard, cause: 'no-answer', message, timings });
   }
 
   get controllerIds(): readonly string[] {

@@ -164,11 +164,13 @@ export class Controller implements ApiHost {
   }
 
   async #serveTerm(onBegin: () => void): Promise<void> {
-    const { store, balancer, timers, logger } = this.#env;
+    const { store, balancer, clock, timers, connector, logger } = this.#env;
     const leadership = await this.#win();
     if (leadership === undefined) return;
     const fatal = (error: unknown): void => this.#fail(error);
-    const term = new LeaderTerm({ store, mirror: this.mirror, leadership, balancer, timers, logger, fatal });
+    const { mirror } = this;
+    const env = { store, balancer, clock, timers, connector, logger };
+    const term = new LeaderTerm({ ...env, mirror, leadership, fatal });
     this.#term = term;
     term.start(this.#runtimes.values());
     logger.info('this controller leads', { id: this.self.id, term: leadership.term });

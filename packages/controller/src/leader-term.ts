@@ -1,11 +1,12 @@
 /**
  * One leadership of this controller, from the moment it is won until it is lost: the writer, the balancer's reconciler
- * and what each cluster needs of a leader. All of it is dropped at the end, plans in memory included; the next term,
+ * and watch, and what each cluster needs of a leader. All of it is dropped at the end, plans in memory included; the next term,
  * here or elsewhere, begins from the store.
  */
 import type { BalancerDriver } from '@holdfast/balancer';
-import { messageOf, OperationError, type Logger, type Timers } from '@holdfast/base';
+import { messageOf, OperationError, type Clock, type Connector, type Logger, type Timers } from '@holdfast/base';
 import type { Leadership, MetadataStore } from '@holdfast/metadata';
+import { BalancerWatch } from './balancer-watch.ts';
 import { BindingReconciler } from './binding-reconciler.ts';
 import { ClusterLead } from './cluster-lead.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
@@ -17,7 +18,9 @@ export interface LeaderTermOptions {
   readonly mirror: StoreMirror;
   readonly leadership: Leadership;
   readonly balancer: BalancerDriver | undefined;
+  readonly clock: Clock;
   readonly timers: Timers;
+  readonly connector: Connector;
   readonly logger: Logger;
   fatal(error: unknown): void;
 }
@@ -25,6 +28,7 @@ export interface LeaderTermOptions {
 export class LeaderTerm {
   readonly writer: RecordWriter;
   readonly bindings: BindingReconciler;
+  readonly balancer: BalancerWatch;
   /** Resolves when the term is over, with the reason. */
   readonly ended: Promise<string>;
   readonly #options: LeaderTermOptions;
@@ -32,7 +36,7 @@ export class LeaderTerm {
   #isEnded = false;
 
   constructor(options: LeaderTermOptions) {
-    const { store, mirror, leadership, balancer, timers, logger } = options;
+    const { store, mirror, leadership, balancer, clock, timers, connector, logger, fatal } = options;
     this.#options = options;
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;
@@ -50,6 +54,8 @@ export class LeaderTerm {
         for (const lead of this.#leads.values()) await lead.refreshBindings();
       },
     });
+    const clusters = (): Iterable<ClusterLead> => this.#leads.values();
+    this.balancer = new BalancerWatch({ driver: balancer, clock, timers, connector, logger, clusters, fatal });
   }
 
   start(runtimes: Iterable<ClusterRuntime>): void {
@@ -59,12 +65,13 @@ export class LeaderTerm {
       if (isShared) events.add({ kind: 'leader-elected', message: `controller ${id} leads` });
     }
     this.bindings.start();
+    this.balancer.start();
   }
 
   /** Takes a cluster on. */
   lead(runtime: ClusterRuntime): ClusterLead {
-    const { writer, bindings } = this;
-    const lead = new ClusterLead({ runtime, writer, bindings, fatal: this.#options.fatal });
+    const { writer, bindings, balancer } = this;
+    const lead = new ClusterLead({ runtime, writer, bindings, balancer, fatal: this.#options.fatal });
     this.#leads.set(runtime.key, lead);
     runtime.lead = lead;
     lead.start();
@@ -98,6 +105,7 @@ export class LeaderTerm {
     this.#isEnded = true;
     this.writer.stop();
     this.bindings.stop();
+    this.balancer.stop();
     for (const lead of this.#leads.values()) lead.stop();
     this.#leads.clear();
   }

@@ -178,6 +178,7 @@ const shardSchema: z.ZodType<ShardRecord> = z.object({
       fromLeaseMs: whole.optional(),
       startedAtMs: whole,
       announced: z.boolean(),
+      cutsAtOnce: z.boolean().optional(),
     })
     .nullable(),
   changedAtMs: whole,

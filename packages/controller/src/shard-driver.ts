@@ -8,15 +8,17 @@ import { assert, OperationError } from '@holdfast/base';
 import {
   checkShardSuccession,
   decideFailover,
+  decideReach,
   electFor,
   isPromoted,
   planTransition,
   type FailoverDecision,
+  type ReachDecision,
   type ShardRecord,
   type TransitionFacts,
   type TransitionStep,
 } from '@holdfast/fencing';
-import { ChangeRequests, refused, type RequestOutcome } from './change-requests.ts';
+import { ChangeRequests, refused, type RequestOutcome, type Why } from './change-requests.ts';
 import { IsrChanges } from './isr-changes.ts';
 import type { NodeWatch } from './node-watch.ts';
 import { ShardChronicle } from './shard-chronicle.ts';
@@ -51,6 +53,8 @@ export class ShardDriver {
   #isTakingEpoch = false;
   /** Lease clock; before it no epoch is taken, the last attempt failed a moment ago. */
   #notBeforeMs = 0;
+  /** Lease clock; before it the master is not asked again to leave for want of reach, it was a moment ago. */
+  #askAgainMs = 0;
   #isStopped = false;
 
   /** For a controller that has just read the store. */
@@ -166,7 +170,7 @@ export class ShardDriver {
     const decision = decideFailover(failoverFacts(this.#host, this.#index));
     switch (decision.kind) {
       case 'none':
-        this.#chronicle.endTrouble();
+        this.#considerReach();
         return this.#requests.drive();
       case 'take-epoch':
         return this.#takeEpoch(decision);
@@ -179,6 +183,35 @@ export class ShardDriver {
       default:
         decision satisfies never;
     }
+  }
+
+  /** The master is well; do its clients reach it? */
+  #considerReach(): void {
+    const decision = decideReach(failoverFacts(this.#host, this.#index), this.#host.reach(this.#index));
+    switch (decision.kind) {
+      case 'none':
+        return this.#chronicle.endTrouble();
+      case 'wait':
+        return this.#tell('switchover-waits', decision.cause, decision.reason);
+      case 'switch-over':
+        return this.#leaveUnreached(decision);
+      default:
+        decision satisfies never;
+    }
+  }
+
+  #leaveUnreached({ candidateId, cause }: ReachDecision & { kind: 'switch-over' }): void {
+    const nowMs = this.#host.clock.leaseMs();
+    if (this.#requests.isBusy || nowMs < this.#askAgainMs) return;
+    this.#askAgainMs = nowMs + this.#host.times.leaseMs;
+    this.#switchOver(candidateId, { cause, cutsAtOnce: true }).catch((error: unknown) => {
+      if (!(error instanceof OperationError)) return this.#host.fatal(error);
+      if (!this.#isStopped) this.#tell('switchover-waits', cause, error.message);
+    });
+  }
+
+  async #switchOver(candidateId: string, why: Why): Promise<void> {
+    await this.#requests.switchover(candidateId, why);
   }
 
   #tell(kind: string, cause: string, reason: string): void {
@@ -194,8 +227,7 @@ export class ShardDriver {
     checkShardSuccession(before, record);
     this.#isTakingEpoch = true;
     this.#host.grants(this.#index).withhold(before.epoch);
-    const isPlanned = record.transition?.kind === 'switchover';
-    const heardMs = isPlanned ? undefined : this.#host.watch(before.masterId)?.heardMs;
+    const heardMs = this.#lastServedMs(before, record);
     this.#host
       .commit((mirror) =>
         mirror.shards[this.#index]?.value === before ? { shards: new Map([[this.#index, record]]) } : undefined,
@@ -211,6 +243,15 @@ export class ShardDriver {
         this.#isTakingEpoch = false;
         this.#host.onChanged();
       });
+  }
+
+  /** Since when clients may have gone without the old master, for the timings; undefined: a planned change. */
+  #lastServedMs(before: ShardRecord, { transition }: ShardRecord): number | undefined {
+    if (transition?.kind !== 'switchover') return this.#host.watch(before.masterId)?.heardMs;
+    if (transition.cutsAtOnce !== true) return undefined;
+    const [balancer] = this.#host.reach(this.#index).balancers;
+    const silentMs = balancer?.silentMs.get(before.masterId);
+    return silentMs === undefined ? undefined : this.#host.clock.leaseMs() - silentMs;
   }
 
   #notTaken(error: unknown): void {

@@ -1,6 +1,6 @@
 /** What a shard's driver needs of the cluster it belongs to and of the controller that leads. */
 import type { Clock, Logger, Timers } from '@holdfast/base';
-import type { FenceTimes, LeaseUse, ShardRecord, Suspicion, WithholdAnswer } from '@holdfast/fencing';
+import type { FenceTimes, LeaseUse, ReachFacts, ShardRecord, Suspicion, WithholdAnswer } from '@holdfast/fencing';
 import type { BindingReconciler } from './binding-reconciler.ts';
 import type { EventLog } from './event-log.ts';
 import type { NodeWatch } from './node-watch.ts';
@@ -35,6 +35,10 @@ export interface ShardHost {
   /** Known answers of controllers to "withhold every epoch below the record's". */
   withholdAnswers(index: number): readonly WithholdAnswer[];
   suspicion(nodeId: string): Suspicion;
+  /** What balancers hear of the nodes of a shard. */
+  reach(index: number): ReachFacts;
+  /** True when the balancer says that it does not reach the node; false also where nothing is known. */
+  isUnreached(nodeId: string): boolean;
   /** Ids of the controllers whose leases are to count from the next epoch on; empty: those of any single one. */
   readonly controllerIds: readonly string[];
   /** A record of the shard changed: reconcilers and other drivers may have something to do. */

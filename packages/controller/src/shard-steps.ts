@@ -5,6 +5,7 @@
 import { OperationError } from '@holdfast/base';
 import {
   announce,
+  drainsClients,
   finish,
   formatShardArguments,
   publishedMasterId,
@@ -80,16 +81,16 @@ interface BindingsContext {
 
 function bindingsFor(host: ShardHost, { mirror, bindings, record, masterIds }: BindingsContext): BindingRecord[] {
   const { transition } = record;
-  const isPlanned = transition?.kind === 'switchover';
+  const isDrained = drainsClients(record);
   const wellIds = followingIds(host, mirror);
   // The old master of a switchover is about to follow; new readers may wait for it rather than find nobody.
-  if (isPlanned) wellIds.add(transition.fromMasterId);
+  if (isDrained && transition !== null) wellIds.add(transition.fromMasterId);
   return desiredBindings({
     cluster: mirror.cluster.value,
     masterIds,
     wellIds,
     current: bindings.clusters[host.key] ?? [],
-    drainMs: isPlanned ? switchoverDrainMs : 0,
+    drainMs: isDrained ? switchoverDrainMs : 0,
   });
 }
 
@@ -117,10 +118,12 @@ async function settleBindings(host: ShardHost, index: number): Promise<void> {
   });
 }
 
-/** Ids of replicas that answer, are well and have their link up. */
-export function followingIds(host: Pick<ShardHost, 'watch'>, mirror: ClusterMirror): Set<string> {
+/** Ids of replicas that answer, are well, have their link up, and are not known to be out of the balancer's reach. */
+export function followingIds(host: Pick<ShardHost, 'watch' | 'isUnreached'>, mirror: ClusterMirror): Set<string> {
   const nodes = mirror.cluster.value.shards.flatMap((shard) => shard.nodes);
-  return new Set(nodes.filter(({ id }) => host.watch(id)?.isFollowing === true).map(({ id }) => id));
+  return new Set(
+    nodes.filter(({ id }) => host.watch(id)?.isFollowing === true && !host.isUnreached(id)).map(({ id }) => id),
+  );
 }
 
 /**
@@ -195,8 +198,8 @@ export function throwIfError(watch: NodeWatch, command: string, reply: string | 
 }
 
 /**
- * Points the shard's addresses at the new master. On an unplanned move the balancer has reset the old connections when
- * it answers; what it does not do (a driver that never cuts) is asked for.
+ * Points the shard's addresses at the new master. On an unplanned move, or one away from a master that it does not reach,
+ * the balancer has reset the old connections when it answers; what it does not do (a driver that never cuts) is asked for.
  */
 export async function performMove({ host, index, progress }: StepContext): Promise<void> {
   const { cluster } = host.mirror();
@@ -217,8 +220,7 @@ export async function performMove({ host, index, progress }: StepContext): Promi
     progress.marks.movedMs = host.clock.leaseMs();
     progress.balancer = 'moved';
     // Verified beside everything else: the address is where it belongs, nothing has to wait for the look.
-    if (cluster.value.fences.includes('lb') && record.transition?.kind !== 'switchover')
-      verifyCut(host, address, backend);
+    if (cluster.value.fences.includes('lb') && !drainsClients(record)) verifyCut(host, address, backend);
   } catch (error) {
     const givesUpMs = (progress.marks.promotedMs ?? progress.marks.beganMs) + host.times.leaseMs;
     if (host.clock.leaseMs() >= givesUpMs) progress.balancer = 'failing';

@@ -1,5 +1,5 @@
 /** What people are shown: the status of a cluster, and its description in the Kvrocks controller's shape. */
-import type { ObservedBindings } from '@holdfast/balancer';
+import type { ObservedBindings, ProbedBackend } from '@holdfast/balancer';
 import { publishedMasterId, type HeartbeatReply } from '@holdfast/fencing';
 import { formatSlotRange, type Slot } from '@holdfast/topology';
 import { topologyMasterId } from './cluster-layout.ts';
@@ -16,6 +16,9 @@ export function clusterStatus(host: ApiHost, runtime: ClusterRuntime, observed: 
   const { cluster } = runtime.mirror();
   const { name, version, leaseMs, fences, replication } = cluster.value;
   const bindings = host.mirror.bindings.value.clusters[runtime.key] ?? [];
+  const { term } = host;
+  const reachOf: ReachOf = (addr) =>
+    term === undefined ? observed?.probes?.find(({ backend }) => backend === addr) : term.balancer.heard(addr);
   return {
     cluster: name,
     version,
@@ -23,7 +26,7 @@ export function clusterStatus(host: ApiHost, runtime: ClusterRuntime, observed: 
     fences: [...fences, ...(replication === 'sync' ? ['sync'] : [])],
     replication,
     controllers: controllersJson(host),
-    shards: cluster.value.shards.map((shard, index) => shardStatus(runtime, shard, index)),
+    shards: cluster.value.shards.map((shard, index) => shardStatus(runtime, { shard, index, reachOf })),
     bindings: bindings.map((binding) => bindingStatus(binding, observed)),
   };
 }
@@ -38,7 +41,16 @@ export function controllersJson({ self, mirror, term }: ApiHost): Json[] {
   });
 }
 
-function shardStatus(runtime: ClusterRuntime, shard: ClusterShardRecord, index: number): Json {
+/** How the node at an address answers the balancer, if that is known. */
+type ReachOf = (addr: string) => ProbedBackend | undefined;
+
+interface ShardToShow {
+  readonly shard: ClusterShardRecord;
+  readonly index: number;
+  readonly reachOf: ReachOf;
+}
+
+function shardStatus(runtime: ClusterRuntime, { shard, index, reachOf }: ShardToShow): Json {
   const record = runtime.record(index);
   const masterId = publishedMasterId(record);
   const master = runtime.watch(masterId);
@@ -57,7 +69,9 @@ function shardStatus(runtime: ClusterRuntime, shard: ClusterShardRecord, index: 
     isr: [...members],
     isr_version: record.isrVersion,
     controllers: [...record.controllers],
-    nodes: shard.nodes.map((node) => nodeStatus(runtime, node, { shard, masterId, masterSequence: sequence, members })),
+    nodes: shard.nodes.map((node) =>
+      nodeStatus(runtime, node, { shard, masterId, masterSequence: sequence, members, reachOf }),
+    ),
   };
 }
 
@@ -82,6 +96,7 @@ interface ShardContext {
   readonly masterSequence: number | null;
   /** Ids of the recorded ISR. */
   readonly members: ReadonlySet<string>;
+  readonly reachOf: ReachOf;
 }
 
 function nodeStatus(runtime: ClusterRuntime, node: ClusterNodeRecord, context: ShardContext): Json {
@@ -96,9 +111,16 @@ function nodeStatus(runtime: ClusterRuntime, node: ClusterNodeRecord, context: S
     alive: watch?.reply !== undefined && !watch.isSuspect,
     last_reply_ms_ago: watch?.repliedMs === undefined ? null : Math.round(runtime.clock.leaseMs() - watch.repliedMs),
     ...replyStatus(watch?.reply, context.masterSequence),
+    balancer: reachStatus(context.reachOf(node.addr)),
     in_isr: context.members.has(node.id),
     lb_address: isMaster ? shard.masterLb : shard.replicaLb,
   };
+}
+
+function reachStatus(heard: ProbedBackend | undefined): Json {
+  if (heard === undefined) return null;
+  const { reachable, lastAnswerMsAgo, failures, error } = heard;
+  return { reachable, last_answer_ms_ago: lastAnswerMsAgo, failures, error };
 }
 
 const noReplyStatus: Readonly<Record<string, Json>> = {

@@ -96,8 +96,12 @@ test('HOLD admits nothing but lets what was admitted commit and be released', ()
   assert.equal(mayRelease(held, 3), 'release');
 });
 
-test('a replica that has not attached answers MASTERDOWN to reads and leaves writes to routing', () => {
-  const replica = at(900, { role: 'replica', word: { epoch: 0, deadlineMs: 0 } });
+test('a replica that has not attached holds reads for a while, then answers MASTERDOWN, and leaves writes to routing', () => {
+  const young = at(900, { role: 'replica', word: { epoch: 0, deadlineMs: 0 }, roleSinceMs: 700 });
+  assert.equal(admit(young, 'read', false), 'await-master');
+  assert.equal(admit(young, 'read', true), 'await-master');
+  assert.equal(heldUntilMs(young), 1000);
+  const replica = { ...young, nowMs: 1000 };
   assert.equal(admit(replica, 'read', false), 'master-down');
   assert.equal(admit({ ...replica, isAttached: true }, 'read', false), 'execute');
   assert.equal(admit(replica, 'write', false), 'execute');

@@ -14,7 +14,7 @@
 import type { LeaseMode } from './fence-record.ts';
 import { isLeaseValid, type LeaseWord } from './lease-word.ts';
 
-/** How long clients are held while a lease has lapsed or after a resignation. */
+/** How long clients are held while a lease has lapsed, after a resignation, or while a young replica attaches. */
 export const lapseLimitMs = 300;
 
 /** Everything a gate looks at. The node keeps one object and refreshes it; the gates keep nothing. */
@@ -57,9 +57,20 @@ export type CommandKind = 'read' | 'write' | 'control';
  * - `refuse-expired`: upstream's `master lease expired` error; the connection lives (mode block-write)
  * - `redirect`: after a switchover: `MOVED <slot> <LB address of the new master>` (keyless: nothing), then orderly close
  * - `master-down`: `MASTERDOWN …`: a replica that may be arbitrarily old
+ * - `await-master`: the same of a replica that took its role a moment ago: as `hold` for what would be answered so; the
+ *   rest (redirections, topology questions) is answered as ever. In a switchover the link flows within that time, and
+ *   readers that the balancer leads from one replica to the next see no error
  */
 export type Admission =
-  'execute' | 'execute-and-log' | 'hold' | 'close' | 'refuse-lapsed' | 'refuse-expired' | 'redirect' | 'master-down';
+  | 'execute'
+  | 'execute-and-log'
+  | 'hold'
+  | 'close'
+  | 'refuse-lapsed'
+  | 'refuse-expired'
+  | 'redirect'
+  | 'master-down'
+  | 'await-master';
 
 /** Error replies that belong to the decisions above. */
 export const gateErrors = {
@@ -84,7 +95,10 @@ export function admit(facts: GateFacts, command: CommandKind, isFresh: boolean):
   if (!facts.armed) return facts.isHeld ? 'hold' : admitUnarmed(facts, command);
   if (facts.resignedAtMs !== undefined) return facts.nowMs < facts.resignedAtMs + lapseLimitMs ? 'hold' : 'redirect';
   // Writes on a replica are answered by routing (MOVED, READONLY); reads that routing lets pass are served here.
-  if (facts.role === 'replica') return facts.isAttached || command === 'write' ? 'execute' : 'master-down';
+  if (facts.role === 'replica') {
+    if (facts.isAttached || command === 'write') return 'execute';
+    return facts.nowMs < heldUntilMs(facts) ? 'await-master' : 'master-down';
+  }
   if (holdsLease(facts)) return facts.isHeld ? 'hold' : 'execute';
   if (isFresh) return 'refuse-lapsed';
   if (facts.role === 'none') return 'close';

@@ -73,7 +73,11 @@ test('a balancer that reaches nobody else is cut off itself: nothing is done', (
 });
 
 test('what a node is the matter with itself is not decided here', () => {
-  assert.match(decide({}, { masterAnswersForMs: 199 }), /^wait: .* does not answer this controller either/);
+  assert.equal(
+    decide({}, { masterAnswersForMs: 199 }),
+    'none',
+    'it does not answer the controller either, or just began',
+  );
   for (const ill of [
     { ...master, isSuspect: true },
     viewOf('a', { role: 'master', epoch: 3, health: 'disk-stalled' }),

@@ -50,10 +50,7 @@ export function decideReach(facts: FailoverFacts, reach: ReachFacts): ReachDecis
   const master = views.find(({ nodeId }) => nodeId === masterId);
   // Whatever is the matter with it, heartbeats tell, and what is done about it does not need the balancer's word.
   if (master === undefined || !canAct(master) || master.reply.role !== 'master') return { kind: 'none' };
-  if (reach.masterAnswersForMs < confirmMs(times))
-    return wait(
-      'the balancer does not reach the master, and on its client port it does not answer this controller either',
-    );
+  if (reach.masterAnswersForMs < confirmMs(times)) return { kind: 'none' };
   const doubted = views.filter(({ nodeId }) => (facts.suspicions?.get(nodeId)?.suspectedBy ?? 0) > 0);
   const doubtedIds = new Set(doubted.map(({ nodeId }) => nodeId));
   if (doubtedIds.has(masterId)) return wait('controllers do not agree that the master answers');

@@ -65,8 +65,25 @@ export class FakeNode {
     return `process${this.addr.split(':')[1]}x${this.#run}`;
   }
 
-  /** Serves a connection. */
-  accept(transport: Transport): void {
+  /** Lease clock since which nothing is answered on the client port; undefined: it is. */
+  silentSinceMs: number | undefined;
+  #stalled: (() => void)[] | undefined;
+
+  /** The main loop stands still: heartbeats go on, the client port answers nothing. */
+  stall(): void {
+    this.#stalled = [];
+    this.silentSinceMs ??= this.#clock.leaseMs();
+  }
+
+  unstall(): void {
+    const waiting = this.#stalled ?? [];
+    this.#stalled = undefined;
+    this.silentSinceMs = undefined;
+    for (const read of waiting) read();
+  }
+
+  /** Serves a connection to its control port, or to the one of clients. */
+  accept(transport: Transport, isClients = false): void {
     const decoder = new RequestDecoder();
     this.#transports.add(transport);
     transport.listen({
@@ -80,6 +97,7 @@ export class FakeNode {
           }
         };
         if (this.state === 'stopped') this.#waiting.push(read);
+        else if (isClients && this.#stalled !== undefined) this.#stalled.push(read);
         else if (this.state === 'running') read();
       },
       onClose: () => void this.#transports.delete(transport),
@@ -88,15 +106,19 @@ export class FakeNode {
 
   stop(): void {
     this.state = 'stopped';
+    this.silentSinceMs ??= this.#clock.leaseMs();
   }
 
   resume(): void {
     this.state = 'running';
+    this.silentSinceMs = undefined;
     for (const read of this.#waiting.splice(0)) read();
   }
 
   kill(): void {
     this.state = 'dead';
+    this.silentSinceMs ??= this.#clock.leaseMs();
+    this.#stalled = undefined;
     this.#waiting = [];
     this.#word = closedWord;
     this.#lease = noLease;
@@ -106,6 +128,7 @@ export class FakeNode {
 
   start(): void {
     this.state = 'running';
+    this.silentSinceMs = undefined;
     this.#run += 1;
   }
 
@@ -126,7 +149,8 @@ export class FakeNode {
   #answer(args: readonly string[]): Uint8Array {
     const writer = new ReplyWriter();
     const [family = '', name = '', ...rest] = args;
-    if (family.toUpperCase() !== 'CLUSTERX') writer.error(`ERR unknown command '${family}'`);
+    if (family.toUpperCase() === 'PING') writer.simple('PONG');
+    else if (family.toUpperCase() !== 'CLUSTERX') writer.error(`ERR unknown command '${family}'`);
     else this.#clusterx(name.toUpperCase(), rest, writer);
     return writer.take();
   }

@@ -119,9 +119,9 @@ export function mortalTransport(transport: Transport, life: Life): Transport {
         onClose: (error) => life.when(() => onClose(error)),
       }),
     write: (bytes) => {
-      const name = Buffer.from(bytes).toString().split('\r\n')[4] ?? '';
+      const [, , family, , name = ''] = Buffer.from(bytes).toString().split('\r\n');
       // Heartbeats go on all the time; dying between any two of them adds nothing.
-      if (name === 'HEARTBEAT') life.when(() => void transport.write(bytes));
+      if (name === 'HEARTBEAT' || family === 'PING') life.when(() => void transport.write(bytes));
       else life.effect(name, () => void transport.write(bytes));
       return true;
     },
@@ -138,6 +138,7 @@ export function mortalBalancer(balancer: BalancerDriver, life: Life): BalancerDr
     name: balancer.name,
     apply: (desired) => life.perform('apply', () => balancer.apply(desired)),
     observe: () => (life.isOver ? never : life.outcome(balancer.observe())),
+    probe: (request) => (life.isOver ? never : life.outcome(balancer.probe?.(request) ?? Promise.resolve([]))),
     cut: (address, backend) => life.perform('cut', () => balancer.cut(address, backend)),
   };
 }

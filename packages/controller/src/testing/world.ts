@@ -40,8 +40,24 @@ export class World {
 
   constructor({ nodes, settings }: WorldOptions) {
     this.nodes = Array.from({ length: nodes }, (_, index) => new FakeNode(`127.0.0.1:${6661 + index}`, this.time));
+    this.balancer.silenceOf = (backend) => this.#silenceAtBalancer(backend);
     this.#settings = { leaseMs: 1000, fences: ['lb', 'lease'], replication: 'async', ...settings };
     this.shared = new SharedStore(openMemoryStore(emptyMemory()), this.time);
+  }
+
+  /** Addresses of nodes whose answers do not reach the balancer, and the lease clock since when. */
+  readonly unreachedSince: Map<string, number> = new Map();
+
+  /** From now on nothing passes between the balancer and these nodes. */
+  cutFromBalancer(...nodes: readonly FakeNode[]): void {
+    for (const { addr } of nodes) this.unreachedSince.set(addr, this.time.leaseMs());
+  }
+
+  /** A node that answers has done so within half a period. */
+  #silenceAtBalancer(backend: string): number {
+    const ownSinceMs = this.nodes.find(({ addr }) => addr === backend)?.silentSinceMs;
+    const sinceMs = Math.min(ownSinceMs ?? Infinity, this.unreachedSince.get(backend) ?? Infinity);
+    return Math.max(50, this.time.leaseMs() - sinceMs);
   }
 
   /** The controller that leads, or the only one. */
@@ -160,11 +176,13 @@ export class World {
   #connector(life: Life, name: string): Connector {
     return {
       connect: (endpoint: Endpoint) => {
-        const node = this.nodes.find(({ addr }) => addr === `${endpoint.host}:${endpoint.port - 10_000}`);
+        const isClients = this.nodes.some(({ addr }) => addr === `${endpoint.host}:${endpoint.port}`);
+        const port = isClients ? endpoint.port : endpoint.port - 10_000;
+        const node = this.nodes.find(({ addr }) => addr === `${endpoint.host}:${port}`);
         if (node === undefined || node.state === 'dead' || this.cut.has(`${name} ${node.addr}`))
           return Promise.reject(new OperationError('NET_CONNECT', 'refused', { outcome: 'not-applied' }));
         const [ours, theirs] = transportPair();
-        node.accept(theirs);
+        node.accept(theirs, isClients);
         this.#links.push({ name, addr: node.addr, destroy: () => ours.destroy() });
         return Promise.resolve(mortalTransport(ours, life));
       },
