@@ -114,6 +114,10 @@ export class ServerConnection implements TickOutput, StreamEnd {
       case 'execute-and-log':
         this.#run(command, kind);
         return true;
+      case 'await-master':
+        if (process.refusal(command) === undefined) return false;
+        this.#run(command, kind);
+        return true;
       case 'master-down':
         this.#answer({ command, kind: 'error', entry: undefined, text: 'MASTERDOWN' });
         return true;

@@ -162,11 +162,12 @@ export class Dispatcher {
     const kind = definition.name === 'exec' ? this.#kindOfQueued(connection) : kindOf(definition, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
     if (admission === 'hold' || (kind !== 'control' && this.#env.loop.isFull)) return false;
-    if (admission !== 'execute' && admission !== 'execute-and-log' && admission !== 'master-down') {
+    if (turnsAway(admission)) {
       this.#turnAway(connection, admission, reply);
       return true;
     }
     const error = this.#mayRun(connection, request, entry, { bits, admission });
+    if (error === gateErrors.masterDown && admission === 'await-master') return false;
     connection.asking = connection.asking && definition.name === 'asking';
     if (error !== undefined) {
       entry.rejectedCalls++;
@@ -215,7 +216,8 @@ export class Dispatcher {
       return redirect;
     }
     // Replicas always answer topology questions, however old they may be.
-    if (admission === 'master-down' && (bits & flagBits.stale) === 0) return gateErrors.masterDown;
+    const isOld = admission === 'master-down' || admission === 'await-master';
+    if (isOld && (bits & flagBits.stale) === 0) return gateErrors.masterDown;
     if (admission === 'execute-and-log')
       logger.warn('the master lease has expired', { command: entry.definition.name });
     if (isWrite) {
@@ -372,4 +374,14 @@ function unknownCommand(request: Request): string {
     shown += `'${request.latin1(i).slice(0, shownBytesMax - shown.length)}' `;
   }
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+}
+
+/** Nothing of it is executed or looked up: the gate itself says what becomes of the client. */
+function turnsAway(admission: Admission): boolean {
+  return (
+    admission !== 'execute' &&
+    admission !== 'execute-and-log' &&
+    admission !== 'master-down' &&
+    admission !== 'await-master'
+  );
 }

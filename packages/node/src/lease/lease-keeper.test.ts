@@ -274,6 +274,29 @@ test('after RELEASE a client that crossed the repoint is redirected at once, unt
   assert.equal(world.keeper.mayRelease(), 'pass');
 });
 
+test('a new replica holds reads until its link flows; after a while without one it says so', () => {
+  const world = leasedMaster();
+  world.keeper.resign(1, () => 1);
+  world.keeper.releaseResigned(1);
+  world.shard(2, otherId, 'q'.repeat(20));
+  world.keeper.setTopologyRole(nodeId, 'replica');
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('read', true), 'await-master');
+  world.seen.length = 0;
+  world.time.advance(50);
+  assert.deepEqual(world.seen, []);
+  world.keeper.noteAttached();
+  assert.deepEqual(world.seen, ['resume']);
+  assert.equal(world.keeper.admit('read', true), 'execute');
+  world.shard(3, otherId, 'q'.repeat(20));
+  world.keeper.tickOpened();
+  assert.equal(world.keeper.admit('read', false), 'await-master', 'another epoch: it may be old again');
+  world.seen.length = 0;
+  world.time.advance(lapseLimitMs);
+  assert.deepEqual(world.seen, ['resume'], 'held reads are answered');
+  assert.equal(world.keeper.admit('read', false), 'master-down');
+});
+
 test('a switchover that never ends does not keep new clients in suspense', () => {
   const world = leasedMaster();
   world.keeper.resign(1, () => 1);

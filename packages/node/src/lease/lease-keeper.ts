@@ -196,7 +196,7 @@ export class LeaseKeeper implements TickGate {
       if (kind === 'read') this.#admittedRead = true;
       else this.#admittedWrite = true;
       if (this.#facts.armed && this.#facts.role === 'master') this.#env.host.workAdmitted();
-    } else if (decision === 'hold') this.#watchHold();
+    } else if (decision === 'hold' || decision === 'await-master') this.#watchHold();
     return decision;
   }
 
@@ -228,7 +228,8 @@ export class LeaseKeeper implements TickGate {
     const facts = this.#facts;
     const resigned = facts.resignedAtMs !== undefined;
     const lapsed = facts.armed && facts.role !== 'replica' && !holdsLease(facts);
-    if ((resigned || lapsed) && facts.nowMs < heldUntilMs(facts)) return;
+    const attaching = facts.armed && facts.role === 'replica' && !facts.isAttached;
+    if ((resigned || lapsed || attaching) && facts.nowMs < heldUntilMs(facts)) return;
     if (!resigned && !lapsed && facts.isHeld) return;
     this.#recheck.cancel();
     this.#recheck = undefined;
@@ -273,6 +274,7 @@ export class LeaseKeeper implements TickGate {
   /** The link to the master flows. It counts until the next role change: a replica cut off later may be read. */
   noteAttached(): void {
     this.#facts.isAttached = true;
+    this.recheckHeld();
   }
 
   /** Whether a replica has attached since its last role change or start. */
