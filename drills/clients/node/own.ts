@@ -59,26 +59,47 @@ function open({ masters, replica, lanes }: ProgramConfig): Promise<Library> {
   };
   const first = masters[0] ?? '';
   /** Where keys of a tag were answered last. */
-  const known = new Map<string, string>(lanes.map(({ tag }) => [tag, first]));
-  const onMaster = async (key: string, ...args: string[]): Promise<string | null> => {
-    const tag = key.slice(0, key.indexOf('}') + 1);
+  const masterOf = new Map<string, string>(lanes.map(({ tag }) => [tag, first]));
+  /** Tags whose shard has another replica than the one that is known. */
+  const elsewhere = new Set<string>();
+  const onMaster = async (tag: string, ...args: string[]): Promise<string | null> => {
     for (let redirections = 0; ; redirections++) {
       try {
-        return await poolAt(known.get(tag) ?? first).command(...args);
+        return await poolAt(masterOf.get(tag) ?? first).command(...args);
       } catch (error) {
-        const moved = /^MOVED \d+ (\S+)/.exec(error instanceof Error ? error.message : '')?.[1];
+        const moved = movedTo(error);
         if (moved === undefined || redirections > 5) throw error;
-        known.set(tag, moved);
+        masterOf.set(tag, moved);
       }
+    }
+  };
+  const onReplica = async (address: string, tag: string, key: string): Promise<string | null> => {
+    try {
+      return await poolAt(address, true).command('GET', key);
+    } catch (error) {
+      if (movedTo(error) === undefined) throw error;
+      elsewhere.add(tag);
+      return onMaster(tag, 'GET', key);
     }
   };
   return Promise.resolve({
     set: async (key, value) => {
-      const reply = await onMaster(key, 'SET', key, value);
+      const reply = await onMaster(tagOf(key), 'SET', key, value);
       if (reply !== 'OK') throw new Error(`unexpected reply ${String(reply)}`);
     },
-    get: (key) => (replica === null ? onMaster(key, 'GET', key) : poolAt(replica, true).command('GET', key)),
+    get: (key) => {
+      const tag = tagOf(key);
+      return replica === null || elsewhere.has(tag) ? onMaster(tag, 'GET', key) : onReplica(replica, tag, key);
+    },
   });
+}
+
+function tagOf(key: string): string {
+  return key.slice(0, key.indexOf('}') + 1);
+}
+
+function movedTo(error: unknown): string | undefined {
+  return /^MOVED \d+ (\S+)/.exec(error instanceof Error ? error.message : '')?.[1];
 }
 
 await play({ library: 'holdfast', version: '0.1.0' }, open);

@@ -2,6 +2,7 @@
  * valkey-glide for Node, with a cluster client. The package is not of this repository: it lies in the cache folder that
  * the configuration names, and only what is used of it is described here.
  */
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { endpointOf, play, type Endpoint, type ProgramConfig } from '../node/lanes.ts';
@@ -38,7 +39,8 @@ const recommended = {
 const config = JSON.parse(process.argv.at(-1) ?? '') as ProgramConfig;
 const load = createRequire(join(config.cache ?? '.', 'package.json'));
 const { GlideClusterClient } = load('@valkey/valkey-glide') as Glide;
-const { version } = load('@valkey/valkey-glide/package.json') as { version: string };
+const manifest = join(config.cache ?? '.', 'node_modules/@valkey/valkey-glide/package.json');
+const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
 
 await play({ library: 'valkey-glide', version }, async ({ masters, settings, reads }) => {
   const client = await GlideClusterClient.createClient({
