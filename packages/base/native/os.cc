@@ -1,4 +1,5 @@
-// What Node does not offer of the operating system: the lease clock, advisory file locks and a parent-death signal.
+// What Node does not offer of the operating system: the lease clock, advisory file locks, a parent-death signal and the
+// end of a stream at once.
 // No policy here. Every argument is checked; failures become JavaScript errors with errno's text in `code`.
 #define NAPI_VERSION 8
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,10 +105,21 @@ napi_value SetParentDeathSignal(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// Ends the sending half of a connected TCP socket now; false when the descriptor is none. Everything that was written to
+// it before is sent first.
+napi_value ShutdownWrite(napi_env env, napi_callback_info info) {
+  int32_t fd = -1;
+  if (!IntArgument(env, info, &fd)) return nullptr;
+  napi_value result;
+  if (napi_get_boolean(env, fd >= 0 && shutdown(fd, SHUT_WR) == 0, &result) != napi_ok) return nullptr;
+  return result;
+}
+
 napi_value Init(napi_env env, napi_value exports) {
   const napi_property_descriptor properties[] = {
       {"leaseClockMs", nullptr, LeaseClockMs, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"lockFile", nullptr, LockFile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"shutdownWrite", nullptr, ShutdownWrite, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"setParentDeathSignal", nullptr, SetParentDeathSignal, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof(properties) / sizeof(properties[0]), properties);

@@ -7,6 +7,7 @@ interface NativeOs {
   leaseClockMs(): number;
   lockFile(path: string): number;
   setParentDeathSignal(signal: number): void;
+  shutdownWrite(fd: number): boolean;
 }
 
 function load(): NativeOs {
@@ -47,6 +48,12 @@ export function dieWithParent(parentPid: number): void {
   native.setParentDeathSignal(9);
   if (process.ppid !== parentPid) process.exit(1);
 }
+
+/**
+ * shutdown(2) of the sending half of a socket, now and not in the next turn of the event loop.
+ * @returns false when `fd` is no connected socket.
+ */
+export const shutdownWrite: (fd: number) => boolean = native.shutdownWrite;
 
 /** The kernel's id of this boot: it changes whenever the machine went down. */
 export function bootId(): string {

@@ -11,7 +11,7 @@
  */
 import type { Socket } from 'node:net';
 import { ProtocolError, assert, messageOf, type Transport } from '@holdfast/base';
-import { socketTransport } from '@holdfast/base/real';
+import { endWith, socketTransport } from '@holdfast/base/real';
 import type { Deferred, Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
 import { repliesBytesMax, ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
@@ -431,8 +431,8 @@ export class ClientConnection implements Session, TickOutput {
   }
 
   #finishMoving(): void {
-    const bytes = this.reply.take();
-    if (bytes.length > 0) this.#socket.write(bytes);
+    // What comes back between the answers and the end would not be answered.
+    endWith(this.#socket, this.reply.take());
     this.#linger();
   }
 
