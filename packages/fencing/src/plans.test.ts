@@ -219,3 +219,9 @@ test('the store never takes an epoch back, skips one, or gives one another maste
   assert.throws(() => checkShardSuccession(stable, { ...stable, processId: processIdOf('a', 2) }));
   assert.throws(() => finish(taken, 1), 'not announced');
 });
+
+test('a creation is no change of master: the first one after it waits for nothing', () => {
+  assert.equal(finish(announce(taken), 200_000).changedAtMs, 200_000);
+  const created = takeEpoch({ ...stable, changedAtMs: 0 }, { ...switchTo(), kind: 'creation' });
+  assert.equal(finish(announce(created), 200_000).changedAtMs, 0);
+});

@@ -36,7 +36,7 @@ export interface Transition {
 
 export interface ShardRecord extends ShardMessage {
   readonly transition: Transition | null;
-  /** Unix time of the last finished transition; 0 for never. */
+  /** Unix time at which the last change of master was through, the shard's creation not counted; 0 for never. */
   readonly changedAtMs: number;
 }
 
@@ -110,7 +110,9 @@ export function drainsClients({ transition }: Pick<ShardRecord, 'transition'>): 
 /** The record of a transition that is through. */
 export function finish(record: ShardRecord, wallMs: number): ShardRecord {
   assert(record.transition?.announced === true, 'a transition is announced before it is finished');
-  return { ...record, transition: null, changedAtMs: wallMs };
+  // Nobody was replaced by a creation: the first change is not the second within a short time.
+  const changedAtMs = record.transition.kind === 'creation' ? record.changedAtMs : wallMs;
+  return { ...record, transition: null, changedAtMs };
 }
 
 /** @throws InvariantError when a record contradicts itself. */
