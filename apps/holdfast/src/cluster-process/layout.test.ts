@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { FatalError } from '@holdfast/base';
 import { settleSettings, writeSettings } from './layout-file.ts';
 import { completeSettings, defaultSettings, planLayout } from './layout.ts';
-import { nodeConfig } from './node-config.ts';
+import { nodeConfig, writeNodeConfig } from './node-config.ts';
+import { onLoopback, type Placement } from './placement.ts';
 
 function fatal(status: number, pattern: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof FatalError && error.exitStatus === status && pattern.test(error.message);
@@ -33,6 +34,29 @@ test('the default layout is the documented one', () => {
       ['node-6', 2, 6666, 16666],
     ],
   );
+});
+
+test('processes on hosts of their own use the same ports, and nothing is shared but the balancer', () => {
+  const names = ['node-1', 'node-2', 'lb', 'controller-1', 'controller-2', 'controller-3', 'etcd'];
+  const placement: Placement = {
+    ...onLoopback,
+    hasOwnHosts: true,
+    hostOf: (place) => `10.0.0.${names.indexOf(place) + 1}`,
+  };
+  const layout = planLayout(completeSettings({ shards: 1, controllers: 3 }), placement);
+  assert.deepEqual(
+    layout.nodes.map(({ address, controlPort }) => [address, controlPort]),
+    [
+      ['10.0.0.1:6661', 16_661],
+      ['10.0.0.2:6661', 16_661],
+    ],
+  );
+  assert.deepEqual([layout.masterLbs, layout.replicaLbs], [['10.0.0.3:7000'], ['10.0.0.3:7100']]);
+  assert.deepEqual(
+    layout.controllerPlaces.map(({ api }) => api),
+    ['http://10.0.0.4:9379', 'http://10.0.0.5:9379', 'http://10.0.0.6:9379'],
+  );
+  assert.equal(layout.etcdHost, '10.0.0.7');
 });
 
 test('without replicas there are no LB addresses for them', () => {
@@ -133,4 +157,15 @@ test("kvrocks.conf is brought up to date and keeps the operator's own lines", ()
   assert.match(second, /^replication-mode async$/m);
   assert.match(second, /\n# mine\nmaxclients 500\n$/);
   assert(!/PORT 1|rsid-psync no|data dir/.test(second));
+});
+
+test('directives for a new node do not come back when somebody took them out', (t) => {
+  const directory = dirname(settingsPath(t));
+  const place = planLayout(defaultSettings).nodes[0] ?? assert.fail();
+  const path = writeNodeConfig(place, 'sync', directory, 'min-free-mb 32');
+  const first = readFileSync(path, 'utf8');
+  assert.match(first, /^min-free-mb 32$/m);
+  writeFileSync(path, first.replace('min-free-mb 32', ''));
+  writeNodeConfig(place, 'sync', directory, 'min-free-mb 32');
+  assert(!readFileSync(path, 'utf8').includes('min-free-mb'));
 });

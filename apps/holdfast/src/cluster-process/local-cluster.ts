@@ -50,6 +50,8 @@ export interface LocalClusterOptions {
   readonly program?: readonly [string, ...string[]];
   /** Where the processes are; without it all are on the loopback interface. */
   readonly placement?: Placement;
+  /** Lines for the kvrocks.conf of a node that has none yet. */
+  readonly nodeDirectives?: readonly string[];
   /** Fences may be left on that are of no use to anybody but a drill. */
   readonly isForDrills?: boolean;
 }
@@ -112,6 +114,7 @@ export class LocalCluster {
       if (options.placement?.hasOwnHosts !== true) await requireFree(layout.ports);
       writeSettings(settingsPath, layout);
       cluster = new LocalCluster(directory, layout, lock, options);
+      cluster.#prepare(options.nodeDirectives ?? []);
       await cluster.#bringUp(options.signal);
       return cluster;
     } catch (error) {
@@ -169,7 +172,8 @@ export class LocalCluster {
     return [...(this.#etcd === undefined ? [] : [this.#etcd]), this.#balancer, ...this.#nodes, ...this.#controllers];
   }
 
-  async #bringUp(signal: AbortSignal | undefined): Promise<void> {
+  /** Directories, and the configuration of each node. */
+  #prepare(nodeDirectives: readonly string[]): void {
     const { nodes, controllerPlaces, fences, hasOwnEtcd } = this.layout;
     const replication = fences.includes('sync') ? 'sync' : 'async';
     for (const name of ['logs', 'lb', ...controllerPlaces.map((place) => place.name)])
@@ -177,10 +181,13 @@ export class LocalCluster {
     for (const place of nodes) {
       const directory = this.#placement.dataOf(place.name, this.directory);
       mkdirSync(directory, { recursive: true });
-      writeNodeConfig(place, replication, directory);
+      writeNodeConfig(place, replication, directory, nodeDirectives.join('\n'));
     }
     // etcd keeps its data to itself.
     if (hasOwnEtcd) mkdirSync(join(this.directory, 'etcd'), { recursive: true, mode: 0o700 });
+  }
+
+  async #bringUp(signal: AbortSignal | undefined): Promise<void> {
     this.#etcd?.start();
     this.#balancer.start();
     for (const node of this.#nodes) node.start();
@@ -188,7 +195,7 @@ export class LocalCluster {
     await this.#until(signal, async () =>
       (await answersOk(`${this.#balancerUrl}/v1/health`)) ? [] : ['the balancer does not answer yet'],
     );
-    if (hasOwnEtcd) await this.#until(signal, () => this.#silentEtcd());
+    if (this.#etcd !== undefined) await this.#until(signal, () => this.#silentEtcd());
     for (const controller of this.#controllers) controller.start();
     await this.#until(signal, () => this.#silentNodes());
     await this.#until(signal, async () => ((await this.client.isUp()) ? [] : ['the controller does not answer yet']));

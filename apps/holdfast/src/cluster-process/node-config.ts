@@ -31,18 +31,27 @@ export function nodeConfig(place: NodePlace, replication: Replication, directory
   return `${[heading, ...ours.map((pair) => pair.join(' '))].join('\n')}\n${rest === '' ? '' : `\n${rest}\n`}`;
 }
 
-/** Brings the file of a node up to date; returns its path. */
-export function writeNodeConfig(place: NodePlace, replication: Replication, directory: string): string {
+/**
+ * Brings the file of a node up to date.
+ * @param initial what it has beside ours when there is none yet.
+ * @returns its path.
+ */
+export function writeNodeConfig(
+  place: NodePlace,
+  replication: Replication,
+  directory: string,
+  initial: string = '',
+): string {
   const path = join(directory, 'kvrocks.conf');
-  replaceFileDurably(path, nodeConfig(place, replication, directory, readOrEmpty(path)));
+  replaceFileDurably(path, nodeConfig(place, replication, directory, readIfThere(path) ?? initial));
   return path;
 }
 
-function readOrEmpty(path: string): string {
+function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -67,7 +67,7 @@ export async function withCluster<T>(
 }
 
 async function start(site: DrillSite, settings: ThrowAwaySettings): Promise<DrillCluster> {
-  const { directory, placement, signal, hosts } = site;
+  const { directory, placement, signal, hosts, diskMebibytes } = site;
   const wanted = layoutSettings(settings);
   const asked = placement.hasOwnHosts ? wanted : await onFreePorts(wanted, (limit) => randomBelow(realRandom, limit));
   const say = (line: string): void => site.progress(line);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { FatalError } from '@holdfast/base';
 import { inDrillWorld, type WorldPlan } from './in-drill-world.ts';
+import { openFilesMost } from './open-files.ts';
 import { formatRunName, isRunning, newRunName, parseRunName } from './run-name.ts';
 import type { DrillHost, DrillSite, DrillTask } from './site.ts';
 
@@ -124,4 +125,14 @@ test('a name says whose run it was, and whether that still runs', () => {
   assert.equal(isRunning({ ...name, startTime: '1' }), false);
   for (const other of ['holdfast-drill-AbCdEf', 'holdfast-drill-1-2-3x', 'holdfast-kept-1-2-3', '1-2-3'])
     assert.equal(parseRunName(other), undefined, other);
+});
+
+test('the limit of open files is read as the kernel says it', () => {
+  const limits = (hard: string): string =>
+    `Limit                     Soft Limit           Hard Limit           Units     \n` +
+    `Max processes             7                    8                    processes \n` +
+    `Max open files            1024                 ${hard.padEnd(20)} files     \n`;
+  assert.equal(openFilesMost(limits('4096')), 4096);
+  assert.equal(openFilesMost(limits('unlimited')), Infinity);
+  assert(openFilesMost(readFileSync('/proc/self/limits', 'utf8')) > 0);
 });

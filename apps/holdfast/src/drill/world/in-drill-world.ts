@@ -2,7 +2,7 @@
  * The world of a drill, made for it and removed after it, however it ends: a directory, and in namespaces a network with a
  * host for each place. What nobody could remove, because the process was killed, the next run does.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FatalError, OperationError } from '@holdfast/base';
@@ -11,6 +11,7 @@ import { clearHosts, keptPrefix, removeLeftovers } from './leftovers.ts';
 import type { InsidePlan } from './messages.ts';
 import { makeNetwork } from './network.ts';
 import { mountDisk } from './own-disks.ts';
+import { raiseOpenFiles } from './open-files.ts';
 import { callInside } from './relay.ts';
 import { formatRunName, newRunName, type RunName } from './run-name.ts';
 import type { DrillHost, DrillTask, Network } from './site.ts';
@@ -26,9 +27,6 @@ export interface WorldPlan {
   readonly keep: boolean;
 }
 
-/** For the log and the files of a node under a drill's load; in memory, and only what is used. */
-const diskMebibytes = 256;
-
 /**
  * Makes a world, does the task in it, and removes the world.
  * @param task is done in this process on loopback, and in one at the place `clients` in namespaces.
@@ -42,6 +40,9 @@ export async function inDrillWorld<Input, Output>(
 ): Promise<Output> {
   if (plan.network === 'namespaces') requireNamespaces();
   for (const name of removeLeftovers()) host.progress(`removed what ${name} had left behind`);
+  const openFiles = raiseOpenFiles();
+  if (openFiles !== undefined)
+    host.progress(`only ${openFiles} files may be open, too few for thousands of clients; ulimit -Hn raises it`);
   const world = new World(plan, host);
   // Also when somebody else ends this process.
   const clear = (): void => world.clear();
@@ -78,8 +79,8 @@ class World {
     const network = { run: this.#run, places: [...this.#plan.places, 'clients'] };
     try {
       makeNetwork(network);
-      const disks = new Map(this.#plan.disks.map((place) => [place, join(this.directory, 'disks', place)]));
-      for (const directory of disks.values()) mountDisk(directory, diskMebibytes);
+      const disks = new Map(this.#plan.disks.map((place) => [place, this.#diskOf(place)]));
+      for (const directory of disks.values()) mountDisk(directory);
       return { network, directory: this.directory, disks };
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
@@ -90,9 +91,22 @@ class World {
   clear(): void {
     if (this.#isCleared) return;
     this.#isCleared = true;
+    if (this.#plan.keep) this.#keepDisks();
     if (this.#plan.network === 'namespaces') clearHosts(this.#run, this.directory);
     if (this.#plan.keep) this.#host.progress(`kept: ${this.directory}`);
     else rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+
+  /** What is on a disk of memory goes with it. */
+  #keepDisks(): void {
+    for (const place of this.#plan.disks) {
+      const disk = this.#diskOf(place);
+      if (existsSync(disk)) cpSync(disk, join(this.directory, place), { recursive: true });
+    }
+  }
+
+  #diskOf(place: string): string {
+    return join(this.directory, 'disks', place);
   }
 }
 

@@ -5,6 +5,7 @@
 import { dieWithParent } from '@holdfast/base/real';
 import { hostFaults } from './host-faults.ts';
 import { sentError, type InsidePlan, type ToInside, type ToOutside } from './messages.ts';
+import { diskMebibytes } from './own-disks.ts';
 import { placementIn } from './namespaced-placement.ts';
 import type { DrillSite, DrillTask } from './site.ts';
 
@@ -30,6 +31,7 @@ function siteOf({ network, directory, disks }: InsidePlan): DrillSite {
     directory,
     placement: placementIn(network, disks),
     hosts: hostFaults(network, disks),
+    ...(disks.size > 0 ? { diskMebibytes } : {}),
     progress,
     signal: aborting.signal,
   };

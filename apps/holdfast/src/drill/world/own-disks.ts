@@ -10,8 +10,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { runCommand } from './system-command.ts';
 
+/** Enough for the log and the files of a node under a drill's load; in memory, and only what is used. */
+export const diskMebibytes = 256;
+
 /** Mounts a file system of `mebibytes` at a directory, which is made. @throws OperationError DRILL_SYSTEM */
-export function mountDisk(directory: string, mebibytes: number): void {
+export function mountDisk(directory: string, mebibytes: number = diskMebibytes): void {
   mkdirSync(directory, { recursive: true });
   runCommand('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=0700`, 'holdfast-drill', directory]);
 }

@@ -16,6 +16,8 @@ export interface DrillSite {
   readonly directory: string;
   /** Addresses of the places, and how a process is started there. On loopback all are 127.0.0.1, on ports of their own. */
   readonly placement: Placement;
+  /** Size of the file system that each node has for its own data; absent when they share one. */
+  readonly diskMebibytes?: number;
   /** Absent on loopback. */
   readonly hosts?: HostFaults;
   /** Says how it goes, a line each. */
