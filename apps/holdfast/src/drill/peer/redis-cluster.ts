@@ -46,6 +46,8 @@ const usualPort = 6379;
 const slotCount = 16_384;
 const readyWithinMs = 30_000;
 const graceMs = 3000;
+/** Redis' own limit of a manual failover, and a little more. */
+const manualFailoverMs = 5200;
 /** A node whose last word is older counts as not there. */
 const heardWithinMs = 500;
 /**
@@ -243,8 +245,8 @@ class RedisCluster implements RedisDrillCluster {
     return shard.lbAddress;
   }
 
-  suspend(place: string): Promise<void> {
-    return standStill(this.#pidAt(place));
+  async suspend(place: string): Promise<void> {
+    await standStill(this.#pidAt(place));
   }
 
   resume(place: string): void {
@@ -257,7 +259,10 @@ class RedisCluster implements RedisDrillCluster {
     return pid !== undefined;
   }
 
-  /** CLUSTER FAILOVER, asked of the replica; done when most nodes hold it to be master. */
+  /**
+   * CLUSTER FAILOVER, asked of the replica; done when most nodes hold it to be master. Its word to the master can be lost,
+   * which costs Redis the five seconds after which it gives a manual failover up; then it is asked again.
+   */
   async switchOver(index: number): Promise<void> {
     const { nodes } = shardOf(this.#view(), index);
     const replica = nodes.find(({ role, isAlive }) => role === 'slave' && isAlive);
@@ -265,9 +270,15 @@ class RedisCluster implements RedisDrillCluster {
       throw new OperationError('PEER_NO_REPLICA', `shard ${index} has no living replica`, { outcome: 'not-applied' });
     const client = await connectTo(replica.address);
     try {
-      await ask(client, 'CLUSTER', 'FAILOVER');
       const until = deadline(this.#listening.signal);
-      await until(`${replica.address} is master`, () => masterOf(shardOf(this.#view(), index))?.id === replica.id);
+      let askedMs = -Infinity;
+      await until(`${replica.address} is master`, async () => {
+        if (masterOf(shardOf(this.#view(), index))?.id === replica.id) return true;
+        if (performance.now() - askedMs < manualFailoverMs) return false;
+        askedMs = performance.now();
+        await ask(client, 'CLUSTER', 'FAILOVER');
+        return false;
+      });
     } finally {
       client.close();
     }
