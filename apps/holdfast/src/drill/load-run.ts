@@ -9,7 +9,7 @@ import type { DrillWorld } from './drill-world.ts';
 import { keysOf, type ShardKeys } from './keys.ts';
 import { runLane, type LaneOptions, type LoadWorld } from './load.ts';
 import { compareReplica, readBack, type Difference } from './read-back.ts';
-import { Recorder } from './recorder.ts';
+import { Recorder, type Intent } from './recorder.ts';
 import type { Watch } from './watch.ts';
 
 export interface LoadPlan {
@@ -41,6 +41,7 @@ export class LoadRun {
   readonly #first: ClusterView;
   readonly #watch: Watch;
   readonly #keys: ReadonlyMap<number, ShardKeys>;
+  #isLull = false;
 
   /** @param first the view of the whole and idle cluster. */
   constructor(cluster: DrillCluster, plan: LoadPlan, world: DrillWorld, first: ClusterView, watch: Watch) {
@@ -96,6 +97,31 @@ export class LoadRun {
   }
 
   /**
+   * All clients that there are go on reading and write no more, until `endLull`.
+   * @returns when every write to the drilled shard has its end.
+   */
+  async beginLull(): Promise<void> {
+    this.#isLull = true;
+    const isWrite = ({ shard, value }: Intent): boolean => shard === this.#plan.shard && value !== undefined;
+    while (this.recorder.underWay.some(isWrite)) await this.sleep(10);
+  }
+
+  endLull(): void {
+    this.#isLull = false;
+  }
+
+  /** New clients of the drilled shard, by its LB address; they write whatever the others do, until the signal ends. */
+  async newcomers(count: number, signal: AbortSignal): Promise<void> {
+    const { shard, seed, paceMs } = this.#plan;
+    const lanes = Array.from({ length: count }, (_, i) => {
+      const lane = { client: `newcomer-${i}`, entry: () => this.entryOf(shard), keys: this.keysOf(shard), paceMs };
+      const world = { ...this.#laneWorld(signal), random: seededRandom(seed + 700 + i) };
+      return runLane({ ...lane, phase: 'load', shard, mayWrite: () => true }, world);
+    });
+    await Promise.all(lanes);
+  }
+
+  /**
    * Clients that know nothing but the internal address of one node of the drilled shard, until the signal ends. Every
    * second one never gives up waiting for a reply.
    * @param connector how they connect, where that is not how all others do.
@@ -116,6 +142,7 @@ export class LoadRun {
         node: node.id,
         keys: this.keysOf(shard),
         paceMs: 2 * paceMs,
+        mayWrite: () => !this.#isLull,
       };
       lanes.push(runLane(lane, { ...this.#laneWorld(signal), connection, random }));
     }
@@ -135,6 +162,7 @@ export class LoadRun {
           entry: () => this.entryOf(shard),
           keys: this.keysOf(shard),
           paceMs: shard === drilled ? paceMs : 5 * paceMs,
+          mayWrite: () => !this.#isLull || shard !== drilled,
         };
         lanes.push(runLane(lane, { ...this.#laneWorld(signal), random }));
       }

@@ -27,6 +27,8 @@ export interface LaneOptions {
   readonly keys: ShardKeys;
   /** Time between rounds. */
   readonly paceMs: number;
+  /** Asked before each round; false: it reads only. */
+  readonly mayWrite: () => boolean;
 }
 
 export interface LoadWorld {
@@ -106,10 +108,11 @@ class Lane {
   }
 
   #playRound(connection: Connection): Promise<End[]> {
-    const { client, keys } = this.#options;
+    const { client, keys, mayWrite } = this.#options;
     const { random } = this.#world;
     const round = this.#round++;
     const register = (): string => keys.registers[randomBelow(random, keys.registers.length)] ?? '';
+    if (!mayWrite()) return Promise.all([this.#play(connection, register()), this.#play(connection, register())]);
     const freshKey = keys.fresh(`${client}:${round}`);
     const previous = this.#lastFreshKey;
     const ends = [

@@ -4,6 +4,7 @@ import { diskCase } from './disk.ts';
 import type { DrillCase } from './drill-case.ts';
 import { hangCase } from './hang-case.ts';
 import { killCase } from './kill-case.ts';
+import { lullCase } from './lull.ts';
 import { nicCase } from './nic.ts';
 import { partitionCase } from './partition.ts';
 import { slowCase } from './slow.ts';
@@ -21,6 +22,7 @@ export const drillCases: readonly DrillCase[] = [
   killCase,
   nicCase,
   partitionCase,
+  lullCase,
   slowCase,
   stormCaseOf(stormConnections),
   controllerCase,
