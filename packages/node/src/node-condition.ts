@@ -48,7 +48,8 @@ export class ConditionKeeper {
 
   get health(): NodeHealth {
     if (this.condition.loading) return 'loading';
-    return this.#writeFailed ? 'write-failed' : 'ok';
+    // A master without room refuses writes for as long as it has none; a replica that has room can take them.
+    return this.#writeFailed || this.#diskFull ? 'write-failed' : 'ok';
   }
 
   setLoading(loading: boolean): void {
@@ -78,6 +79,7 @@ export class ConditionKeeper {
   setDiskFull(full: boolean): void {
     this.#diskFull = full;
     this.#refreshWritesRefused();
+    this.#env.changed();
   }
 
   #refreshWritesRefused(): void {
