@@ -111,6 +111,8 @@ export async function playCase<Extra>(
   const loaded = Promise.all([load.load(loading.signal), ...direct.map((node) => load.direct(node, loading.signal))]);
   run.endsWith(loading.signal);
   try {
+    // Right after its birth a cluster may still be adding replicas to the in-sync sets.
+    await run.steady();
     const extra = await design.script(run);
     await load.sleepUntil(Math.max(plan.loadMs, load.now() + quietMs));
     const loadEndMs = load.now();
