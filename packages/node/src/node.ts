@@ -276,6 +276,7 @@ export class Node {
       }),
       execute: (connection, request) => this.dispatcher.execute(connection, request),
       redirect: (connection, request) => this.#redirect(connection, request),
+      redirectPauseMs: () => this.lease.redirectPauseMs,
       countInput: (bytes) => void (network.inputBytes += bytes),
       countOutput: (bytes) => void (network.outputBytes += bytes),
       closed: (connection): void => {

@@ -58,8 +58,11 @@ export interface LeaseHost {
   resumeHeld(): void;
   /** The lapse lasted too long: close clients, paced. */
   lapsedTooLong(): void;
-  /** A switchover's clients are to be answered MOVED and closed. */
-  redirectClients(): void;
+  /**
+   * A switchover's clients are to be answered MOVED and closed.
+   * @param sinceMs how long ago the epoch was resigned.
+   */
+  redirectClients(sinceMs: number): void;
   /** The record, role or health changed: heartbeat replies show it. */
   reportChanged(): void;
 }
@@ -246,7 +249,7 @@ export class LeaseKeeper implements TickGate {
    */
   #redirect(): void {
     const facts = this.#facts;
-    this.#env.host.redirectClients();
+    this.#redirectClients();
     facts.resignedAtMs = undefined;
     this.#applyRole('the resigned epoch is over');
     const nowMs = this.#env.clock.leaseMs();
@@ -256,6 +259,10 @@ export class LeaseKeeper implements TickGate {
     if (this.#handover !== 'awaited') return;
     facts.resignedAtMs = nowMs;
     this.#watchHold();
+  }
+
+  #redirectClients(): void {
+    this.#env.host.redirectClients(this.#env.clock.leaseMs() - this.#resignedMs);
   }
 
   /** The topology's word on this node; on an armed node the fence record overrules it. */
@@ -352,7 +359,7 @@ export class LeaseKeeper implements TickGate {
   #endHandover(next: ActingRole): void {
     if (this.#handover === 'none' || this.#handover === 'awaited') return;
     const facts = this.#facts;
-    if (facts.resignedAtMs !== undefined) this.#env.host.redirectClients();
+    if (facts.resignedAtMs !== undefined) this.#redirectClients();
     if (next === 'none') return;
     this.#handover = 'none';
     facts.resignedAtMs = undefined;

@@ -50,11 +50,26 @@ export interface NodeLeaseEnvironment {
 /** How long a resignation waits for in-sync replicas; clients are held meanwhile. */
 const resignWaitMs = 200;
 
+/** Clients that come back to one connection of a pool, each in its own time, are so far apart. */
+const redirectPauseBoundsMs = { least: 10, most: 100 } as const;
+
+/**
+ * How long a client's commands must have paused before it is sent on. Where the balancer is in time little else is slow,
+ * and a short pause tells. One that is late may be as late with the commands that it carries; nobody is kept waiting by a
+ * longer pause then, since who came back earlier would only come here again.
+ * @param sinceMs how long ago the epoch was resigned.
+ */
+export function redirectPauseMs(sinceMs: number): number {
+  const { least, most } = redirectPauseBoundsMs;
+  return Math.min(Math.max(sinceMs / 4, least), most);
+}
+
 export class NodeLease implements LeaseHost, LeasePort {
   #env: NodeLeaseEnvironment | undefined;
   #keeper: LeaseKeeper | undefined;
   #topologyRole: TopologyRole = { role: 'none' };
   #newOwner: Endpoint | undefined;
+  #redirectPauseMs = redirectPauseMs(0);
 
   /** Keeper and host know each other, so they are joined after both exist. */
   join(env: NodeLeaseEnvironment, keeper: LeaseKeeper): void {
@@ -70,6 +85,11 @@ export class NodeLease implements LeaseHost, LeasePort {
   /** Where the last RELEASE said that this node's shard is reached: of use to clients of a shard without LB address. */
   get newOwner(): Endpoint | undefined {
     return this.#newOwner;
+  }
+
+  /** So long nothing more must come from a client that is sent on before its answers leave with the end. */
+  get redirectPauseMs(): number {
+    return this.#redirectPauseMs;
   }
 
   get keeper(): LeaseKeeper {
@@ -120,7 +140,8 @@ export class NodeLease implements LeaseHost, LeasePort {
     this.#world.listener.forEachPaced((client) => client.destroy());
   }
 
-  redirectClients(): void {
+  redirectClients(sinceMs: number): void {
+    this.#redirectPauseMs = redirectPauseMs(sinceMs);
     // Answers that may leave, leave first.
     this.#world.loop.resume();
     this.#world.listener.forEachPaced((client) => client.startMoving());

@@ -67,6 +67,7 @@ class World {
         requestLimits: defaultRequestLimits,
         execute: (connection, request) => this.#execute(connection, request),
         redirect: (connection) => connection.reply.error('MOVED 0 lb:7000'),
+        redirectPauseMs: () => 10,
         countInput: (): void => undefined,
         countOutput: (): void => undefined,
         closed: (): void => undefined,

@@ -32,8 +32,6 @@ const queuedOverheadBytes = 256;
 /** How long unread input is drained after FIN before the rest is reset. */
 const lingerMs = 1000;
 const nothing = Buffer.alloc(0);
-/** Clients that come back to one connection of a pool, each in its own time, are this far apart. */
-const quietMs = 10;
 
 export class ClientConnection implements Session, TickOutput {
   readonly id: number;
@@ -91,7 +89,7 @@ export class ClientConnection implements Session, TickOutput {
     this.id = identity.id;
     this.namespace = identity.namespace;
     this.#memory = identity.memory;
-    this.#quiet = new QuietMoment(host.timers, quietMs);
+    this.#quiet = new QuietMoment(host.timers);
     this.reply = new ReplyWriter(undefined, Math.min(repliesBytesMax, identity.memory.replyBytesMax ?? Infinity));
     this.peer = address(socket.remoteAddress, socket.remotePort);
     this.local = address(socket.localAddress, socket.localPort);
@@ -289,7 +287,7 @@ export class ClientConnection implements Session, TickOutput {
    */
   #move(request: Request): boolean {
     this.#host.redirect(this, request);
-    this.#quiet.stir(() => this.endMoving());
+    this.#quiet.stir(this.#host.redirectPauseMs(), () => this.endMoving());
     return this.#state === 'moving';
   }
 

@@ -20,6 +20,8 @@ export interface ConnectionHost {
   execute(connection: ClientConnection, request: Request): boolean;
   /** Answers one request of a client that has to move, or ends the connection when nobody knows where to. */
   redirect(connection: ClientConnection, request: Request): void;
+  /** So long nothing more must have come from a client that has to move before it is told so. */
+  redirectPauseMs(): number;
   countInput(bytes: number): void;
   countOutput(bytes: number): void;
   closed(connection: ClientConnection): void;

@@ -32,9 +32,9 @@ class HandLoop implements Timers {
 
 test('a pause counts once the sockets have been read after it', () => {
   const loop = new HandLoop();
-  const quiet = new QuietMoment(loop, 10);
+  const quiet = new QuietMoment(loop);
   let ran = 0;
-  quiet.stir(() => ran++);
+  quiet.stir(10, () => ran++);
   loop.runTimers();
   assert.equal(ran, 0, 'what had arrived meanwhile is not read yet');
   loop.runSoons();
@@ -46,11 +46,11 @@ test('a pause counts once the sockets have been read after it', () => {
 
 test('what a late turn of the loop finds in its sockets begins a new pause', () => {
   const loop = new HandLoop();
-  const quiet = new QuietMoment(loop, 10);
+  const quiet = new QuietMoment(loop);
   const ran: string[] = [];
-  quiet.stir(() => ran.push('first'));
+  quiet.stir(10, () => ran.push('first'));
   loop.runTimers();
-  quiet.stir(() => ran.push('second'));
+  quiet.stir(10, () => ran.push('second'));
   loop.runSoons();
   assert.deepEqual(ran, []);
   loop.runTimers();
@@ -60,11 +60,11 @@ test('what a late turn of the loop finds in its sockets begins a new pause', () 
 
 test('a stir before the timer makes the timer void', () => {
   const loop = new HandLoop();
-  const quiet = new QuietMoment(loop, 10);
+  const quiet = new QuietMoment(loop);
   const ran: string[] = [];
-  quiet.stir(() => ran.push('first'));
+  quiet.stir(10, () => ran.push('first'));
   const [early] = loop.timers.splice(0);
-  quiet.stir(() => ran.push('second'));
+  quiet.stir(10, () => ran.push('second'));
   early?.();
   loop.runSoons();
   assert.deepEqual(ran, []);

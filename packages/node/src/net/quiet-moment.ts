@@ -9,22 +9,20 @@ import type { Timers } from '@holdfast/base';
 
 export class QuietMoment {
   readonly #timers: Timers;
-  readonly #quietMs: number;
   #stirs = 0;
 
-  constructor(timers: Timers, quietMs: number) {
+  constructor(timers: Timers) {
     this.#timers = timers;
-    this.#quietMs = quietMs;
   }
 
   /** Something came: `then` runs after the next pause of `quietMs`, once, unless this is called again before. */
-  stir(then: () => void): void {
+  stir(quietMs: number, then: () => void): void {
     const stirs = ++this.#stirs;
     const unlessStirred = (next: () => void) => (): void => {
       if (this.#stirs === stirs) next();
     };
     this.#timers.after(
-      this.#quietMs,
+      quietMs,
       unlessStirred(() => this.#timers.soon(unlessStirred(then))),
     );
   }
