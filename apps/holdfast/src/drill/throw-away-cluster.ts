@@ -71,10 +71,10 @@ async function start(site: DrillSite, settings: ThrowAwaySettings): Promise<Dril
   const wanted = layoutSettings(settings);
   const asked = placement.hasOwnHosts ? wanted : await onFreePorts(wanted, (limit) => randomBelow(realRandom, limit));
   const say = (line: string): void => site.progress(line);
-  return new ThrowAwayCluster(
-    await LocalCluster.start({ directory, asked, say, signal, placement, isForDrills: true }),
-    hosts,
-  );
+  // A small disk must not count as nearly full from the start.
+  const nodeDirectives = diskMebibytes === undefined ? [] : [`min-free-mb ${Math.floor(diskMebibytes / 8)}`];
+  const options = { directory, asked, say, signal, placement, nodeDirectives, isForDrills: true };
+  return new ThrowAwayCluster(await LocalCluster.start(options), hosts);
 }
 
 function layoutSettings({ shards, controllers, hasEtcd, fences, leaseMs }: ThrowAwaySettings): LayoutSettings {
