@@ -36,6 +36,11 @@ export interface ClusterEvent {
   readonly id: number;
   /** Unix time in milliseconds. */
   readonly wallMs: number;
+  /**
+   * Where nobody tells of a promotion, and it is found out by asking: when it can have happened at the earliest, as Unix
+   * time in milliseconds.
+   */
+  readonly earliestWallMs?: number;
   readonly kind: string;
   readonly shard: number | null;
   readonly epoch: number | null;
@@ -79,7 +84,7 @@ export interface DrillCluster {
   /** Where a client of a shard that knows nothing better opens a connection. */
   entryOf(shard: ShardView): string;
   /**
-   * How long a load client waits for a reply before it looks for a better connection; 2 s when absent. Short where
+   * How long a load client waits for a connection or a reply before it looks for a better connection; 2 s when absent. Short where
    * nobody resets the connections to a master that was replaced: clients have only their own patience there.
    */
   readonly clientTimeoutMs?: number;

@@ -52,7 +52,9 @@ export class LoadRun {
     this.#watch = watch;
     this.recorder = new Recorder(world.clock);
     const { connector, timers } = world;
-    this.settings = { connector, timers, connectTimeoutMs: 1000, commandTimeoutMs: cluster.clientTimeoutMs ?? 2000 };
+    const { clientTimeoutMs: commandTimeoutMs = 2000 } = cluster;
+    const connectTimeoutMs = Math.min(1000, commandTimeoutMs);
+    this.settings = { connector, timers, connectTimeoutMs, commandTimeoutMs };
     this.#keys = new Map(first.shards.map((shard) => [shard.index, keysOf(shard, plan.registersPerShard)]));
   }
 

@@ -46,6 +46,14 @@ export function promotionsIn(events: readonly SeenEvent[]): SeenEvent[] {
   });
 }
 
+interface Transition {
+  readonly epoch: number;
+  readonly node: string | undefined;
+  readonly promotedMs: number;
+  /** Infinite where the event itself is when. */
+  readonly earliestMs: number;
+}
+
 export class Watch {
   readonly events: SeenEvent[] = [];
   /** The last view in which the shard had an epoch, by epoch. */
@@ -134,7 +142,7 @@ export class Watch {
     const { index: shard, epoch: firstEpoch } = first;
     if (start) masterships.push({ shard, epoch: firstEpoch, node: start.id, fromMs: -Infinity, untilMs: null });
     let formerEpoch = firstEpoch;
-    for (const { epoch, node, promotedMs } of this.#transitions(firstEpoch)) {
+    for (const { epoch, node, promotedMs, earliestMs } of this.#transitions(firstEpoch)) {
       const fencesMs = this.events
         .filter((event) => fenceKinds.includes(event.kind) && event.shard === shard && event.epoch !== null)
         .filter((event) => (event.epoch ?? 0) > formerEpoch && (event.epoch ?? 0) <= epoch)
@@ -145,7 +153,7 @@ export class Watch {
       // A leader that took over tells late what its predecessor had seen to.
       const isTold = !this.events.some(({ kind, atMs }) => kind === 'leader-elected' && atMs <= promotedMs);
       const seenMs = isTold ? Infinity : (this.#firstSeenMs.get(epoch) ?? -Infinity);
-      const fromMs = Math.min(fenceMs - clockSlackMs, seenMs);
+      const fromMs = Math.min(fenceMs - clockSlackMs, seenMs, earliestMs);
       if (node !== undefined) masterships.push({ shard, epoch, node, fromMs, untilMs: null });
       formerEpoch = epoch;
     }
@@ -153,13 +161,14 @@ export class Watch {
   }
 
   /** The promotions after an epoch, in the order of their epochs. */
-  #transitions(afterEpoch: number): { epoch: number; node: string | undefined; promotedMs: number }[] {
+  #transitions(afterEpoch: number): Transition[] {
     return this.promotions
       .filter(({ epoch }) => epoch !== null && epoch > afterEpoch)
-      .map(({ epoch, atMs: promotedMs, message }) => {
+      .map(({ epoch, atMs: promotedMs, earliestWallMs = Infinity, message }) => {
         const told = / (\S+) is master in epoch /.exec(message)?.[1];
         const node = told ?? masterOf(this.#viewOfEpoch.get(epoch ?? 0) ?? this.latestShard)?.id;
-        return { epoch: epoch ?? 0, node, promotedMs };
+        const earliestMs = earliestWallMs - this.#clock.startedWallMs - clockSlackMs;
+        return { epoch: epoch ?? 0, node, promotedMs, earliestMs };
       })
       .sort((a, b) => a.epoch - b.epoch);
   }

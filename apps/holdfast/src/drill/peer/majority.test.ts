@@ -70,6 +70,15 @@ describe('what the majority of Redis nodes believes', () => {
     assert.deepEqual([masterId, epoch, health], [replica.id, 7, 'well']);
   });
 
+  test('a promotion happened after its node last said it was a replica, and before most knew', () => {
+    const promoted = replay(moments).heard.find(({ kind }) => kind === 'promoted');
+    assert.ok(promoted?.earliestMs !== undefined);
+    const own = moments.flatMap(({ words }) => words.filter(({ id }) => id === replica.id));
+    const asReplica = own.filter(({ role }) => role === 'slave').map(({ atMs }) => atMs);
+    assert.equal(promoted.earliestMs, Math.max(...asReplica));
+    assert.ok(promoted.earliestMs < promoted.atMs);
+  });
+
   test('the woken master believes in itself at first, and is outvoted', () => {
     const believing = moments.filter(
       ({ words, phase }) =>

@@ -13,6 +13,8 @@ import type { NodeWord } from './node-word.ts';
 export interface PeerNode {
   readonly id: string;
   readonly address: string;
+  /** When it last did not hold itself to be master; -Infinity when it never said so. */
+  readonly notMasterMs: number;
 }
 
 export interface PeerShard {
@@ -29,6 +31,8 @@ export interface PeerShard {
 
 /** As `ClusterEvent`, without its number and time. `lb-moved` is when clients that ask are told of another master. */
 export interface Change {
+  /** Of a promotion: when the new master last did not hold itself to be one. */
+  readonly earliestMs?: number;
   readonly kind: 'master-suspected' | 'master-failed' | 'promoted' | 'lb-moved';
   readonly shard: number;
   readonly epoch: number;
@@ -56,6 +60,7 @@ function hearShard(
 ): { readonly shard: PeerShard; readonly changes: readonly Change[] } {
   const { index } = before;
   const changes: Change[] = [];
+  const nodes = before.nodes.map((node) => ({ ...node, notMasterMs: notMasterMsOf(node, before, words) }));
   const say = (kind: Change['kind'], epoch: number, message: string): void =>
     void changes.push({ kind, shard: index, epoch, message });
 
@@ -71,10 +76,17 @@ function hearShard(
   if (now === 'failed' && before.health !== 'failed')
     say('master-failed', before.epoch, `a majority of masters flags ${address} fail`);
   if (isNew) {
-    say('promoted', epoch, `most nodes hold ${addressOf(before, masterId)} to be master`);
+    const message = `most nodes hold ${addressOf(before, masterId)} to be master`;
+    const earliestMs = nodes.find(({ id }) => id === masterId)?.notMasterMs ?? -Infinity;
+    changes.push({ kind: 'promoted', shard: index, epoch, message, earliestMs });
     say('lb-moved', epoch, `clients that ask for the slots are sent to ${addressOf(before, masterId)}`);
   }
-  return { shard: { ...before, masterId, epoch, health }, changes };
+  return { shard: { ...before, nodes, masterId, epoch, health }, changes };
+}
+
+function notMasterMsOf({ id, notMasterMs }: PeerNode, shard: PeerShard, words: readonly NodeWord[]): number {
+  const own = words.find((word) => word.id === id);
+  return own === undefined || ownerIn(own.known, shard)?.id === id ? notMasterMs : Math.max(notMasterMs, own.atMs);
 }
 
 /** Undefined when no node has a majority of all. */

@@ -59,6 +59,7 @@ async function sleep(signal: AbortSignal): Promise<void> {
 
 /** @throws OperationError when the node does not answer or answers something else. */
 export async function wordOf(client: RespClient): Promise<NodeWord> {
+  const askedMs = performance.now();
   const [nodes, role] = await Promise.all([ask(client, 'CLUSTER', 'NODES'), ask(client, 'ROLE')]);
-  return parseWord(textOf(nodes) ?? '', role, performance.now());
+  return parseWord(textOf(nodes) ?? '', role, askedMs);
 }

@@ -5,7 +5,7 @@ import { parseClusterNodes, type KnownNode } from './cluster-nodes.ts';
 
 export interface NodeWord {
   readonly id: string;
-  /** When its answer came. */
+  /** When it was asked: what it says, it cannot have said before. */
   readonly atMs: number;
   readonly known: readonly KnownNode[];
   /** Its own role, by ROLE. */

@@ -9,7 +9,7 @@ import { findRedisServer } from './redis-process.ts';
 export type Peer = PeerReport['system'];
 
 /** Cases that mean the same to a system that has neither a balancer nor controllers. */
-export const peerCases: readonly string[] = ['hang', 'kill'];
+export const peerCases: readonly string[] = ['hang', 'kill', 'nic', 'switchover'];
 
 /** @throws FatalError (exit status 3) when it is not installed here, with the line that installs it. */
 export function requirePeer(_peer: Peer): void {

@@ -189,7 +189,9 @@ class RedisCluster implements RedisDrillCluster {
     }
     this.#shards = Array.from({ length: count }, (_, index): PeerShard => {
       const slots = [firstSlot(index, count), firstSlot(index + 1, count) - 1] as const;
-      const nodes = [index, index + count].map((i) => ({ id: ids[i] ?? '', address: addressAt(places, i) }));
+      const nodes = [index, index + count].map((i) => {
+        return { id: ids[i] ?? '', address: addressAt(places, i), notMasterMs: -Infinity };
+      });
       return { index, slots, nodes, masterId: ids[index] ?? '', epoch: index + 1, health: 'well' };
     });
     for (const { index, slots } of this.#shards) {
@@ -216,7 +218,11 @@ class RedisCluster implements RedisDrillCluster {
     const words = [...this.#latest.values()].filter(isHeard);
     const { shards, changes } = hear(this.#shards, words, this.#places.length);
     this.#shards = shards;
-    for (const change of changes) this.#events.push({ ...change, id: this.#events.length + 1, wallMs: Date.now() });
+    const wallMs = Date.now();
+    for (const { earliestMs = Infinity, ...change } of changes) {
+      const earliest = earliestMs === Infinity ? {} : { earliestWallMs: wallMs - (performance.now() - earliestMs) };
+      this.#events.push({ ...change, ...earliest, id: this.#events.length + 1, wallMs });
+    }
   }
 
   #view(): ClusterView {

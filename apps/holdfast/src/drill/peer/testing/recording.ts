@@ -60,7 +60,8 @@ export function shardsOf({ words }: Moment): PeerShard[] {
   const masters = known.filter(({ slotRanges }) => slotRanges.length > 0);
   masters.sort((a, b) => (a.slotRanges[0]?.[0] ?? 0) - (b.slotRanges[0]?.[0] ?? 0));
   return masters.map((master, index) => {
-    const nodes = [master, ...known.filter(({ masterId }) => masterId === master.id)];
+    const replicas = known.filter(({ masterId }) => masterId === master.id);
+    const nodes = [master, ...replicas].map(({ id, address }) => ({ id, address, notMasterMs: -Infinity }));
     const slots = master.slotRanges[0] ?? [0, 0];
     return { index, slots, nodes, masterId: master.id, epoch: master.configEpoch, health: 'well' };
   });
