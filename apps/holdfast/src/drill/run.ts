@@ -90,10 +90,10 @@ export function print(text: string): Promise<void> {
   });
 }
 
-/** Aborted by the first SIGINT or SIGTERM; the second one ends this process, which still clears up what it can. */
+/** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second one ends this process, which still clears up what it can. */
 function interruption(say: (line: string) => void): AbortSignal {
   const ending = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (ending.signal.aborted) process.exit(drillStatus.couldNotRun);
       say(`${signal}: ending the drill`);

@@ -39,7 +39,9 @@ export async function inDrillWorld<Input, Output>(
   host: DrillHost,
 ): Promise<Output> {
   if (plan.network === 'namespaces') requireNamespaces();
-  for (const name of removeLeftovers()) host.progress(`removed what ${name} had left behind`);
+  const { removed, failures } = removeLeftovers();
+  for (const name of removed) host.progress(`removed what ${name} had left behind`);
+  for (const failure of failures) host.progress(failure);
   const openFiles = raiseOpenFiles();
   if (openFiles !== undefined)
     host.progress(`only ${openFiles} files may be open, too few for thousands of clients; ulimit -Hn raises it`);

@@ -5,7 +5,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { OperationError } from '@holdfast/base';
+import { OperationError, messageOf } from '@holdfast/base';
 import { processesIn, removeNetwork, runsWithNetworks } from './network.ts';
 import { mountPoints, unmountBelow } from './own-disks.ts';
 import { formatRunName, isRunning, parseRunName, type RunName } from './run-name.ts';
@@ -27,32 +27,46 @@ export function clearHosts(run: RunName, directory: string | undefined): void {
   if (directory !== undefined) unmountBelow(directory);
 }
 
-/**
- * Removes what runs left behind that do not run any more, here and in the directory for temporary files.
- * @returns the names of those runs.
- * @throws OperationError DRILL_SYSTEM when something could not be removed.
- */
-export function removeLeftovers(): readonly string[] {
+/** What became of what dead runs left behind: a line each, for people. */
+export interface Removal {
+  /** Names of runs. */
+  readonly removed: readonly string[];
+  /** What could not be removed, say what root left when somebody else looks, and why. */
+  readonly failures: readonly string[];
+}
+
+/** Removes what runs left behind that do not run any more, here and in the directory for temporary files. Never throws. */
+export function removeLeftovers(): Removal {
   const removed = new Set<string>();
-  const dead = (run: RunName | undefined): run is RunName => run !== undefined && !isRunning(run);
-  for (const run of runsWithNetworks().filter(dead)) {
-    clearHosts(run, undefined);
-    removed.add(formatRunName(run));
+  const failures: string[] = [];
+  const remove = (run: RunName, work: () => void): void => {
+    try {
+      work();
+      removed.add(formatRunName(run));
+    } catch (error) {
+      failures.push(`what ${formatRunName(run)} left behind cannot be removed: ${messageOf(error)}`);
+    }
+  };
+  for (const run of runsWithNetworks().filter((each) => !isRunning(each)))
+    remove(run, () => clearHosts(run, undefined));
+  for (const { run, directory } of directoriesLeft()) {
+    remove(run, () => {
+      unmountBelow(directory);
+      // Its files may still be written by a process that is just ending with its parent.
+      rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    });
   }
-  for (const directory of directoriesLeft(dead)) {
-    unmountBelow(directory);
-    // Its files may still be written by a process that is just ending with its parent.
-    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-    removed.add(formatRunName(parseRunName(basename(directory)) as RunName));
-  }
-  return [...removed];
+  return { removed: [...removed], failures };
 }
 
 /** Those in the directory for temporary files, and those that something is still mounted below. */
-function directoriesLeft(wanted: (run: RunName | undefined) => boolean): readonly string[] {
+function directoriesLeft(): readonly { readonly run: RunName; readonly directory: string }[] {
   const here = readdirSync(tmpdir()).map((name) => join(tmpdir(), name));
   const mounted = mountPoints().flatMap((point) => /^.*\/holdfast-drill-[0-9-]+[^/]*(?=\/)/.exec(point) ?? []);
-  return [...new Set([...here, ...mounted])].filter((directory) => wanted(parseRunName(basename(directory))));
+  return [...new Set([...here, ...mounted])].flatMap((directory) => {
+    const run = parseRunName(basename(directory));
+    return run === undefined || isRunning(run) ? [] : [{ run, directory }];
+  });
 }
 
 function killAll(run: RunName): void {

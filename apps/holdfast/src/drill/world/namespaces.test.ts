@@ -187,9 +187,12 @@ describe('runs that are ended', { skip, timeout: 60_000 }, () => {
     rmSync(directory, { recursive: true });
   });
 
-  async function startEndless(t: TestContext): Promise<{ readonly run: ChildProcess; readonly said: Endless }> {
+  async function startEndless(
+    t: TestContext,
+    ...args: string[]
+  ): Promise<{ readonly run: ChildProcess; readonly said: Endless }> {
     const file = fileURLToPath(new URL('./testing/endless.ts', import.meta.url));
-    const run = spawn(process.execPath, [...process.execArgv, file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const run = spawn(process.execPath, [...process.execArgv, file, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     t.after(() => void run.kill('SIGKILL'));
     for await (const line of createInterface(run.stderr)) {
       if (!line.startsWith('{')) continue;
@@ -210,7 +213,7 @@ describe('runs that are ended', { skip, timeout: 60_000 }, () => {
     ];
   }
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     test(`${signal} leaves nothing`, async (t) => {
       const { run, said } = await startEndless(t);
       assert.equal(left(run, said).length, 7, left(run, said).join(', '));
@@ -220,6 +223,18 @@ describe('runs that are ended', { skip, timeout: 60_000 }, () => {
       assert.deepEqual(left(run, said), []);
     });
   }
+
+  test('a second Ctrl-C does not wait for a task that does not end, and leaves nothing', async (t) => {
+    const { run, said } = await startEndless(t, 'deaf');
+    run.kill('SIGINT');
+    const lines = createInterface(run.stderr ?? assert.fail());
+    const [line] = (await once(lines, 'line')) as [string];
+    assert.equal(line, 'SIGINT: ending the drill');
+    run.kill('SIGINT');
+    const [status] = (await once(run, 'exit')) as [number | null];
+    assert.equal(status, 3);
+    assert.deepEqual(left(run, said), []);
+  });
 
   test('a process inside that is killed ends the run, which leaves nothing', async (t) => {
     const { run, said } = await startEndless(t);
@@ -238,7 +253,8 @@ describe('runs that are ended', { skip, timeout: 60_000 }, () => {
     const beside = { run: newRunName(), places: ['left'] };
     t.after(() => clearHosts(beside.run, undefined));
     makeNetwork(beside);
-    const removed = removeLeftovers();
+    const { removed, failures } = removeLeftovers();
+    assert.deepEqual(failures, []);
     assert(
       removed.some((name) => name.startsWith(`holdfast-drill-${run.pid}-`)),
       removed.join(', '),
