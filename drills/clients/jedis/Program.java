@@ -1,9 +1,11 @@
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
@@ -123,7 +125,11 @@ public final class Program {
   public static void main(String[] args) throws IOException, InterruptedException {
     JSONObject config = new JSONObject(args[args.length - 1]);
     RedisClusterClient client = open(config);
-    String version = Connection.class.getPackage().getImplementationVersion();
+    Properties jedis = new Properties();
+    try (InputStream file = Connection.class.getResourceAsStream("pom.properties")) {
+      if (file != null) jedis.load(file);
+    }
+    String version = jedis.getProperty("version");
     JSONObject about = new JSONObject().put("library", "Jedis").put("version", version == null ? "" : version);
     tell(new JSONObject().put("hello", about).put("atNs", System.nanoTime()));
     List<Thread> lanes = new ArrayList<>();

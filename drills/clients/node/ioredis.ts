@@ -12,9 +12,15 @@ interface Legacy {
 
 /** What docs/operating/clients.md recommends, and why. */
 const recommendedNode = {
-  connectTimeout: 500,
+  connectTimeout: 1000,
   commandTimeout: 3000,
   retryStrategy: (times: number) => Math.min(20 * times, 200),
+};
+/** A client of one address does not follow MOVED: 2 is to connect anew and send the command again. */
+const recommendedSingle = {
+  ...recommendedNode,
+  maxRetriesPerRequest: 100,
+  reconnectOnError: ({ message }: Error): false | 2 => (/^(MOVED|CLUSTERDOWN|MASTERDOWN) /.test(message) ? 2 : false),
 };
 const recommendedCluster: ClusterOptions = {
   retryDelayOnFailover: 20,
@@ -52,7 +58,7 @@ async function openCluster({ masters, settings, reads }: ProgramConfig): Promise
 async function openOne(address: string, { settings }: ProgramConfig, readOnly: boolean): Promise<Redis> {
   const options: RedisOptions & Legacy = {
     ...endpointOf(address),
-    ...(settings === 'recommended' ? { ...recommendedNode, maxRetriesPerRequest: 100 } : {}),
+    ...(settings === 'recommended' ? recommendedSingle : {}),
     lazyConnect: true,
     replyMapping: 'legacy',
     readOnly,

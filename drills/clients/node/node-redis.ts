@@ -7,14 +7,15 @@ const { version } = createRequire(import.meta.url)('redis/package.json') as { ve
 
 /** What docs/operating/clients.md recommends, and why. */
 const recommendedSocket = {
-  connectTimeout: 500,
+  connectTimeout: 1000,
+  socketTimeout: 3000,
   reconnectStrategy: (retries: number) => Math.min(20 * (retries + 1), 200),
 };
-const recommendedCommands = { timeout: 3000 };
+const recommendedClient = { pingInterval: 1000, commandOptions: { timeout: 3000 } };
 
 async function openCluster({ masters, settings, reads }: ProgramConfig): Promise<Library> {
   const recommended = {
-    defaults: { socket: recommendedSocket, commandOptions: recommendedCommands },
+    defaults: { ...recommendedClient, socket: recommendedSocket },
     maxCommandRedirections: 100,
   };
   const cluster = createCluster({
@@ -37,7 +38,7 @@ async function openOne(address: string, settings: ProgramConfig['settings'], rea
   const isRecommended = settings === 'recommended';
   const client = createClient({
     socket: { ...endpointOf(address), ...(isRecommended ? recommendedSocket : {}) },
-    ...(isRecommended ? { commandOptions: recommendedCommands } : {}),
+    ...(isRecommended ? recommendedClient : {}),
     readonly,
   });
   client.on('error', tellError);

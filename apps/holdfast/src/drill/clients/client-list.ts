@@ -127,6 +127,7 @@ export const drilledClients: readonly DrilledClient[] = [
   { name: 'redis-py-cluster', mode: 'cluster', program: redisPy, settings: allSettings, canReadReplicas: true },
   { name: 'redis-py-single', mode: 'single', program: redisPy, settings: allSettings, canReadReplicas: false },
   { name: 'go-redis-cluster', mode: 'cluster', program: goRedis, settings: allSettings, canReadReplicas: true },
+  { name: 'go-redis-single', mode: 'single', program: goRedis, settings: allSettings, canReadReplicas: false },
   { name: 'jedis-cluster', mode: 'cluster', program: jedis, settings: allSettings, canReadReplicas: true },
   { name: 'valkey-glide-cluster', mode: 'cluster', program: glide, settings: allSettings, canReadReplicas: true },
 ];

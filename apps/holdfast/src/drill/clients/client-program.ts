@@ -154,7 +154,7 @@ export class ClientProgram {
   }
 
   #onEnd(how: string): void {
-    const text = this.#errorText.trim();
+    const text = this.#errorText.trim().replace(/\s+/g, ' ').slice(-300);
     const why = text === '' ? how : `${how}: ${text}`;
     if (!this.#isStopping) this.#early ??= why;
     this.#onNoHello(new OperationError('CLIENT_PROGRAM', `the client program ended: ${why}`, { outcome: 'unknown' }));
