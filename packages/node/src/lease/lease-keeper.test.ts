@@ -20,6 +20,7 @@ class World {
   file: string | undefined;
   readonly saves: string[] = [];
   isMainLoopBusy = false;
+  isDiskFull = false;
   keeper: LeaseKeeper;
   readonly responder: HeartbeatResponder;
 
@@ -48,6 +49,7 @@ class World {
         path: 'fence.conf',
         load: () => this.file,
         save: (text) => {
+          if (this.isDiskFull) throw new Error('ENOSPC: no space left on device, write');
           this.file = text;
           this.saves.push(text);
           this.seen.push('saved');
@@ -305,6 +307,33 @@ test('a switchover that never ends does not keep new clients in suspense', () =>
   assert.equal(world.keeper.admit('write', true), 'refuse-lapsed');
   assert.equal(world.keeper.releaseResigned(1), true);
   assert.equal(world.keeper.admit('write', true), 'redirect');
+});
+
+test('a resignation that cannot be written down is refused, and nothing has changed', () => {
+  const world = leasedMaster();
+  world.isDiskFull = true;
+  const answer = world.keeper.resign(1, () => 7);
+  assert.match(answer.kind === 'refused' ? answer.error : '', /^ERR .*fence\.conf: ENOSPC/);
+  assert.equal(world.keeper.holdsLease(), true);
+  assert.equal(world.keeper.admit('write', false), 'execute');
+  world.isDiskFull = false;
+  assert.deepEqual(
+    world.keeper.resign(1, () => 7),
+    { kind: 'ok', sequence: 7 },
+  );
+});
+
+test('whoever sees a higher epoch has resigned its own, also when that cannot be written down', () => {
+  const world = leasedMaster();
+  world.isDiskFull = true;
+  const token = world.heartbeat(2, '');
+  assert.equal(world.keeper.holdsLease(), false);
+  world.heartbeat(1, token);
+  assert.equal(world.keeper.holdsLease(), false, 'nothing renews it');
+  world.isDiskFull = false;
+  const later = world.open('q'.repeat(20));
+  later.setTopologyRole(nodeId, 'master');
+  assert.notEqual(later.role, 'master', 'and the next process is no master of it either');
 });
 
 test('a resigned master that is promoted again serves', () => {

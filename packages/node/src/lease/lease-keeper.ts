@@ -6,7 +6,7 @@
  * Order at a role change (one turn of the event loop): record fsynced, lease word replaced (which voids the deadline and
  * makes every renewal in flight miss), unreleased ticks dropped, links cut, then the role is the new one.
  */
-import { assert, type Clock, type Logger, type Timer, type Timers } from '@holdfast/base';
+import { assert, messageOf, type Clock, type Logger, type Timer, type Timers } from '@holdfast/base';
 import {
   acceptShard,
   actingRole,
@@ -298,7 +298,13 @@ export class LeaseKeeper implements TickGate {
     if (next === undefined || this.#facts.role !== 'master') return;
     this.#env.logger.warn('a higher epoch was seen: this one is over', { epoch: this.#record.epoch, seen: epoch });
     this.#voidDeadline();
-    this.#save(next);
+    try {
+      this.#save(next);
+    } catch (error) {
+      // It may be forgotten with this process: one that is started later is no master of that epoch.
+      this.#env.logger.error('fence.conf does not say that the epoch is over', { error: messageOf(error) });
+      this.#record = next;
+    }
     this.#giveUp();
   }
 
@@ -407,7 +413,7 @@ export class LeaseKeeper implements TickGate {
 
   /**
    * CLUSTERX RESIGN: everything admitted is committed and released first (`settle`), then the epoch is given up.
-   * @returns the final sequence.
+   * @returns the final sequence; refused, with nothing changed, when it cannot be written down.
    */
   resign(epoch: number, settle: () => number): LeaseAnswer {
     const judged = resign(this.#record, epoch);
@@ -419,7 +425,11 @@ export class LeaseKeeper implements TickGate {
       if (this.#facts.resignedAtMs !== undefined && this.#handover === 'none') this.#awaitHandover();
       return { kind: 'ok', sequence };
     }
-    this.#save(judged.record);
+    try {
+      this.#save(judged.record);
+    } catch (error) {
+      return { kind: 'refused', error: `ERR the resignation is not in fence.conf: ${messageOf(error)}` };
+    }
     this.#voidDeadline();
     this.#awaitHandover();
     this.#giveUp();
