@@ -46,7 +46,7 @@ function report(violations: readonly DrillViolation[], msWithoutWrites: number):
       clientCounts: {},
       controllerPollsFailed: 0,
     },
-    rows: [],
+    rows: [['late answers', `${violations.length} of them`]],
     unjudgedKeys: [],
   };
 }
@@ -82,4 +82,7 @@ test('the comparison has the time line of the peer and a line for each figure, o
   assert.deepEqual(row('queued writes the resumed old master answered +OK'), ['0', '2']);
   assert.deepEqual(row('acknowledged writes lost'), ['0', '4']);
   assert.deepEqual(row('violations'), ['0', '4']);
+  assert.deepEqual(row('late answers'), ['0 of them', '4 of them']);
+  const other = formatComparison(report([], 1050), { ...peer, report: { ...theirs, drill: 'nic' } });
+  assert.doesNotMatch(other, /queued writes/);
 });

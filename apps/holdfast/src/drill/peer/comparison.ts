@@ -17,16 +17,19 @@ export function formatComparison(ours: AnyReport, peer: PeerReport): string {
   const table = new Table({
     head: ['', 'Holdfast', `Redis Cluster ${version}`],
     style: { head: [], border: [] },
+    colWidths: [52, 34, 34],
+    wordWrap: true,
   });
   const row = (what: string, of: (report: AnyReport) => string | number): void =>
     void table.push([what, of(ours), of(report)]);
   table.push(['failure detection', `lease ${ours.figures.leaseMs} ms`, `node timeout ${nodeTimeoutMs} ms`]);
   row('time without writes', ({ msWithoutWrites }) => `${msWithoutWrites} ms`);
-  row('queued writes the resumed old master answered +OK', queuedAfterFence);
+  if (report.drill === 'hang') row('queued writes the resumed old master answered +OK', queuedAfterFence);
   row('acknowledged writes lost', ({ acknowledgedWritesLost }) => acknowledgedWritesLost);
   row('stale reads', ({ staleReads }) => staleReads);
   row('violations', ({ violations }) => violations.length);
   row('writes acknowledged', ({ figures }) => figures.writesAcknowledged);
+  for (const [what] of ours.rows) row(what, ({ rows }) => rows.find(([name]) => name === what)?.[1] ?? '');
   const lines = [
     `the same on Redis Cluster ${version}:`,
     '',
@@ -35,6 +38,7 @@ export function formatComparison(ours: AnyReport, peer: PeerReport): string {
     ),
     '',
     table.toString(),
+    'Verdict and exit status are those of Holdfast alone.',
   ];
   return `${lines.join('\n')}\n`;
 }
