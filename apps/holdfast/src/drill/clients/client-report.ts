@@ -119,7 +119,10 @@ function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-/** What the errors of a row were, over all its runs. */
+/** One lane writes to each other shard: what is longer than this is no pause between two of its writes. */
+const elsewhereMs = 250;
+
+/** What the errors of a row were, over all its runs, and what else no figure of the table shows. */
 function errorLines(rows: readonly ClientRow[], form: 'text' | 'markdown'): string[] {
   const lines: string[] = [];
   for (const { client, event, settings, runs } of rows) {
@@ -127,10 +130,12 @@ function errorLines(rows: readonly ClientRow[], form: 'text' | 'markdown'): stri
     const told = sumKinds(runs.flatMap(({ toldErrors }) => toldErrors));
     const ended = runs.filter(({ endedEarly }) => endedEarly !== null).length;
     const stale = Math.max(0, ...runs.map(({ replicaLateMs }) => replicaLateMs));
+    const elsewhere = Math.max(0, ...runs.map(({ figures }) => figures.msWithoutWritesElsewhere ?? 0));
     const parts = [
       ...(shown.length > 0 ? [`shown: ${shown.map(describe).join('; ')}`] : []),
       ...(told.length > 0 ? [`told beside: ${told.map(describe).join('; ')}`] : []),
       ...(ended > 0 ? [`the process ended in ${ended} of ${runs.length} runs`] : []),
+      ...(elsewhere > elsewhereMs ? [`other shards were without writes for up to ${Math.round(elsewhere)} ms`] : []),
       ...(stale > 0 ? [`replica reads were late by up to ${Math.round(stale)} ms`] : []),
     ];
     if (parts.length === 0) continue;
