@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { redirectPauseMs } from './node-lease.ts';
 
 test('clients are sent on after a short pause while the balancer is in time, after a longer one the later it is', () => {
-  assert.equal(redirectPauseMs(0), 10);
-  assert.equal(redirectPauseMs(40), 10);
-  assert.equal(redirectPauseMs(300), 75);
+  assert.equal(redirectPauseMs(0), 20);
+  assert.equal(redirectPauseMs(40), 20);
+  assert.equal(redirectPauseMs(100), 50);
   assert.equal(redirectPauseMs(5000), 100);
 });

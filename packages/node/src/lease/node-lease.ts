@@ -51,17 +51,17 @@ export interface NodeLeaseEnvironment {
 const resignWaitMs = 200;
 
 /** Clients that come back to one connection of a pool, each in its own time, are so far apart. */
-const redirectPauseBoundsMs = { least: 10, most: 100 } as const;
+const redirectPauseBoundsMs = { least: 20, most: 100 } as const;
 
 /**
- * How long a client's commands must have paused before it is sent on. Where the balancer is in time little else is slow,
- * and a short pause tells. One that is late may be as late with the commands that it carries; nobody is kept waiting by a
- * longer pause then, since who came back earlier would only come here again.
+ * How long a client's commands must have paused before it is sent on. Where a switchover is quick little else is slow,
+ * and a short pause tells. On a busy machine clients are as slow to come back; and a balancer that is late may be as late
+ * with the commands it carries, while who came back earlier would only come here again.
  * @param sinceMs how long ago the epoch was resigned.
  */
 export function redirectPauseMs(sinceMs: number): number {
   const { least, most } = redirectPauseBoundsMs;
-  return Math.min(Math.max(sinceMs / 4, least), most);
+  return Math.min(Math.max(sinceMs / 2, least), most);
 }
 
 export class NodeLease implements LeaseHost, LeasePort {
