@@ -34,7 +34,9 @@ export class LoadRun {
   readonly recorder: Recorder;
   /** What clients met, by name. */
   readonly counts: Map<string, number> = new Map();
+  /** Of everybody who is no load client. */
   readonly settings: ConnectionSettings;
+  readonly #laneSettings: ConnectionSettings;
   readonly #cluster: DrillCluster;
   readonly #plan: LoadPlan;
   readonly #world: DrillWorld;
@@ -52,9 +54,15 @@ export class LoadRun {
     this.#watch = watch;
     this.recorder = new Recorder(world.clock);
     const { connector, timers } = world;
-    const { clientTimeoutMs: commandTimeoutMs = 2000 } = cluster;
-    const connectTimeoutMs = Math.min(1000, commandTimeoutMs);
-    this.settings = { connector, timers, connectTimeoutMs, commandTimeoutMs };
+    const usual = { connectTimeoutMs: 1000, commandTimeoutMs: 2000 };
+    this.settings = { connector, timers, ...usual };
+    const { clientTimeoutMs = Infinity } = cluster;
+    this.#laneSettings = {
+      connector,
+      timers,
+      connectTimeoutMs: Math.min(usual.connectTimeoutMs, clientTimeoutMs),
+      commandTimeoutMs: Math.min(usual.commandTimeoutMs, clientTimeoutMs),
+    };
     this.#keys = new Map(first.shards.map((shard) => [shard.index, keysOf(shard, plan.registersPerShard)]));
   }
 
@@ -133,7 +141,7 @@ export class LoadRun {
     const lanes: Promise<void>[] = [];
     for (let i = 0; i < directLanes; i++) {
       const patience = i % 2 === 0 ? {} : { commandTimeoutMs: 100 * loadMs };
-      const connection = { ...this.settings, ...patience, ...(connector === undefined ? {} : { connector }) };
+      const connection = { ...this.#laneSettings, ...patience, ...(connector === undefined ? {} : { connector }) };
       const client = `${connector === undefined ? 'direct' : 'inside'}-${i}-${node.id.slice(0, 8)}`;
       const random = seededRandom(seed + 500 + i);
       const lane: LaneOptions = {
@@ -174,7 +182,7 @@ export class LoadRun {
 
   #laneWorld(signal: AbortSignal): Omit<LoadWorld, 'random'> {
     const sleep = (ms: number): Promise<void> => this.sleep(ms);
-    return { recorder: this.recorder, connection: this.settings, sleep, signal, counts: this.counts };
+    return { recorder: this.recorder, connection: this.#laneSettings, sleep, signal, counts: this.counts };
   }
 
   async #report(signal: AbortSignal): Promise<void> {
