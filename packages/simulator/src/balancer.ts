@@ -5,6 +5,7 @@
  */
 import { Lane, type Machine } from './machine.ts';
 import type { Stream } from './network.ts';
+import { Reach } from './reach.ts';
 import type { World } from './world.ts';
 
 export interface BalancerHabits {
@@ -21,6 +22,7 @@ export interface Bindings {
 
 export class Balancer {
   readonly lane: Lane;
+  readonly reach: Reach;
   readonly #world: World;
   readonly #habits: BalancerHabits;
   #bindings: Bindings = { revision: 0, backends: [] };
@@ -30,6 +32,14 @@ export class Balancer {
     this.#world = world;
     this.lane = new Lane(world, machine);
     this.#habits = habits;
+    this.reach = new Reach(world, this.lane);
+  }
+
+  /** Begins to ask the nodes whether they answer. */
+  start(): void {
+    const { nodes, times } = this.#world.cluster;
+    this.reach.ask(nodes);
+    this.lane.after(times.heartbeatMs, () => this.start());
   }
 
   /** Host that new connections to the shard's address get; -1: none. */

@@ -320,9 +320,9 @@ export class Chaos {
     const a = dice.chance(0.7) ? this.#victim().machine.host : dice.below(hosts);
     const durationMs = dice.pick([dice.between(30, 400), dice.between(400, 2500)]);
     const isOneWay = dice.chance(0.4);
-    const others = dice.chance(0.3)
-      ? [...Array(hosts).keys()]
-      : [dice.chance(0.5) ? dice.pick(cluster.nodes).machine.host : dice.below(hosts)];
+    const b = dice.chance(0.3) ? -1 : dice.chance(0.5) ? dice.pick(cluster.nodes).machine.host : dice.below(hosts);
+    // One that was drawn against itself loses the balancer and its clients.
+    const others = b < 0 ? [...Array(hosts).keys()] : [b === a ? cluster.balancer.lane.machine.host : b];
     const ways = others
       .filter((b) => b !== a)
       .flatMap((b) =>

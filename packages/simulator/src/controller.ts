@@ -20,6 +20,7 @@ import {
 import { HandoverProgress } from './handover.ts';
 import { Lane, type Machine } from './machine.ts';
 import { NodeWatch, type WatchHost } from './node-watch.ts';
+import { Reach } from './reach.ts';
 import { ShardDriver } from './shard-driver.ts';
 import { leaderTtlMs, type Outcome, type StoreState, type StoreWatcher } from './store.ts';
 import type { World } from './world.ts';
@@ -62,6 +63,7 @@ export class Controller implements WatchHost, StoreWatcher {
   readonly name: string;
   readonly watches: NodeWatch[] = [];
   readonly drivers: ShardDriver[] = [];
+  readonly reach: Reach;
   /** Undefined before the store was read. */
   mirror!: StoreState;
   /** Undefined: another one leads. */
@@ -80,6 +82,7 @@ export class Controller implements WatchHost, StoreWatcher {
     this.lane = new Lane(world, machine);
     this.controllerId = controllerId;
     this.name = machine.name;
+    this.reach = new Reach(world, this.lane);
     world.cluster.store.watch(this);
   }
 
@@ -218,6 +221,7 @@ export class Controller implements WatchHost, StoreWatcher {
 
   #tick(): void {
     for (const watch of this.watches) watch.tick();
+    this.reach.ask(this.world.cluster.nodes);
     this.driveAll();
     if (this.isLeading) this.#lookAfter();
     this.lane.after(this.world.cluster.times.heartbeatMs, () => this.#tick());

@@ -22,3 +22,14 @@ export function newProgress(epoch: number): Progress {
     promotedMs: undefined,
   };
 }
+
+/** A switchover before its epoch is taken. */
+export interface SwitchRequest {
+  readonly candidateId: string;
+  holdBeganMs: number | undefined;
+  heldSequence: number | undefined;
+}
+
+export function askSwitch(candidateId: string): SwitchRequest {
+  return { candidateId, holdBeganMs: undefined, heldSequence: undefined };
+}

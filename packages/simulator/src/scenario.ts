@@ -108,6 +108,7 @@ class Scenario {
     const storeMachine = isEmbedded ? (seatMachines[0] as Machine) : new Machine(world, 'store');
     world.cluster = this.#makeCluster(nodes, balancer, storeMachine);
     for (const node of nodes) node.start();
+    balancer.start();
     world.cluster.store.onChange = (before, after, name): void => this.#stored(before, after, name);
     this.#createRecords(seatMachines);
     this.seats = seatMachines.map((machine) => new ControllerSeat(world, machine));

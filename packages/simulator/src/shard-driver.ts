@@ -30,19 +30,14 @@ import type { ControlCommand } from './control-commands.ts';
 import type { Controller } from './controller.ts';
 import { mayHaveTopology } from './handover.ts';
 import type { NodeWatch } from './node-watch.ts';
+import { Leaving } from './reach.ts';
 import type { SimNode } from './sim-node.ts';
-import { newProgress, type Progress } from './progress.ts';
+import { askSwitch, newProgress, type Progress, type SwitchRequest } from './progress.ts';
 import { topologyPayload } from './sim-topology.ts';
 import type { Outcome, StoreState } from './store.ts';
 
 const retryMs = 50;
 const pollMs = 2;
-
-interface SwitchRequest {
-  readonly candidateId: string;
-  holdBeganMs: number | undefined;
-  heldSequence: number | undefined;
-}
 
 export interface Operation {
   readonly kind: 'switchover' | 'failover' | 'accept-data-loss';
@@ -56,6 +51,7 @@ export class ShardDriver {
   #request: SwitchRequest | undefined;
   #isTakingEpoch = false;
   #isChangingIsr = false;
+  readonly #leaving = new Leaving();
   #timer: Timer | undefined;
   readonly #running = new Set<string>();
   readonly #notBeforeMs = new Map<string, number>();
@@ -123,7 +119,7 @@ export class ShardDriver {
     if (kind === 'switchover') {
       const asked = electFor(this.#failoverFacts(), { kind: 'switchover', cause, excluded, preferredId });
       if (asked.kind !== 'take-epoch') return;
-      this.#request = { candidateId: asked.record.masterId, holdBeganMs: undefined, heldSequence: undefined };
+      this.#request = askSwitch(asked.record.masterId);
       return this.drive();
     }
     const acceptDataLoss = kind === 'accept-data-loss';
@@ -134,7 +130,10 @@ export class ShardDriver {
 
   #decide(): void {
     const decision = decideFailover(this.#failoverFacts());
-    if (decision.kind === 'none') return this.#switch();
+    if (decision.kind === 'none') {
+      this.#request ??= this.#leaving.next(this.#controller, this.#failoverFacts());
+      return this.#switch();
+    }
     this.#request = undefined;
     this.#take(decision);
   }
