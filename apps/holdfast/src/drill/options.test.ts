@@ -118,6 +118,7 @@ test('drill options: a peer is compared with where the case means the same to it
   for (const wrong of [
     ['hang', '--peer', 'valkey'],
     ['hang', '--peer', 'redis-cluster', '--peer-node-timeout', '1'],
+    ['partition', '--peer', 'redis-cluster'],
   ]) {
     const parsed = parseDrill(wrong);
     assert.ok(parsed.kind === 'exit' && parsed.status === 2, wrong.join(' '));

@@ -101,7 +101,8 @@ function caseCommand({ name, summary, seconds, leastSeconds }: DrillCase): Comma
     .option('--output <form>', 'text or json', oneOf('text', 'json'), 'text')
     .addHelpText('after', '\nExit status: 0 nothing violated, 1 violated, 2 usage, 3 could not run.')
     .exitOverride();
-  if (!peerCases.includes(name)) return command;
+  // Known there too, so that it is refused with a reason.
+  if (!peerCases.includes(name)) return command.addOption(new Option('--peer <system>').hideHelp());
   return command
     .option('--peer <system>', 'play the same on redis-cluster afterwards, and compare', oneOf<Peer>('redis-cluster'))
     .option('--peer-node-timeout <ms>', 'its cluster-node-timeout', wholeNumber(100, 60_000), defaultNodeTimeoutMs);
@@ -138,6 +139,8 @@ function settle(drillCase: DrillCase, given: GivenOptions, refuse: (reason: stri
     const without = drillCases.filter(runsOnLoopback).map((each) => each.name);
     return refuse(`${name} needs --network namespaces; without them there are ${without.join(', ')}`);
   }
+  if (given.peer !== undefined && !peerCases.includes(name))
+    return refuse(`${name} means nothing to another system; --peer is there for ${peerCases.join(', ')}`);
   const { seed, history, peer, peerNodeTimeout = defaultNodeTimeoutMs, ...rest } = given;
   return { ...rest, drill: name, shard, seed, history, peer, peerNodeTimeoutMs: peerNodeTimeout };
 }
