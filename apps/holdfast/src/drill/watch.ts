@@ -19,7 +19,7 @@ const pollMs = 50;
 /** So many events from before the last one are asked for again. */
 const overlap = 50;
 /** Events carry whole milliseconds of the wall clock; the run counts its own. */
-const clockSlackMs = 2;
+export const clockSlackMs = 2;
 const fenceKinds: readonly string[] = ['lease-ended', 'resigned'];
 
 export interface TimelineEntry {

@@ -114,7 +114,7 @@ export async function playCase<Extra>(
     // Right after its birth a cluster may still be adding replicas to the in-sync sets.
     await run.steady();
     const extra = await design.script(run);
-    await load.sleepUntil(Math.max(plan.loadMs, load.now() + quietMs));
+    await load.sleepUntil(Math.max(plan.loadMs, load.now() + Math.min(quietMs, plan.loadMs / 4)));
     const loadEndMs = load.now();
     loading.abort();
     await loaded;
@@ -134,7 +134,7 @@ export async function playCase<Extra>(
   }
 }
 
-/** The load goes on so long after the last fault. */
+/** The load goes on so long after the last fault, unless it is short altogether. */
 const quietMs = 1000;
 
 interface Start {

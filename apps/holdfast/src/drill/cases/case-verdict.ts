@@ -10,7 +10,7 @@ import {
 } from '@holdfast/history';
 import type { AnyReport, CommonFigures, DrillReport, DrillViolation } from '../drill-report.ts';
 import { replicaViolations, wholeViolations } from '../verdict.ts';
-import { promotionsIn, type SeenEvent, type TimelineEntry, type Watch } from '../watch.ts';
+import { clockSlackMs, promotionsIn, type SeenEvent, type TimelineEntry, type Watch } from '../watch.ts';
 import type { CaseFacts, Fault } from './case-run.ts';
 
 export interface FaultFigures {
@@ -121,7 +121,7 @@ function faultFigures({ fault, endMs }: Span, watch: Watch, writes: readonly Ope
 }
 
 function within(events: readonly SeenEvent[], fromMs: number, toMs: number): SeenEvent[] {
-  return events.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
+  return events.filter(({ atMs }) => atMs >= fromMs - clockSlackMs && atMs < toMs - clockSlackMs);
 }
 
 function expectationViolations<Extra>(
@@ -150,16 +150,17 @@ function expectationViolations<Extra>(
         ? 'no client got a write acknowledged in its second half'
         : 'no client got a write acknowledged after it',
     );
-  const shown = expects.errors === 'none' ? errorsIn(facts.load.recorder.operations, fault) : [];
+  const shown = expects.errors === 'none' ? errorsIn(facts.load.recorder.operations, { fault, endMs }) : [];
   if (shown.length > 0) blame('unexpected-errors', `${shown.length} operations failed: ${reasonsOf(shown)}`, shown);
   return violations;
 }
 
-function errorsIn(operations: readonly Operation[], { fromMs, untilMs }: Fault): Operation[] {
-  return operations.filter(
-    ({ phase, outcome, invokedMs, completedMs }) =>
-      phase === 'load' && outcome !== 'ok' && invokedMs <= untilMs && (completedMs ?? Infinity) >= fromMs,
-  );
+/** What was sent by the end of a fault and failed since its beginning, but not after the beginning of the next one. */
+function errorsIn(operations: readonly Operation[], { fault, endMs }: Span): Operation[] {
+  return operations.filter(({ phase, outcome, invokedMs, completedMs }) => {
+    if (phase !== 'load' || outcome === 'ok' || invokedMs > fault.untilMs) return false;
+    return completedMs !== null && completedMs >= fault.fromMs && completedMs < endMs;
+  });
 }
 
 function reasonsOf(operations: readonly Operation[]): string {

@@ -8,38 +8,42 @@ import type { DrillCase } from './drill-case.ts';
 import { faultCase } from './fault-case.ts';
 import { firstFaultMs } from './schedule.ts';
 
-/** An election takes as long as the store's lease, which is 2 s at least. */
-const electionMs = 3000;
-const etcdStoppedMs = 5000;
-/** The zombie acts so long before the old master is woken, and the old master so long before the next fault. */
-const zombieAloneMs = 500;
+export interface ControllerTimes {
+  /** An election takes as long as the store's lease, which is 2 s at least. */
+  readonly electionMs: number;
+  readonly etcdStoppedMs: number;
+  /** The woken leader acts so long before the old master is woken. */
+  readonly zombieAloneMs: number;
+}
 
-export const controllerCase: DrillCase = faultCase<void>({
-  name: 'controller',
-  summary: 'Kills the leader in the middle of a failover, stops another and wakes it up again, stops etcd.',
-  seconds: 40,
-  leastSeconds: 8,
-  controllers: 3,
-  needs: ['etcd'],
-  directTo: 'every-node',
-  async script(run) {
-    await run.load.sleepUntil(firstFaultMs(run.plan));
-    await killLeaderInFailover(run);
-    await run.steady();
-    await wakeZombie(run);
-    await run.steady();
-    await run.fault({
-      name: 'etcd stopped',
-      expects: { promotions: 'none', writes: 'during', errors: 'none' },
-      lastMs: etcdStoppedMs,
-      begin: () => run.cluster.suspend('etcd'),
-      end: () => run.cluster.resume('etcd'),
-    });
-    await run.steady();
-  },
-});
+export function controllerCaseOf(times: ControllerTimes): DrillCase {
+  return faultCase<void>({
+    name: 'controller',
+    summary: 'Kills the leader in the middle of a failover, stops another and wakes it up again, stops etcd.',
+    seconds: 40,
+    leastSeconds: 8,
+    controllers: 3,
+    needs: ['etcd'],
+    directTo: 'every-node',
+    async script(run) {
+      await run.load.sleepUntil(firstFaultMs(run.plan));
+      await killLeaderInFailover(run, times);
+      await run.steady();
+      await wakeZombie(run, times);
+      await run.steady();
+      await run.fault({
+        name: 'etcd stopped',
+        expects: { promotions: 'none', writes: 'during', errors: 'none' },
+        lastMs: times.etcdStoppedMs,
+        begin: () => run.cluster.suspend('etcd'),
+        end: () => run.cluster.resume('etcd'),
+      });
+      await run.steady();
+    },
+  });
+}
 
-async function killLeaderInFailover(run: CaseRun): Promise<void> {
+async function killLeaderInFailover(run: CaseRun, { electionMs }: ControllerTimes): Promise<void> {
   const leader = await leaderOf(run);
   const { master } = run;
   await run.fault({
@@ -60,7 +64,7 @@ async function killLeaderInFailover(run: CaseRun): Promise<void> {
   });
 }
 
-async function wakeZombie(run: CaseRun): Promise<void> {
+async function wakeZombie(run: CaseRun, { electionMs, zombieAloneMs }: ControllerTimes): Promise<void> {
   const leader = await leaderOf(run);
   await run.fault({
     name: 'leader stopped',

@@ -10,39 +10,42 @@ import type { DrillCase } from './drill-case.ts';
 import { faultCase } from './fault-case.ts';
 import { firstFaultMs } from './schedule.ts';
 
-const fullMs = 5000;
 /** Less than the disks of a drill have. The default is for real ones. */
 const minFreeMb = 32;
 
-export const diskCase: DrillCase = faultCase<void>({
-  name: 'disk',
-  summary: "Fills the file system of a master's data for 5 s, then frees it.",
-  seconds: 15,
-  leastSeconds: 8,
-  controllers: 1,
-  needs: ['namespaces', 'own-disk'],
-  directTo: 'first-master',
-  async script(run) {
-    const { hosts, firstMaster } = run;
-    const place = run.placeOf(firstMaster);
-    await acceptSmallDisks(run);
-    await run.load.sleepUntil(run.now() + firstFaultMs(run.plan));
-    await run.fault({
-      name: "master's disk full",
-      expects: { promotions: 'some', writes: 'during', errors: 'any' },
-      lastMs: fullMs,
-      begin: () => hosts.fillDisk(place),
-      end: () => hosts.freeDisk(place),
-    });
-    await run.steady();
-  },
-});
+/** @param fullMs how long the disk is full. */
+export function diskCaseOf(fullMs: number): DrillCase {
+  return faultCase<void>({
+    name: 'disk',
+    summary: "Fills the file system of a master's data, then frees it.",
+    seconds: 15,
+    leastSeconds: 8,
+    controllers: 1,
+    needs: ['namespaces', 'own-disk'],
+    directTo: 'first-master',
+    async script(run) {
+      const { hosts, firstMaster } = run;
+      const place = run.placeOf(firstMaster);
+      await acceptSmallDisks(run);
+      await run.load.sleepUntil(run.now() + firstFaultMs(run.plan));
+      await run.fault({
+        name: "master's disk full",
+        expects: { promotions: 'some', writes: 'during', errors: 'any' },
+        lastMs: fullMs,
+        begin: () => hosts.fillDisk(place),
+        end: () => hosts.freeDisk(place),
+      });
+      await run.steady();
+    },
+  });
+}
 
 /** Lets nodes write on the small disks of a drill, also after a restart, and waits until clients can. */
 async function acceptSmallDisks(run: CaseRun): Promise<void> {
   const nodes = run.watch.latest.shards.flatMap((shard) => shard.nodes);
   await Promise.all(nodes.map(({ address }) => configure(address, run)));
-  const isWritten = (): boolean => run.load.recorder.operations.some((each) => each.op === 'write' && isAcknowledged(each));
+  const isWritten = (): boolean =>
+    run.load.recorder.operations.some((each) => each.op === 'write' && isAcknowledged(each));
   if (!(await run.until(isWritten, run.plan.settleMs))) run.mark('no write', 'clients cannot write before the fault');
 }
 

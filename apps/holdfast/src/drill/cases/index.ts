@@ -1,34 +1,31 @@
 /** Every case of the drills, in the order in which `drill all` runs them. */
-import { controllerCase } from './controller.ts';
-import { diskCase } from './disk.ts';
+import { controllerCaseOf } from './controller.ts';
+import { diskCaseOf } from './disk.ts';
 import type { DrillCase } from './drill-case.ts';
 import { hangCase } from './hang-case.ts';
 import { killCase } from './kill-case.ts';
 import { lullCase } from './lull.ts';
-import { nicCase } from './nic.ts';
-import { partitionCase } from './partition.ts';
-import { slowCase } from './slow.ts';
-import { stallCase } from './stall.ts';
+import { nicCaseOf } from './nic.ts';
+import { partitionCaseOf } from './partition.ts';
+import { slowCaseOf } from './slow.ts';
+import { stallCaseOf } from './stall.ts';
 import { stormCaseOf } from './storm.ts';
-import { switchoverCase } from './switchover.ts';
+import { switchoverCaseOf } from './switchover.ts';
 
 export type { CasePlan, DrillCase, Need, PlayedCase } from './drill-case.ts';
-
-/** Clients of one shard that lose their connection in one instant. */
-const stormConnections = 5000;
 
 export const drillCases: readonly DrillCase[] = [
   hangCase,
   killCase,
-  nicCase,
-  partitionCase,
+  nicCaseOf(3000),
+  partitionCaseOf({ cutMs: 3000, repeatAfterMs: 10_000 }),
   lullCase,
-  slowCase,
-  stormCaseOf(stormConnections),
-  controllerCase,
-  diskCase,
-  stallCase,
-  switchoverCase,
+  slowCaseOf(4000),
+  stormCaseOf({ connections: 5000, stormMs: 8000 }),
+  controllerCaseOf({ electionMs: 3000, etcdStoppedMs: 5000, zombieAloneMs: 500 }),
+  diskCaseOf(5000),
+  stallCaseOf(2000),
+  switchoverCaseOf(1000),
 ];
 
 /** The case with a name. Throws RangeError when there is none. */

@@ -7,38 +7,40 @@ import { faultCase } from './fault-case.ts';
 import type { DrillCase } from './drill-case.ts';
 import { firstFaultMs } from './schedule.ts';
 
-const downMs = 3000;
-
-export const nicCase: DrillCase = faultCase({
-  name: 'nic',
-  summary: "Takes down the network interface of a master's host for 3 s; clients on that host still reach it.",
-  seconds: 12,
-  leastSeconds: 8,
-  controllers: 1,
-  needs: ['namespaces'],
-  directTo: 'first-master',
-  async script(run) {
-    const { hosts, firstMaster } = run;
-    const place = run.placeOf(firstMaster);
-    const hasInsiders = await run.connectInside(firstMaster);
-    await run.load.sleepUntil(firstFaultMs(run.plan));
-    await run.fault({
-      name: 'interface of the master down',
-      expects: { promotions: 'some', writes: 'during', errors: 'any' },
-      lastMs: downMs,
-      begin: () => hosts.setInterface(place, 'down'),
-      end: () => hosts.setInterface(place, 'up'),
-    });
-    await run.steady();
-    return { hasInsiders };
-  },
-  measure({ load, faults, extra }) {
-    const [fault] = faults;
-    const inside = load.recorder.operations.filter(({ client }) => client.startsWith('inside-'));
-    const during = inside.filter(({ invokedMs }) => fault && invokedMs >= fault.fromMs && invokedMs <= fault.untilMs);
-    const answered = during.filter(({ outcome }) => outcome === 'ok').length;
-    const figures = { inside: { sent: during.length, acknowledged: answered } };
-    const text = `${during.length} sent, ${answered} ok (before its lease ended)`;
-    return { figures, rows: [["on the master's host", extra.hasInsiders ? text : 'no clients there']] };
-  },
-});
+/** @param downMs how long the interface is down. */
+export function nicCaseOf(downMs: number): DrillCase {
+  return faultCase({
+    name: 'nic',
+    summary:
+      "Takes down the network interface of a master's host for a few seconds; clients on that host still reach it.",
+    seconds: 12,
+    leastSeconds: 8,
+    controllers: 1,
+    needs: ['namespaces'],
+    directTo: 'first-master',
+    async script(run) {
+      const { hosts, firstMaster } = run;
+      const place = run.placeOf(firstMaster);
+      const hasInsiders = await run.connectInside(firstMaster);
+      await run.load.sleepUntil(firstFaultMs(run.plan));
+      await run.fault({
+        name: 'interface of the master down',
+        expects: { promotions: 'some', writes: 'during', errors: 'any' },
+        lastMs: downMs,
+        begin: () => hosts.setInterface(place, 'down'),
+        end: () => hosts.setInterface(place, 'up'),
+      });
+      await run.steady();
+      return { hasInsiders };
+    },
+    measure({ load, faults, extra }) {
+      const [fault] = faults;
+      const inside = load.recorder.operations.filter(({ client }) => client.startsWith('inside-'));
+      const during = inside.filter(({ invokedMs }) => fault && invokedMs >= fault.fromMs && invokedMs <= fault.untilMs);
+      const answered = during.filter(({ outcome }) => outcome === 'ok').length;
+      const figures = { inside: { sent: during.length, acknowledged: answered } };
+      const text = `${during.length} sent, ${answered} ok (before its lease ended)`;
+      return { figures, rows: [["on the master's host", extra.hasInsiders ? text : 'no clients there']] };
+    },
+  });
+}

@@ -12,9 +12,12 @@ import type { DrillCase } from './drill-case.ts';
 import { faultCase } from './fault-case.ts';
 import { firstFaultMs } from './schedule.ts';
 
-const cutMs = 3000;
-/** A master that the controllers still reach is not replaced twice within this time. */
-const repeatAfterMs = 10_000;
+export interface PartitionTimes {
+  /** How long each cut lasts. */
+  readonly cutMs: number;
+  /** A master that the controllers still reach is not replaced twice within this time. */
+  readonly repeatAfterMs: number;
+}
 
 type Link = readonly [from: string, to: string];
 
@@ -86,25 +89,27 @@ function reversed(links: readonly Link[]): Link[] {
   return links.map(([from, to]) => [to, from]);
 }
 
-export const partitionCase: DrillCase = faultCase<void>({
-  name: 'partition',
-  summary: 'Cuts the links between controllers, balancer, master and replica, one way each, and heals them.',
-  seconds: 50,
-  leastSeconds: 8,
-  controllers: 3,
-  needs: ['namespaces', 'etcd'],
-  directTo: 'every-node',
-  async script(run) {
-    await run.load.sleepUntil(firstFaultMs(run.plan));
-    for (const cut of cuts) {
-      const lastPromotionMs = run.watch.promotions.at(-1)?.atMs ?? -Infinity;
-      if (cut.waitsForRepeat === true) await run.load.sleepUntil(lastPromotionMs + repeatAfterMs);
-      await cutAndHeal(run, cut);
-    }
-  },
-});
+export function partitionCaseOf({ cutMs, repeatAfterMs }: PartitionTimes): DrillCase {
+  return faultCase<void>({
+    name: 'partition',
+    summary: 'Cuts the links between controllers, balancer, master and replica, one way each, and heals them.',
+    seconds: 50,
+    leastSeconds: 8,
+    controllers: 3,
+    needs: ['namespaces', 'etcd'],
+    directTo: 'every-node',
+    async script(run) {
+      await run.load.sleepUntil(firstFaultMs(run.plan));
+      for (const cut of cuts) {
+        const lastPromotionMs = run.watch.promotions.at(-1)?.atMs ?? -Infinity;
+        if (cut.waitsForRepeat === true) await run.load.sleepUntil(lastPromotionMs + repeatAfterMs);
+        await cutAndHeal(run, cut, cutMs);
+      }
+    },
+  });
+}
 
-async function cutAndHeal(run: CaseRun, { name, expects, links }: Cut): Promise<void> {
+async function cutAndHeal(run: CaseRun, { name, expects, links }: Cut, cutMs: number): Promise<void> {
   const { hosts } = run;
   const chosen = await links(run);
   await run.fault({

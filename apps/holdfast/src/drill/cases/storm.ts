@@ -11,9 +11,6 @@ import { faultCase } from './fault-case.ts';
 import { firstFaultMs } from './schedule.ts';
 import { StormClients } from './storm-clients.ts';
 
-/** How long they may take to be served again, and how long the cluster is watched. */
-const stormMs = 8000;
-
 export interface Storm {
   readonly connections: number;
   /** Connections that the balancer cut, those of load clients among them. */
@@ -24,8 +21,14 @@ export interface Storm {
   readonly failures: number;
 }
 
-/** @param connections how many clients there are beside those of the load. */
-export function stormCaseOf(connections: number): DrillCase {
+export interface StormSize {
+  /** How many clients there are beside those of the load. */
+  readonly connections: number;
+  /** How long they may take to be served again, and how long the cluster is watched. */
+  readonly stormMs: number;
+}
+
+export function stormCaseOf({ connections, stormMs }: StormSize): DrillCase {
   return faultCase<Storm>({
     name: 'storm',
     summary: `Cuts ${connections} client connections of a shard in one instant; they all come back at once.`,
@@ -63,11 +66,14 @@ export function stormCaseOf(connections: number): DrillCase {
         clients.close();
       }
     },
-    measure: measureStorm,
+    measure: (facts) => measureStorm(facts, stormMs),
   });
 }
 
-function measureStorm({ extra, watch, faults }: CaseFacts<Storm>): {
+function measureStorm(
+  { extra, watch, faults }: CaseFacts<Storm>,
+  stormMs: number,
+): {
   figures: Record<string, unknown>;
   rows: [string, string][];
   violations: DrillViolation[];

@@ -1,0 +1,140 @@
+/** One node of the cluster of sockets: a store behind a socket that answers at once, or stands still when told to. */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { RequestDecoder, ReplyWriter, type Request } from '@holdfast/resp';
+
+/** What keeps a node from answering: its process, its event loop, its network. */
+export type Stop = 'suspended' | 'stalled' | 'unreachable';
+
+export class FakeNode {
+  readonly id: string;
+  readonly place: string;
+  readonly store = new Map<string, string>();
+  readonly sockets = new Set<Socket>();
+  readonly server: Server;
+  /** Reached by clients on its own host. */
+  readonly inside: Server;
+  role: 'master' | 'slave' = 'slave';
+  /** It was replaced and knows it: answers nothing any more and closes. */
+  isFenced = false;
+  /** Why writes are refused. */
+  refusal: string | undefined;
+  /** Acknowledges writes without keeping them. */
+  forgets = false;
+  /** Where a replica sends those who ask for data. */
+  movedTo = '';
+  readonly #stops = new Set<Stop>();
+  readonly #insiders = new Set<Socket>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Called for each write it executes as a master. */
+  onWrite: (key: string, value: string) => void = () => undefined;
+
+  constructor(id: string, place: string) {
+    this.id = id;
+    this.place = place;
+    this.server = createServer((socket) => this.#accept(socket, false));
+    this.inside = createServer((socket) => this.#accept(socket, true));
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  is(stop: Stop): boolean {
+    return this.#stops.has(stop);
+  }
+
+  /** Bytes for it wait in the sockets, as the kernel keeps them. */
+  stop(stop: Stop): void {
+    this.#stops.add(stop);
+    for (const socket of this.sockets) if (this.#isStopped(socket)) socket.pause();
+  }
+
+  go(stop: Stop): void {
+    this.#stops.delete(stop);
+    for (const socket of this.sockets) {
+      if (this.#isStopped(socket)) continue;
+      if (this.isFenced) socket.destroy();
+      else socket.resume();
+    }
+  }
+
+  /** What it has read already stays unanswered; what it has not read it never will. */
+  fence(): void {
+    this.isFenced = true;
+    for (const socket of this.sockets) if (!this.#isStopped(socket)) socket.destroy();
+  }
+
+  closeClients(): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.closeClients();
+    this.server.close();
+    this.inside.close();
+  }
+
+  #isStopped(socket: Socket): boolean {
+    if (this.#stops.has('suspended') || this.#stops.has('stalled')) return true;
+    return this.#stops.has('unreachable') && !this.#insiders.has(socket);
+  }
+
+  #accept(socket: Socket, isInside: boolean): void {
+    this.sockets.add(socket);
+    if (isInside) this.#insiders.add(socket);
+    if (this.#isStopped(socket)) socket.pause();
+    const decoder = new RequestDecoder();
+    const replies = new ReplyWriter();
+    const session = { readonly: false, socket };
+    socket.on('data', (chunk) => {
+      decoder.push(chunk);
+      while (decoder.next()) this.#execute(decoder.request, replies, session);
+      if (replies.length > 0) socket.write(replies.take());
+      if (this.isFenced) socket.destroy();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      this.#insiders.delete(socket);
+    });
+  }
+
+  #execute(request: Request, replies: ReplyWriter, session: { readonly: boolean; readonly socket: Socket }): void {
+    const key = request.count > 1 ? request.utf8(1) : '';
+    if (this.isFenced) return;
+    if (request.is(0, 'cluster')) replies.bulkText(this.id);
+    else if (request.is(0, 'debug')) this.#sleep(Number(request.utf8(2)) * 1000, session.socket);
+    else if (request.is(0, 'hello') || request.is(0, 'config')) replies.ok();
+    else if (request.is(0, 'ping')) replies.bulkText(key);
+    else if (request.is(0, 'readonly')) {
+      session.readonly = true;
+      replies.ok();
+    } else if (request.is(0, 'role')) {
+      replies.array(1);
+      replies.bulkText(this.role);
+    } else if (request.is(0, 'get') && (session.readonly || this.role === 'master')) {
+      const value = this.store.get(key);
+      if (value === undefined) replies.nil();
+      else replies.bulkText(value);
+    } else if (this.role === 'slave') replies.error(`MOVED 0 ${this.movedTo}`);
+    else if (this.refusal !== undefined && !this.forgets) replies.error(this.refusal);
+    else {
+      const value = request.utf8(2);
+      if (this.refusal === undefined) {
+        this.store.set(key, value);
+        this.onWrite(key, value);
+      }
+      replies.ok();
+    }
+  }
+
+  #sleep(ms: number, socket: Socket): void {
+    this.stop('stalled');
+    const wake = (): void => {
+      socket.write('+OK\r\n');
+      this.go('stalled');
+    };
+    this.#timers.add(setTimeout(wake, ms));
+  }
+}
