@@ -134,7 +134,7 @@ test('a violation is status 1, whatever else could not run; kinds are named', as
     drill === 'fire' ? { kinds: { 'stale-read': 2, 'not-whole': 1 } } : new FatalError('no etcd here', 3),
   );
   assert.equal(status, 1);
-  assert.match(text, /fire: stale-read 2, not-whole 1/);
+  assert.match(text, /^fire: stale-read 2, not-whole 1\n {2}stale-read: a stale-read\n {2}not-whole: a not-whole$/m);
   assert.match(text, /flood: could not run: no etcd here/);
   assert.match(text, /0 of 2 cases clean; 1 violated; 1 not known\./);
 });

@@ -31,6 +31,8 @@ export interface Cell {
   readonly violations: number;
   /** By kind, most first. */
   readonly kinds: readonly (readonly [string, number])[];
+  /** What the first violation of each kind says. */
+  readonly examples: ReadonlyMap<string, string>;
   /** Runs that violated something. */
   readonly violatedRuns: number;
   readonly acknowledgedWritesLost: number;
@@ -61,6 +63,13 @@ export function kindsOf(reports: readonly AnyReport[]): readonly (readonly [stri
   for (const { violations } of reports)
     for (const { kind } of violations) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return [...counts].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
+}
+
+function firstOfEachKind(reports: readonly AnyReport[]): ReadonlyMap<string, string> {
+  const first = new Map<string, string>();
+  for (const { violations } of reports)
+    for (const { kind, message } of violations) if (!first.has(kind)) first.set(kind, message);
+  return first;
 }
 
 /** The cells of the table, by case and then by column, from what was played so far. */
@@ -96,6 +105,7 @@ function cellOf(drillCase: DrillCase, column: Column, outcomes: readonly Outcome
     asked: outcomes.length,
     violations,
     kinds: kindsOf(reports),
+    examples: firstOfEachKind(reports),
     violatedRuns: reports.filter((report) => report.violations.length > 0).length,
     acknowledgedWritesLost: sum((report) => report.acknowledgedWritesLost),
     staleReads: sum((report) => report.staleReads),

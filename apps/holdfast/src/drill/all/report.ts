@@ -39,7 +39,7 @@ export interface PlayJson {
   readonly report: AnyReport | null;
 }
 
-export type CellJson = Omit<Cell, 'drillCase' | 'column' | 'kinds'> & {
+export type CellJson = Omit<Cell, 'drillCase' | 'column' | 'kinds' | 'examples'> & {
   readonly case: string;
   readonly column: string;
   readonly kinds: Readonly<Record<string, number>>;
@@ -110,7 +110,8 @@ function examplesOf(violations: readonly DrillViolation[]): readonly DrillViolat
   });
 }
 
-function cellJson({ drillCase, column, kinds, ...numbers }: Cell): CellJson {
+function cellJson(cell: Cell): CellJson {
+  const { drillCase, column, kinds, examples: _inReports, ...numbers } = cell;
   return { case: drillCase.name, column: column.name, kinds: Object.fromEntries(kinds), ...numbers };
 }
 

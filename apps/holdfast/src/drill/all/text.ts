@@ -19,7 +19,7 @@ export function playLine({ planned, outcome }: Play, isOneColumn: boolean): stri
 const head = ['case', 'violations', 'writes lost', 'stale reads', 'ms without writes', 'promotions', 'verdict'];
 
 /** The table of one column, with a line for whatever needs one. */
-export function allTable(cells: readonly Cell[], form: 'text' | 'markdown'): string {
+export function allTable(cells: readonly Cell[], form: Form): string {
   const rows = cells.map((cell) => [
     cell.drillCase.name,
     shown(cell, cell.violations),
@@ -29,13 +29,7 @@ export function allTable(cells: readonly Cell[], form: 'text' | 'markdown'): str
     spread(cell.promotions),
     verdictOf(cell),
   ]);
-  return [
-    table([head, ...rows], form),
-    ...details(
-      cells.map((cell) => ['', cell]),
-      form,
-    ),
-  ].join('\n');
+  return [table([head, ...rows], form), ...details(cells, form, true)].join('\n');
 }
 
 function shown({ played }: Cell, count: number): string {
@@ -55,12 +49,11 @@ function verdictOf({ verdict, played, asked, violatedRuns }: Cell): string {
 }
 
 /** The table case x fences; a cell is violations / lost / stale / ms. */
-export function ablationTable(cells: readonly (readonly Cell[])[], form: 'text' | 'markdown'): string {
+export function ablationTable(cells: readonly (readonly Cell[])[], form: Form): string {
   const columns = cells[0]?.map(({ column }) => (column.fences.length === 0 ? 'none' : column.name)) ?? [];
   const rows = cells.map((row) => [row[0]?.drillCase.name ?? '', ...row.map(cellText)]);
-  const named = cells.flatMap((row) => row.map((cell) => [cell.column.name, cell] as const));
   const legend = 'A cell: violations / acknowledged writes lost / stale reads / ms without writes.';
-  return [table([['case', ...columns], ...rows], form), '', legend, ...details(named, form)].join('\n');
+  return [table([['case', ...columns], ...rows], form), '', legend, ...details(cells.flat(), form, false)].join('\n');
 }
 
 function cellText(cell: Cell): string {
@@ -70,23 +63,29 @@ function cellText(cell: Cell): string {
   return unjudgedKeys > 0 || cell.played < cell.asked ? `${text} ?` : text;
 }
 
-/** Kinds of violations, reasons for not running, and keys that nobody could read: a line for each cell that has any. */
-function details(cells: readonly (readonly [string, Cell])[], form: 'text' | 'markdown'): string[] {
-  const lines = cells.flatMap(([columnName, cell]) => {
+type Form = 'text' | 'markdown';
+
+/**
+ * Kinds of violations, reasons for not running, keys that nobody could read: a line for each cell that has any. Where
+ * there is one column violations are no one's purpose, and what the first of each kind says is told too.
+ */
+function details(cells: readonly Cell[], form: Form, isOneColumn: boolean): string[] {
+  const lines = cells.flatMap((cell) => {
     const found = [
       ...cell.kinds.map(([kind, count]) => `${kind} ${count}`),
       ...(cell.unjudgedKeys > 0 ? [`${cell.unjudgedKeys} keys could not be read back`] : []),
       ...cell.reasons.map((reason) => `could not run: ${reason}`),
     ];
-    const name = columnName === '' ? cell.drillCase.name : `${cell.drillCase.name}, ${columnName}`;
-    return found.length === 0
-      ? []
-      : [form === 'markdown' ? `- ${name}: ${found.join(', ')}` : `${name}: ${found.join(', ')}`];
+    if (found.length === 0) return [];
+    const name = isOneColumn ? cell.drillCase.name : `${cell.drillCase.name}, ${cell.column.name}`;
+    const examples = isOneColumn ? [...cell.examples].map(([kind, message]) => `${kind}: ${message}`) : [];
+    const [mark, inset] = form === 'markdown' ? ['- ', '  - '] : ['', '  '];
+    return [`${mark}${name}: ${found.join(', ')}`, ...examples.map((line) => `${inset}${line}`)];
   });
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-function table(rows: readonly (readonly string[])[], form: 'text' | 'markdown'): string {
+function table(rows: readonly (readonly string[])[], form: Form): string {
   const [first = [], ...rest] = rows;
   if (form === 'markdown') {
     const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
