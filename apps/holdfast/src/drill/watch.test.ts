@@ -17,12 +17,17 @@ function viewOf(master: 'a' | 'b', epoch: number): ClusterView {
   };
 }
 
-/** What a watch saw of a cluster in which node b became master, and one event says so. */
-async function watchOf(promoted: Pick<ClusterEvent, 'wallMs' | 'earliestWallMs'>): Promise<Watch> {
-  const event = { ...promoted, id: 1, kind: 'promoted', shard: 0, epoch: 2, message: '' };
+/** What a watch saw of a cluster in which node b became master, and one event says so; others came before it. */
+async function watchOf(
+  promoted: Pick<ClusterEvent, 'wallMs' | 'earliestWallMs'>,
+  before: readonly Pick<ClusterEvent, 'wallMs' | 'kind'>[] = [],
+): Promise<Watch> {
+  const events = [...before, { ...promoted, kind: 'promoted' }].map((event, at) => {
+    return { ...event, id: at + 1, shard: 0, epoch: 2, message: '' };
+  });
   const cluster: Pick<DrillCluster, 'view' | 'events'> = {
     view: () => Promise.resolve(viewOf('b', 2)),
-    events: () => Promise.resolve([event]),
+    events: () => Promise.resolve(events),
   };
   const watch = new Watch(cluster as DrillCluster, { nowMs: () => 500, startedWallMs }, 0, viewOf('a', 1));
   await watch.run(0, AbortSignal.abort(), () => Promise.resolve());
@@ -49,5 +54,18 @@ test('a promotion found out by asking blames neither master for the time in whic
   assert.deepEqual(mastershipsOf(await watchOf(promoted)), [
     ['a', 1, -Infinity, 402],
     ['b', 2, 348, null],
+  ]);
+});
+
+test('where no lease ends before it, a promotion may have happened since the controller began it', async () => {
+  const started = { kind: 'failover-started', wallMs: startedWallMs + 300 };
+  assert.deepEqual(mastershipsOf(await watchOf({ wallMs: startedWallMs + 400 }, [started])), [
+    ['a', 1, -Infinity, 402],
+    ['b', 2, 300, null],
+  ]);
+  const ended = { kind: 'lease-ended', wallMs: startedWallMs + 390 };
+  assert.deepEqual(mastershipsOf(await watchOf({ wallMs: startedWallMs + 400 }, [started, ended])), [
+    ['a', 1, -Infinity, 392],
+    ['b', 2, 388, null],
   ]);
 });

@@ -21,6 +21,7 @@ const overlap = 50;
 /** Events carry whole milliseconds of the wall clock; the run counts its own. */
 export const clockSlackMs = 2;
 const fenceKinds: readonly string[] = ['lease-ended', 'resigned'];
+const startKinds: readonly string[] = ['failover-started', 'switchover-started'];
 
 export interface TimelineEntry {
   readonly event: string;
@@ -153,11 +154,21 @@ export class Watch {
       // A leader that took over tells late what its predecessor had seen to.
       const isTold = !this.events.some(({ kind, atMs }) => kind === 'leader-elected' && atMs <= promotedMs);
       const seenMs = isTold ? Infinity : (this.#firstSeenMs.get(epoch) ?? -Infinity);
-      const fromMs = Math.min(fenceMs - clockSlackMs, seenMs, earliestMs);
+      const begunMs = fencesMs.length > 0 ? Infinity : this.#begunMs(epoch);
+      const fromMs = Math.min(fenceMs - clockSlackMs, seenMs, earliestMs, begunMs);
       if (node !== undefined) masterships.push({ shard, epoch, node, fromMs, untilMs: null });
       formerEpoch = epoch;
     }
     return { masterships, pauses };
+  }
+
+  /**
+   * When the controller began what led to an epoch. Where no lease is waited for nothing else tells how long its master
+   * had been one before the controller heard of it.
+   */
+  #begunMs(epoch: number): number {
+    const begun = this.events.filter((event) => event.epoch === epoch && event.shard === this.#shard);
+    return Math.min(Infinity, ...begun.filter(({ kind }) => startKinds.includes(kind)).map(({ atMs }) => atMs));
   }
 
   /** The promotions after an epoch, in the order of their epochs. */
