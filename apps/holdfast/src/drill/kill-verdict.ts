@@ -3,6 +3,7 @@ import { judge, longestGapWithoutWrites, type Operation } from '@holdfast/histor
 import type { CommonFigures, DrillReport } from './drill-report.ts';
 import type { Kill, KillRun } from './kill.ts';
 import type { TimelineEntry } from './watch.ts';
+import { median } from './median.ts';
 import { replicaViolations, wholeViolations } from './verdict.ts';
 
 export interface KillFigures extends CommonFigures {
@@ -10,6 +11,11 @@ export interface KillFigures extends CommonFigures {
   readonly killsOfMasters: number;
   /** Kills that found the node still down from the one before. */
   readonly killsOfDownNodes: number;
+  /**
+   * Median time without writes after the kills that ask for a failover and nothing else: of a master, another node being
+   * there, and no other kill before writes can be expected again. Null when there were none.
+   */
+  readonly medianMsWithoutWrites: number | null;
 }
 
 export type KillReport = DrillReport<'kill', KillFigures>;
@@ -19,7 +25,7 @@ export function judgeKill(run: KillRun, fences: readonly string[]): KillReport {
   const { operations } = run.recorder;
   const verdict = judge(operations, { masterships: [], pauses: [] });
   const load = operations.filter(({ phase, shard }) => phase === 'load' && shard === run.plan.shard);
-  const figures = figuresOf(run, operations);
+  const figures = { ...figuresOf(run, operations), medianMsWithoutWrites: medianGap(run, load) };
   const gap = longestGapWithoutWrites(load, { fromMs: 0, toMs: run.loadEndMs });
   return {
     version: 1,
@@ -41,8 +47,13 @@ export function judgeKill(run: KillRun, fences: readonly string[]): KillReport {
   };
 }
 
-function rowsOf({ kills, killsOfMasters, killsOfDownNodes }: KillFigures): [string, string][] {
-  return [['kills', `${kills}: ${killsOfMasters} of masters, ${killsOfDownNodes} of nodes still down`]];
+function rowsOf({ kills, killsOfMasters, killsOfDownNodes, medianMsWithoutWrites }: KillFigures): [string, string][] {
+  const medianText =
+    medianMsWithoutWrites === null ? 'no such kill' : `median ${medianMsWithoutWrites} ms without writes`;
+  return [
+    ['kills', `${kills}: ${killsOfMasters} of masters, ${killsOfDownNodes} of nodes still down`],
+    ['master alone killed', medianText],
+  ];
 }
 
 function timelineOf({ kills, watch }: KillRun): TimelineEntry[] {
@@ -63,7 +74,24 @@ function lastKillMs(kills: readonly Kill[], beforeMs: number): number {
   return kills.findLast(({ atMs }) => atMs <= beforeMs)?.atMs ?? beforeMs;
 }
 
-function figuresOf({ plan, leaseMs, kills, watch, counts }: KillRun, operations: readonly Operation[]): KillFigures {
+/** A failover takes a lease and what comes after it; no other kill may fall into that. */
+const afterLeaseMs = 1000;
+const leadMs = 200;
+
+function medianGap({ kills, leaseMs, loadEndMs }: KillRun, load: readonly Operation[]): number | null {
+  const gaps = kills.flatMap(({ atMs, role, wasDown, hadOther }, at) => {
+    const nextMs = kills[at + 1]?.atMs ?? loadEndMs;
+    if (role !== 'master' || wasDown || !hadOther || nextMs < atMs + leaseMs + afterLeaseMs) return [];
+    const gap = longestGapWithoutWrites(load, { fromMs: atMs - leadMs, toMs: nextMs });
+    return [Math.round(gap.toMs - gap.fromMs)];
+  });
+  return gaps.length === 0 ? null : median(gaps);
+}
+
+function figuresOf(
+  { plan, leaseMs, kills, watch, counts }: KillRun,
+  operations: readonly Operation[],
+): Omit<KillFigures, 'medianMsWithoutWrites'> {
   const count = (matches: (operation: Operation) => boolean): number => operations.filter(matches).length;
   return {
     shard: plan.shard,

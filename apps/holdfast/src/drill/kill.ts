@@ -34,6 +34,8 @@ export interface Kill {
   readonly epoch: number;
   /** The node was still down from the kill before. */
   readonly wasDown: boolean;
+  /** Another node was there that could take over. */
+  readonly hadOther: boolean;
 }
 
 /** What happened, before it is judged. */
@@ -95,7 +97,9 @@ async function killAtRandom(cluster: DrillCluster, plan: KillPlan, load: LoadRun
     const victim = nodes[randomBelow(random, nodes.length)];
     if (victim === undefined) continue;
     const { id, address, role } = victim;
-    kills.push({ atMs: load.now(), address, role, epoch, wasDown: !cluster.kill(cluster.placeOf(id)) });
+    const hadOther = nodes.some((node) => node !== victim && node.isAlive && node.isInSync !== false);
+    const killedMs = load.now();
+    kills.push({ atMs: killedMs, address, role, epoch, hadOther, wasDown: !cluster.kill(cluster.placeOf(id)) });
   }
   return kills;
 }

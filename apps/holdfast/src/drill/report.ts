@@ -1,8 +1,11 @@
 /** A drill's report for people: the time line, a table of figures, the violations grouped by kind. */
 import Table from 'cli-table3';
 import type { AnyReport, DrillViolation } from './drill-report.ts';
+import type { TimelineEntry } from './watch.ts';
 
 const examplesPerKind = 3;
+/** No rules between the rows of a table. */
+const withoutRules = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
 
 /** The report as text, without colours, with a line end. */
 export function formatReport(report: AnyReport): string {
@@ -10,9 +13,7 @@ export function formatReport(report: AnyReport): string {
   const lines = [
     `drill ${report.drill}, fences ${report.fences.length > 0 ? report.fences.join(',') : 'none'}, seed ${report.seed}`,
     '',
-    ...report.timeline.map(
-      ({ event, sinceStopMs, detail }) => `${withSign(sinceStopMs).padStart(8)} ms  ${event.padEnd(19)} ${detail}`,
-    ),
+    ...report.timeline.flatMap(timelineLines),
     '',
     figuresTable(report),
   ];
@@ -27,13 +28,24 @@ export function formatReport(report: AnyReport): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** One line an entry; what begins a new fault stands apart from the one before. */
+function timelineLines({ event, sinceStopMs, detail }: TimelineEntry, at: number): string[] {
+  const line = `${withSign(sinceStopMs).padStart(8)} ms  ${event.padEnd(19)} ${shortIds(detail)}`;
+  return event === 'fault' && at > 0 ? ['', line] : [line];
+}
+
+/** Ids of nodes, of which the first letters tell them apart. */
+function shortIds(text: string): string {
+  return text.replaceAll(/\b[0-9a-f]{40}\b/g, (id) => id.slice(0, 8));
+}
+
 function withSign(ms: number): string {
   return ms < 0 ? String(ms) : `+${ms}`;
 }
 
 function figuresTable(report: AnyReport): string {
   const { figures } = report;
-  const table = new Table({ style: { head: [], border: [] } });
+  const table = new Table({ style: { head: [], border: [] }, chars: withoutRules });
   table.push(
     ['acknowledged writes lost', report.acknowledgedWritesLost],
     ['stale reads', report.staleReads],
@@ -56,7 +68,7 @@ function violationLines(violations: readonly DrillViolation[]): string[] {
   }
   return [...groups].flatMap(([kind, group]) => [
     `${kind}: ${group.length}`,
-    ...group.slice(0, examplesPerKind).map(({ message }) => `  ${message}`),
+    ...group.slice(0, examplesPerKind).map(({ message }) => `  ${shortIds(message)}`),
     ...(group.length > examplesPerKind ? [`  and ${group.length - examplesPerKind} more (--output json has all)`] : []),
   ]);
 }

@@ -70,6 +70,8 @@ export interface CaseFacts<Extra> {
   readonly watch: Watch;
   readonly leaseMs: number;
   readonly before: ShardView;
+  /** Place of each node by its id. */
+  readonly places: ReadonlyMap<string, string>;
   readonly faults: readonly Fault[];
   readonly marks: readonly Mark[];
   readonly pauses: readonly Pause[];
@@ -123,8 +125,9 @@ export async function playCase<Extra>(
     await load.readBack();
     const replicas = await load.compareReplicas();
     const { faults, marks, pauses } = run;
+    const places = new Map(first.shards.flatMap(({ nodes }) => nodes.map(({ id }) => [id, cluster.placeOf(id)])));
     return {
-      ...{ plan, load, watch, leaseMs: first.leaseMs, before, faults, marks, pauses },
+      ...{ plan, load, watch, leaseMs: first.leaseMs, before, places, faults, marks, pauses },
       ...{ loadEndMs, wholeMs, replicas, extra },
     };
   } finally {

@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from '@holdfast/history';
 import type { AnyReport, CommonFigures, DrillReport, DrillViolation } from '../drill-report.ts';
+import { median } from '../median.ts';
 import { replicaViolations, wholeViolations } from '../verdict.ts';
 import { clockSlackMs, promotionsIn, type SeenEvent, type TimelineEntry, type Watch } from '../watch.ts';
 import type { CaseFacts, Fault } from './case-run.ts';
@@ -180,14 +181,13 @@ const told: Readonly<Record<string, string>> = {
   'leader-elected': 'leader elected',
 };
 
-function timelineOf<Extra>(
-  { marks, faults, watch, load, plan }: CaseFacts<Extra>,
-  evidence: Evidence,
-): TimelineEntry[] {
+function timelineOf<Extra>(facts: CaseFacts<Extra>, evidence: Evidence): TimelineEntry[] {
+  const { marks, faults, watch, load, plan, places } = facts;
+  const named = (text: string): string => text.replaceAll(/\b[0-9a-f]{40}\b/g, (id) => places.get(id) ?? id);
   const events = watch.events
     .filter(({ shard, kind }) => (shard === plan.shard || shard === null) && told[kind] !== undefined)
     .map(({ kind, atMs, epoch, message }) => {
-      const detail = epoch === null ? message : `epoch ${epoch}: ${message}`;
+      const detail = named(epoch === null ? message : `epoch ${epoch}: ${message}`);
       return { event: told[kind] ?? kind, atMs, detail };
     });
   const late = acknowledgedAfterFence(load.recorder.operations, evidence).filter(({ excuse }) => excuse === null);
@@ -250,11 +250,6 @@ function faultRows(faults: readonly FaultFigures[]): [string, string][] {
         : `${same.length} times: median ${median(gaps)}, longest ${Math.max(...gaps)} ms without writes`;
     return [name, `${time}, ${promotions} promotion${promotions === 1 ? '' : 's'}`];
   });
-}
-
-/** The middle of some numbers, the lower one of two; 0 of none. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
 }
 
 function directRows({ direct, lateAnswers }: Pick<CaseFigures, 'direct' | 'lateAnswers'>): [string, string][] {

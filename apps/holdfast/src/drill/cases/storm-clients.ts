@@ -3,8 +3,16 @@
  * it can, as client libraries do, with a handshake, a question for the topology and a command. They are kept as cheap as
  * connections can be, since the cluster shares this machine.
  */
-import { assert, formatEndpoint, type Connector, type Endpoint, type Random, type Transport } from '@holdfast/base';
-import { randomBelow } from '@holdfast/base';
+import {
+  assert,
+  formatEndpoint,
+  messageOf,
+  randomBelow,
+  type Connector,
+  type Endpoint,
+  type Random,
+  type Transport,
+} from '@holdfast/base';
 
 export interface StormWorld {
   readonly connector: Connector;
@@ -68,9 +76,16 @@ export class StormClients {
       .sort((a, b) => a - b);
   }
 
-  /** Connections tried and not served. */
-  get failures(): number {
-    return this.#clients.reduce((sum, { failures }) => sum + failures, 0);
+  get areServed(): boolean {
+    return this.#clients.every(({ isServed }) => isServed);
+  }
+
+  /** Connections tried and not served since `unleash`: how many, by reason. */
+  get failures(): ReadonlyMap<string, number> {
+    const failures = new Map<string, number>();
+    for (const client of this.#clients)
+      for (const reason of client.failures) failures.set(reason, (failures.get(reason) ?? 0) + 1);
+    return failures;
   }
 
   close(): void {
@@ -91,7 +106,7 @@ class StormClient {
   comesBack = false;
   isServed = false;
   servedMs = -Infinity;
-  failures = 0;
+  readonly failures: string[] = [];
   lastFailure = '';
   readonly #world: StormWorld;
   readonly #endpoint: Endpoint;
@@ -113,7 +128,7 @@ class StormClient {
     try {
       transport = await this.#world.connector.connect(this.#endpoint, { timeoutMs: connectTimeoutMs });
     } catch (error) {
-      this.#failed(String(error));
+      this.#failed(messageOf(error));
       return;
     }
     this.#transport = transport;
@@ -168,8 +183,8 @@ class StormClient {
   }
 
   #failed(reason: string): void {
-    this.failures++;
     this.lastFailure = reason;
+    if (this.comesBack) this.failures.push(reason);
   }
 
   #lost(): void {

@@ -8,8 +8,8 @@ export type Stop = 'suspended' | 'stalled' | 'unreachable';
 export class FakeNode {
   readonly id: string;
   readonly place: string;
-  readonly store = new Map<string, string>();
-  readonly sockets = new Set<Socket>();
+  readonly store: Map<string, string> = new Map();
+  readonly sockets: Set<Socket> = new Set();
   readonly server: Server;
   /** Reached by clients on its own host. */
   readonly inside: Server;
