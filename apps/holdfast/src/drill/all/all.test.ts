@@ -92,10 +92,14 @@ interface Played {
 }
 
 /** @param find what a play finds; an Error is thrown instead. */
-async function playWith(options: AllOptions, find: (asked: PlayOptions) => Found | Error): Promise<Played> {
+async function playWith(
+  options: AllOptions,
+  find: (asked: PlayOptions) => Found | Error,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Played> {
   const lines: string[] = [];
   const asked: PlayOptions[] = [];
-  const host: DrillHost = { progress: (line) => void lines.push(line), signal: new AbortController().signal };
+  const host: DrillHost = { progress: (line) => void lines.push(line), signal };
   const playOne = (each: PlayOptions): Promise<PlayedDrill> => {
     asked.push(each);
     const found = find(each);
@@ -157,6 +161,21 @@ test('on loopback a case that needs hosts of its own is said not to run, without
   );
   assert.equal(status, 3);
   assert.match(text, /nic: could not run: it needs --network namespaces/);
+});
+
+test('when it is ended what was played by then is told, and that the rest was not: status 3', async () => {
+  const ending = new AbortController();
+  const end = (): Error => {
+    ending.abort(new RangeError('ended by SIGINT'));
+    return new RangeError('the case was ended');
+  };
+  const cases = [fire, flood, caseOf('frost')];
+  const find = ({ drill }: PlayOptions): Found | Error => (drill === 'flood' ? end() : {});
+  const { text, status, asked } = await playWith(optionsOf({ cases }), find, ending.signal);
+  assert.equal(asked.length, 2);
+  assert.equal(status, 3);
+  assert.match(text, /│ fire .* clean +│/);
+  assert.match(text, /flood: could not run: ended by SIGINT\nfrost: could not run: ended by SIGINT/);
 });
 
 test('our own bug ends everything', async () => {

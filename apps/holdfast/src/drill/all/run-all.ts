@@ -16,8 +16,9 @@ import { playLine } from './text.ts';
 export type PlayOne = (options: PlayOptions, host: DrillHost) => Promise<PlayedDrill>;
 
 /**
- * Plays all of it. A play that cannot run is told and left out; nothing short of the host's signal ends the others.
- * @throws the reason of `host.signal`; OperationError DRILL_HISTORY when a history cannot be written.
+ * Plays all of it. A play that cannot run is told and left out; nothing short of the host's signal ends the others, and
+ * what was played by then is kept.
+ * @throws OperationError DRILL_HISTORY when a history cannot be written.
  */
 export async function runAll(options: AllOptions, host: DrillHost, playOne: PlayOne): Promise<readonly Play[]> {
   if (options.history !== undefined) makeDirectory(options.history);
@@ -25,11 +26,10 @@ export async function runAll(options: AllOptions, host: DrillHost, playOne: Play
   const planned = planPlays(options);
   const isOneColumn = columnsFor(options).length === 1;
   for (const each of planned) {
-    host.signal.throwIfAborted();
     const outcome = await outcomeOf(each, options, host, playOne);
     const play = { planned: each, outcome };
     plays.push(play);
-    host.progress(`[${plays.length}/${planned.length}] ${playLine(play, isOneColumn)}`);
+    if (!host.signal.aborted) host.progress(`[${plays.length}/${planned.length}] ${playLine(play, isOneColumn)}`);
   }
   return plays;
 }
@@ -40,6 +40,7 @@ async function outcomeOf(
   host: DrillHost,
   playOne: PlayOne,
 ): Promise<Outcome> {
+  if (host.signal.aborted) return { kind: 'not-run', reason: messageOf(host.signal.reason) };
   const { drillCase, column, seconds, seed, fileName } = planned;
   const { network, shards, clients, leaseMs, keep } = options;
   if (network === 'loopback' && !runsOnLoopback(drillCase))
@@ -66,7 +67,7 @@ async function outcomeOf(
   try {
     played = await playOne(asked, { ...host, progress: (line) => host.progress(`    ${line}`) });
   } catch (error) {
-    host.signal.throwIfAborted();
+    if (host.signal.aborted) return { kind: 'not-run', reason: messageOf(host.signal.reason) };
     if (![FatalError, OperationError, RangeError].some((kind) => error instanceof kind)) throw error;
     return { kind: 'not-run', reason: messageOf(error) };
   }
