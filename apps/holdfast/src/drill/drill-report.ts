@@ -10,6 +10,8 @@ export type DrillViolationKind =
   | 'unexpected-failover'
   | 'clients-not-recovered'
   | 'heartbeats-missed'
+  | 'stale-topology'
+  | 'served-after-repoint'
   | 'unexpected-errors'
   | 'replica-differs'
   | 'not-whole';

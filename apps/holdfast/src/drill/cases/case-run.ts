@@ -20,6 +20,7 @@ import { LoadRun } from '../load-run.ts';
 import type { Difference } from '../read-back.ts';
 import { Watch } from '../watch.ts';
 import type { CasePlan } from './drill-case.ts';
+import { TopologyWatch, type TopologyAnswer } from './topology-watch.ts';
 
 export interface Expectation {
   /** Promotions from a fault's beginning to that of the next: none in any shard, at least one of the drilled shard. */
@@ -79,6 +80,7 @@ export interface CaseFacts<Extra> {
   /** When, after the load, every node had its master's whole log; null when that was not seen. */
   readonly wholeMs: number | null;
   readonly replicas: ReadonlyMap<string, readonly Difference[] | string>;
+  readonly topologyAnswers: readonly TopologyAnswer[];
   /** What only this case measures. */
   readonly extra: Extra;
 }
@@ -111,6 +113,16 @@ export async function playCase<Extra>(
   const watched = load.follow(await load.lastEventId(), watching.signal);
   const direct = design.directTo === 'first-master' ? [master] : before.nodes;
   const loaded = Promise.all([load.load(loading.signal), ...direct.map((node) => load.direct(node, loading.signal))]);
+  const topology = new TopologyWatch({
+    connection: load.settings,
+    slot: before.slotRanges[0]?.[0] ?? 0,
+    nowMs: () => load.now(),
+    sleep: (ms) => load.sleep(ms),
+  });
+  const asking = Promise.all([
+    topology.ask(() => load.entryOf(plan.shard), null, loading.signal),
+    ...before.nodes.map(({ address, id }) => topology.ask(() => address, id, loading.signal)),
+  ]);
   run.endsWith(loading.signal);
   try {
     // Right after its birth a cluster may still be adding replicas to the in-sync sets.
@@ -119,8 +131,7 @@ export async function playCase<Extra>(
     await load.sleepUntil(Math.max(plan.loadMs, load.now() + Math.min(quietMs, plan.loadMs / 4)));
     const loadEndMs = load.now();
     loading.abort();
-    await loaded;
-    await run.ended();
+    await Promise.all([loaded, asking, run.ended()]);
     const wholeMs = await load.whole(load.now() + plan.settleMs);
     await load.readBack();
     const replicas = await load.compareReplicas();
@@ -128,7 +139,7 @@ export async function playCase<Extra>(
     const places = new Map(first.shards.flatMap(({ nodes }) => nodes.map(({ id }) => [id, cluster.placeOf(id)])));
     return {
       ...{ plan, load, watch, leaseMs: first.leaseMs, before, places, faults, marks, pauses },
-      ...{ loadEndMs, wholeMs, replicas, extra },
+      ...{ loadEndMs, wholeMs, replicas, extra, topologyAnswers: topology.answers },
     };
   } finally {
     loading.abort();

@@ -13,6 +13,7 @@ import { median } from '../median.ts';
 import { replicaViolations, wholeViolations } from '../verdict.ts';
 import { clockSlackMs, promotionsIn, type SeenEvent, type TimelineEntry, type Watch } from '../watch.ts';
 import type { CaseFacts, Fault } from './case-run.ts';
+import { topologyViolations } from './topology-watch.ts';
 
 export interface FaultFigures {
   readonly name: string;
@@ -32,6 +33,8 @@ export interface CaseFigures extends CommonFigures {
   readonly direct: DirectFigures;
   /** Answers after a fence that may be true all the same. */
   readonly lateAnswers: number;
+  /** Answers to clients that only asked for the topology. */
+  readonly topologyAnswers: number;
 }
 
 export interface DirectFigures {
@@ -77,6 +80,8 @@ export function judgeCase<Extra>(
     seed: facts.plan.seed,
     violations: [
       ...verdict.violations,
+      ...topologyViolations(facts.topologyAnswers, evidence),
+      ...servedAfterRepoint(facts, evidence),
       ...spans.flatMap((span) => expectationViolations(span, facts, writes)),
       ...(measured.violations ?? []),
       ...wholeViolations(facts.wholeMs, facts.watch),
@@ -156,6 +161,32 @@ function expectationViolations<Extra>(
   return violations;
 }
 
+/** Between the repoint of an address and the end of the connections to the former master that came by it. */
+const cutWithinMs = 50;
+
+/** Answers that load clients got from a former master by the LB address, to what they asked when that led elsewhere. */
+function servedAfterRepoint<Extra>({ watch, load, plan }: CaseFacts<Extra>, evidence: Evidence): DrillViolation[] {
+  const { masterships } = evidence;
+  return masterships.slice(1).flatMap(({ epoch }, at) => {
+    const former = masterships[at];
+    const moved = watch.events.find((event) => event.kind === 'lb-moved' && event.epoch === epoch);
+    if (former === undefined || moved === undefined || moved.shard !== plan.shard) return [];
+    const again = masterships.slice(at + 1).find(({ node }) => node === former.node)?.fromMs ?? Infinity;
+    const fromMs = moved.atMs + cutWithinMs + clockSlackMs;
+    const served = load.recorder.operations.filter(
+      ({ phase, node, outcome, invokedMs, completedMs }) =>
+        phase === 'load' &&
+        node === former.node &&
+        outcome === 'ok' &&
+        invokedMs > fromMs &&
+        (completedMs ?? Infinity) < again,
+    );
+    if (served.length === 0) return [];
+    const message = `${served.length} operations were answered by ${former.node} by an address that led to the master of epoch ${epoch}`;
+    return [{ kind: 'served-after-repoint', message, operations: served }];
+  });
+}
+
 /** What was sent by the end of a fault and failed since its beginning, but not after the beginning of the next one. */
 function errorsIn(operations: readonly Operation[], { fault, endMs }: Span): Operation[] {
   return operations.filter(({ phase, outcome, invokedMs, completedMs }) => {
@@ -233,6 +264,7 @@ function figuresOf<Extra>(
       unanswered: ends('unknown'),
     },
     lateAnswers,
+    topologyAnswers: facts.topologyAnswers.length,
     clientCounts: Object.fromEntries([...load.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
     controllerPollsFailed: watch.failedPolls.count,
   };
@@ -252,10 +284,13 @@ function faultRows(faults: readonly FaultFigures[]): [string, string][] {
   });
 }
 
-function directRows({ direct, lateAnswers }: Pick<CaseFigures, 'direct' | 'lateAnswers'>): [string, string][] {
+type DirectRows = Pick<CaseFigures, 'direct' | 'lateAnswers' | 'topologyAnswers'>;
+
+function directRows({ direct, lateAnswers, topologyAnswers }: DirectRows): [string, string][] {
   const { sent, acknowledged, refused, unanswered } = direct;
   return [
     ['asked of nodes directly', `${sent} sent: ${acknowledged} ok, ${refused} refused, ${unanswered} closed`],
     ['late answers', `${lateAnswers} (under way or in effect when the fence fell)`],
+    ['answers on the topology', String(topologyAnswers)],
   ];
 }

@@ -21,7 +21,7 @@ const cases = {
   nic: (pace: number) => nicCaseOf(600 * pace),
   partition: (pace: number) => partitionCaseOf({ cutMs: 500 * pace, repeatAfterMs: 0 }),
   slow: (pace: number) => slowCaseOf(400 * pace),
-  storm: (pace: number) => stormCaseOf({ connections: 100, stormMs: 800 * pace }),
+  storm: (pace: number) => stormCaseOf({ connections: 100, stormMs: 800 * pace, recoveryLimitMs: 500 * pace }),
   controller: (pace: number) =>
     controllerCaseOf({ electionMs: 250 * pace, etcdStoppedMs: 400 * pace, zombieAloneMs: 150 }),
   disk: (pace: number) => diskCaseOf(600 * pace),
@@ -83,8 +83,9 @@ describe('cases against a good cluster of sockets', { concurrency: 4 }, () => {
 const wrong: readonly (readonly [keyof typeof cases, Fault, readonly string[]])[] = [
   ['nic', 'no-fence', ['acknowledged-after-fence', 'acknowledged-write-lost', 'stale-read']],
   ['nic', 'no-failover', ['no-failover', 'writes-not-resumed']],
+  ['nic', 'topology-goes-back', ['stale-topology']],
   ['nic', 'replica-lags', ['acknowledged-write-lost']],
-  ['partition', 'no-fence', ['acknowledged-after-fence', 'acknowledged-write-lost', 'stale-read']],
+  ['partition', 'no-fence', ['acknowledged-after-fence', 'acknowledged-write-lost', 'stale-read', 'stale-topology']],
   ['partition', 'no-failover', ['no-failover']],
   ['partition', 'eager-failover', ['unexpected-failover']],
   ['slow', 'eager-failover', ['unexpected-failover']],

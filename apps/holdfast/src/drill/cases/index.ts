@@ -21,7 +21,7 @@ export const drillCases: readonly DrillCase[] = [
   partitionCaseOf({ cutMs: 3000, repeatAfterMs: 10_000 }),
   lullCase,
   slowCaseOf(4000),
-  stormCaseOf({ connections: 5000, stormMs: 8000 }),
+  stormCaseOf({ connections: 5000, stormMs: 8000, recoveryLimitMs: 20_000 }),
   controllerCaseOf({ electionMs: 3000, etcdStoppedMs: 5000, zombieAloneMs: 500 }),
   diskCaseOf(5000),
   stallCaseOf(2000),

@@ -39,7 +39,7 @@ export function nicCaseOf(downMs: number): DrillCase {
       const during = inside.filter(({ invokedMs }) => fault && invokedMs >= fault.fromMs && invokedMs <= fault.untilMs);
       const answered = during.filter(({ outcome }) => outcome === 'ok').length;
       const figures = { inside: { sent: during.length, acknowledged: answered } };
-      const text = `${during.length} sent, ${answered} ok (before its lease ended)`;
+      const text = `${during.length} sent, ${answered} ok`;
       return { figures, rows: [["on the master's host", extra.hasInsiders ? text : 'no clients there']] };
     },
   });

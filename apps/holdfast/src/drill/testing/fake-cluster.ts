@@ -38,6 +38,8 @@ export type Fault =
   | 'zombie-believed'
   /** A master whose disk is full acknowledges what it cannot keep. */
   | 'false-ok'
+  /** Some time after its promotion a master names the former one. */
+  | 'topology-goes-back'
   /** For a moment after a planned switchover writes are refused. */
   | 'switchover-refuses';
 
@@ -97,7 +99,10 @@ export class FakeCluster implements DrillCluster {
   async start(): Promise<void> {
     for (const server of [this.#a.server, this.#b.server, this.#a.inside, this.#b.inside, this.#lb])
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    for (const node of [this.#a, this.#b]) node.movedTo = this.#lbAddress;
+    for (const node of [this.#a, this.#b]) {
+      node.movedTo = this.#lbAddress;
+      node.masterId = this.#a.id;
+    }
     this.#timers.add(setInterval(() => this.#tick(), tickMs));
   }
 
@@ -296,6 +301,9 @@ export class FakeCluster implements DrillCluster {
     this.#say(fence);
     node.role = 'master';
     node.isFenced = false;
+    const former = this.#master;
+    node.masterId = node.id;
+    if (this.#faults.has('topology-goes-back')) this.#after(demoteAfterMs, () => (node.masterId = former.id));
     this.#master = node;
     this.#isReplicaWell = false;
     this.#say('promoted', `shard 0: ${node.id} is master in epoch ${this.#epoch}`);
@@ -321,6 +329,7 @@ export class FakeCluster implements DrillCluster {
   }
 
   #copyTo(node: FakeNode): void {
+    node.masterId = this.#master.id;
     node.store.clear();
     this.#master.store.forEach((value, key) => node.store.set(key, value));
     if (node === this.#replica && this.#faults.has('old-master-diverges'))

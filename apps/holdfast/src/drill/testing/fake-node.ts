@@ -20,6 +20,8 @@ export class FakeNode {
   refusal: string | undefined;
   /** Acknowledges writes without keeping them. */
   forgets = false;
+  /** Id of the master in its topology. */
+  masterId = '';
   /** Where a replica sends those who ask for data. */
   movedTo = '';
   readonly #stops = new Set<Stop>();
@@ -103,7 +105,8 @@ export class FakeNode {
   #execute(request: Request, replies: ReplyWriter, session: { readonly: boolean; readonly socket: Socket }): void {
     const key = request.count > 1 ? request.utf8(1) : '';
     if (this.isFenced) return;
-    if (request.is(0, 'cluster')) replies.bulkText(this.id);
+    if (request.is(0, 'cluster') && request.is(1, 'slots')) this.#slots(replies);
+    else if (request.is(0, 'cluster')) replies.bulkText(this.id);
     else if (request.is(0, 'debug')) this.#sleep(Number(request.utf8(2)) * 1000, session.socket);
     else if (request.is(0, 'hello') || request.is(0, 'config')) replies.ok();
     else if (request.is(0, 'ping')) replies.bulkText(key);
@@ -127,6 +130,17 @@ export class FakeNode {
       }
       replies.ok();
     }
+  }
+
+  #slots(replies: ReplyWriter): void {
+    replies.array(1);
+    replies.array(3);
+    replies.integer(0);
+    replies.integer(16_383);
+    replies.array(3);
+    replies.bulkText('127.0.0.1');
+    replies.integer(1);
+    replies.bulkText(this.masterId);
   }
 
   #sleep(ms: number, socket: Socket): void {
