@@ -1,5 +1,5 @@
-// What Node does not offer of the operating system: the lease clock, advisory file locks, a parent-death signal and the
-// end of a stream at once.
+// What Node does not offer of the operating system: the lease clock, advisory file locks, a parent-death signal, and
+// the end of a stream together with what comes before it.
 // No policy here. Every argument is checked; failures become JavaScript errors with errno's text in `code`.
 #define NAPI_VERSION 8
 #include <errno.h>
@@ -105,13 +105,41 @@ napi_value SetParentDeathSignal(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Ends the sending half of a connected TCP socket now; false when the descriptor is none. Everything that was written to
-// it before is sent first.
-napi_value ShutdownWrite(napi_env env, napi_callback_info info) {
+// Sends the last bytes of a connected TCP socket and ends its sending half behind them, in one segment where they fit one:
+// sent apart, the bytes wake the peer, which may have acted on them before this process comes to send the end. Returns how
+// many bytes the kernel took; unless it took all, nothing was ended. -1: the descriptor takes none.
+napi_value SendLast(napi_env env, napi_callback_info info) {
+  size_t argc = 2;
+  napi_value argv[2];
+  int32_t fd = -1;
+  void* bytes = nullptr;
+  size_t length = 0;
+  if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok || argc < 2 ||
+      napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
+      napi_get_buffer_info(env, argv[1], &bytes, &length) != napi_ok) {
+    napi_throw_type_error(env, "EINVAL", "a number and bytes are expected");
+    return nullptr;
+  }
+  ssize_t sent = 0;
+  if (length > 0) {
+    do sent = send(fd, bytes, length, MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0) sent = errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+  }
+  if (sent >= 0 && static_cast<size_t>(sent) == length && shutdown(fd, SHUT_WR) != 0) sent = -1;
+  napi_value result;
+  if (napi_create_int64(env, sent, &result) != napi_ok) return nullptr;
+  return result;
+}
+
+// Whether all that the peer of a TCP socket sent has been read, and the end of its sending half has arrived.
+napi_value PeerEnded(napi_env env, napi_callback_info info) {
   int32_t fd = -1;
   if (!IntArgument(env, info, &fd)) return nullptr;
+  char byte = 0;
   napi_value result;
-  if (napi_get_boolean(env, fd >= 0 && shutdown(fd, SHUT_WR) == 0, &result) != napi_ok) return nullptr;
+  if (napi_get_boolean(env, fd >= 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0, &result) != napi_ok)
+    return nullptr;
   return result;
 }
 
@@ -119,7 +147,8 @@ napi_value Init(napi_env env, napi_value exports) {
   const napi_property_descriptor properties[] = {
       {"leaseClockMs", nullptr, LeaseClockMs, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"lockFile", nullptr, LockFile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"shutdownWrite", nullptr, ShutdownWrite, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"sendLast", nullptr, SendLast, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"peerEnded", nullptr, PeerEnded, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"setParentDeathSignal", nullptr, SetParentDeathSignal, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof(properties) / sizeof(properties[0]), properties);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { endWith, fdOf, peerEnded } from '@holdfast/base/real';
 import { parseEndpoint } from '../endpoint.ts';
 import { closeOf, connectTo, startBackend, type Backend, type Client } from '../testing/sockets.ts';
 import { ProxiedConnection } from './connection.ts';
@@ -64,5 +65,20 @@ test('a connection is cut at any point of a half-close', async (t) => {
     client.socket.end();
     await connection.closed;
     assert.equal(await client.ended, 'ECONNRESET');
+  }
+});
+
+test('last bytes that came with their end leave with it: who reads them finds the end behind them', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const { client, backend, connection } = await join(t);
+    const [socket] = await backend.connections(1);
+    assert(socket !== undefined);
+    const seen: boolean[] = [];
+    client.socket.on('data', () => seen.push(peerEnded(fdOf(client.socket) ?? -1)));
+    endWith(socket, Buffer.from('MOVED'));
+    assert.equal(await client.ended, 'end');
+    assert.deepEqual(seen, [true]);
+    client.socket.end();
+    await connection.closed;
   }
 });

@@ -12,6 +12,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { Endpoint } from '@holdfast/base';
+import { endWith, fdOf, peerEnded } from '@holdfast/base/real';
 
 export interface ConnectionOptions {
   /** Accepted, paused, half-open allowed. */
@@ -86,10 +87,15 @@ export class ProxiedConnection {
   }
 }
 
-/** Passes on what `from` sends, and its end. */
+/**
+ * Passes on what `from` sends, and its end. A last chunk leaves together with the end, as it came: a node that redirects a
+ * client ends the connection with its answers, and a client that gets only those may go on to use it.
+ */
 function forward(from: Socket, to: Socket): void {
   from.on('data', (chunk: Buffer) => {
-    if (!to.write(chunk)) from.pause();
+    const fd = fdOf(from);
+    if (fd !== undefined && peerEnded(fd)) endWith(to, chunk);
+    else if (!to.write(chunk)) from.pause();
   });
   to.on('drain', () => from.resume());
   // Node shuts the direction down after what was written.

@@ -1,5 +1,5 @@
 export { replaceFileDurably, syncDirectory } from './durable-file.ts';
-export { bootId, dieWithParent, leaseClockMs, lockFile, shutdownWrite } from './os.ts';
+export { bootId, dieWithParent, leaseClockMs, lockFile, peerEnded, sendLast } from './os.ts';
 export { jsonLogger, type JsonLogger, type JsonLoggerOptions, type LogLevel } from './pino-logger.ts';
-export { endWith, socketTransport, tcpConnector } from './tcp.ts';
+export { endWith, fdOf, socketTransport, tcpConnector } from './tcp.ts';
 export { realClock, realRandom, realTimers } from './time.ts';

@@ -7,7 +7,8 @@ interface NativeOs {
   leaseClockMs(): number;
   lockFile(path: string): number;
   setParentDeathSignal(signal: number): void;
-  shutdownWrite(fd: number): boolean;
+  sendLast(fd: number, bytes: Uint8Array): number;
+  peerEnded(fd: number): boolean;
 }
 
 function load(): NativeOs {
@@ -50,10 +51,13 @@ export function dieWithParent(parentPid: number): void {
 }
 
 /**
- * shutdown(2) of the sending half of a socket, now and not in the next turn of the event loop.
- * @returns false when `fd` is no connected socket.
+ * Sends bytes and the end of the stream behind them, in one segment where they fit one.
+ * @returns how many bytes the kernel took; unless it took all, nothing was ended. -1 when `fd` takes none.
  */
-export const shutdownWrite: (fd: number) => boolean = native.shutdownWrite;
+export const sendLast: (fd: number, bytes: Uint8Array) => number = native.sendLast;
+
+/** Whether everything the peer of a TCP socket sent has been read, and its end has arrived. */
+export const peerEnded: (fd: number) => boolean = native.peerEnded;
 
 /** The kernel's id of this boot: it changes whenever the machine went down. */
 export function bootId(): string {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { endWith, shutdownWrite } from './index.ts';
+import { endWith, fdOf, peerEnded, sendLast } from './index.ts';
 
 /** A server on a thread of its own, which answers with `endWith` and then stands still until it is woken. */
 const standingServer = `
@@ -48,7 +48,33 @@ test('more bytes than the kernel takes at once arrive whole before the end', asy
   server.close();
 });
 
-test('what is no socket is not shut down', () => {
-  for (const fd of [-1, 0x7fffffff]) assert.equal(shutdownWrite(fd), false);
-  assert.throws(() => shutdownWrite('3' as unknown as number), /a number is expected/);
+test('what is no socket takes no last bytes and has no peer that ended', () => {
+  for (const fd of [-1, 0x7fffffff]) {
+    assert.equal(sendLast(fd, Buffer.from('bye')), -1);
+    assert.equal(sendLast(fd, Buffer.alloc(0)), -1);
+    assert.equal(peerEnded(fd), false);
+  }
+  assert.throws(() => sendLast('3' as unknown as number, Buffer.alloc(0)), /a number and bytes are expected/);
+  assert.throws(() => peerEnded('3' as unknown as number), /a number is expected/);
+});
+
+test('the peer has ended when its end has arrived and nothing before it is unread', async (t) => {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => void sockets.push(socket));
+  t.after(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  await Promise.all([once(client, 'connect'), once(server, 'connection')]);
+  const [socket] = sockets;
+  const fd = fdOf(socket as Socket) ?? -1;
+  assert.equal(peerEnded(fd), false, 'it may still send');
+  endWith(client, Buffer.from('bye'));
+  assert.equal(peerEnded(fd), false, 'bytes are unread');
+  const seen: boolean[] = [];
+  socket?.on('data', () => seen.push(peerEnded(fd)));
+  socket?.resume();
+  await once(socket as Socket, 'end');
+  assert.deepEqual(seen, [true], 'the end came with the bytes');
+  socket?.end();
 });

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { OperationError, messageOf } from '../errors.ts';
-import { shutdownWrite } from './os.ts';
+import { sendLast } from './os.ts';
 import { formatEndpoint, type Connector, type Endpoint, type Transport, type TransportEvents } from '../transport.ts';
 
 /** A Transport over a connected socket. The socket must not be used directly any more. */
@@ -40,15 +40,15 @@ export function socketTransport(socket: Socket): Transport {
 /**
  * Sends the last bytes and the end of the stream in one go: the peer that reads the bytes finds the end behind them.
  *
- * Node ends a stream in the next turn of its event loop, which may be long after the bytes. A peer that acts on the bytes
- * may then send something more, which nobody answers. Where the kernel does not take all of the bytes at once, the end
- * follows them as Node does it.
+ * Node ends a stream in the next turn of its event loop, which may be long after the bytes; and bytes that leave before
+ * the end wake the peer, for which a busy machine may put this process aside between two system calls (17 ms were seen).
+ * A peer that acts on the bytes may then send something more, which nobody answers. Where the kernel does not take all of
+ * the bytes at once, the end follows them as Node does it.
  */
 export function endWith(socket: Socket, bytes: Uint8Array): void {
-  if (bytes.length > 0) socket.write(bytes);
-  // Not public, and absent from a socket that is closed or is none.
-  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null };
-  if (handle?.fd !== undefined && socket.writableLength === 0 && !socket.writableEnded) shutdownWrite(handle.fd);
+  const fd = fdOf(socket);
+  const taken = fd === undefined || socket.writableLength > 0 || socket.writableEnded ? 0 : sendLast(fd, bytes);
+  if (taken >= 0 && taken < bytes.length) socket.write(bytes.subarray(taken));
   socket.end();
 }
 
@@ -73,3 +73,10 @@ export const tcpConnector: Connector = {
     });
   },
 };
+
+/** Descriptor of a socket; undefined when it is closed or is none. */
+export function fdOf(socket: Socket): number | undefined {
+  // Not public.
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null };
+  return handle?.fd;
+}
