@@ -200,11 +200,12 @@ test('the median of an even number of values is the upper one of the middle', ()
   assert.equal(spreadOf([]), null);
 });
 
-test('--seconds sets the load time of every case, but none gets less than it needs', () => {
+test('--seconds shortens the load time of every case, but none gets less than it needs', () => {
   const slow = caseOf('slow', { seconds: 60, leastSeconds: 20 });
   const seconds = (asked: number | undefined): number[] =>
     planPlays(optionsOf({ cases: [fire, slow], seconds: asked })).map((each) => each.seconds);
   assert.deepEqual(seconds(undefined), [12, 60]);
+  assert.deepEqual(seconds(30), [12, 30]);
   assert.deepEqual(seconds(10), [10, 20]);
   assert.deepEqual(seconds(1), [8, 20]);
 });

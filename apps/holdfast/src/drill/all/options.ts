@@ -65,7 +65,7 @@ function allCommand(): Command {
       1,
     )
     .option('--clients <n>', 'load clients', wholeNumber(1, 1000), 8)
-    .option('--seconds <n>', 'how long they write in each case, or as long as it needs at least', wholeNumber(1, 3600))
+    .option('--seconds <n>', 'how long they write at most, or as long as a case needs at least', wholeNumber(1, 3600))
     .option(
       '--seed <n>',
       'repeat the random choices; each case and run gets one of its own',

@@ -13,7 +13,7 @@ export interface AllOptions {
   readonly network: Network;
   readonly shards: number;
   readonly clients: number;
-  /** Load time of every case, unless it needs more; undefined: its own. */
+  /** The longest that clients write in a case, unless it needs more; undefined: its own time. */
   readonly seconds: number | undefined;
   readonly leaseMs: number;
   readonly seed: number;
@@ -51,7 +51,7 @@ export function planPlays(options: AllOptions): readonly PlannedPlay[] {
           drillCase,
           column,
           run,
-          seconds: Math.max(drillCase.leastSeconds, seconds ?? drillCase.seconds),
+          seconds: Math.max(drillCase.leastSeconds, Math.min(drillCase.seconds, seconds ?? Infinity)),
           seed: derivedSeed(seed, drillCase.name, run),
           fileName: [
             drillCase.name,
