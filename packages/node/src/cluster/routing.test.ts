@@ -195,7 +195,7 @@ test('a client that has to leave is told the new master, or nothing when there i
   const old = new SlotRouter(facts(a, { actingAsMaster: false }, `${a} h 1 master - 0-16383 lb 7\n`));
   assert.equal(old.redirection(get, Request.of('get', 'foo')), 'MOVED 12182 lb:7');
   assert.equal(old.redirection(get, Request.of('get', 'foo'), { host: 'b', port: 9 }), 'MOVED 12182 b:9');
-  assert.equal(old.redirection(command(noKeys), Request.of('ping')), undefined);
+  assert.equal(old.redirection(command(noKeys), Request.of('dbsize')), 'MOVED 0 lb:7', 'it came for the shard');
   const bare = new SlotRouter(facts(a, { actingAsMaster: false }, `${a} h 1 master - 0-16383\n`));
   assert.equal(bare.redirection(get, Request.of('get', 'foo')), undefined);
   assert.equal(bare.redirection(get, Request.of('get', 'foo'), { host: 'b', port: 9 }), 'MOVED 12182 b:9');
@@ -203,6 +203,14 @@ test('a client that has to leave is told the new master, or nothing when there i
   const half = `${a} h 1 master - 0-8191 lb 7\n${b} h 2 master - 8192-16383 lb 8\n`;
   const other = new SlotRouter(facts(a, { actingAsMaster: false }, half));
   assert.equal(other.redirection(get, Request.of('get', 'foo'), { host: 'b', port: 9 }), 'MOVED 12182 lb:8');
+  const replica = new SlotRouter(
+    facts(b, { actingAsMaster: false }, `${a} h 1 master - 8192-16383 lb 7\n${b} h 2 slave ${a}`),
+  );
+  assert.equal(replica.redirection(command(noKeys), Request.of('dbsize')), 'MOVED 8192 lb:7');
+  const slotless = new SlotRouter(
+    facts(a, { actingAsMaster: false }, `${a} h 1 master - lb 7\n${b} h 2 master - 0-16383`),
+  );
+  assert.equal(slotless.redirection(command(noKeys), Request.of('dbsize')), undefined);
 });
 
 test('routing to here allocates nothing worth mentioning', () => {
