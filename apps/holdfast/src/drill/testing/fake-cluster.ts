@@ -152,6 +152,7 @@ export class FakeCluster implements DrillCluster {
       this.#after(refusedAfterSwitchoverMs, () => (promoted.refusal = undefined));
     }
     old.role = 'slave';
+    old.isLeft = true;
     this.#copyTo(old);
     return Promise.resolve();
   }
@@ -301,6 +302,7 @@ export class FakeCluster implements DrillCluster {
     this.#say(fence);
     node.role = 'master';
     node.isFenced = false;
+    node.isLeft = false;
     const former = this.#master;
     node.masterId = node.id;
     if (this.#faults.has('topology-goes-back')) this.#after(demoteAfterMs, () => (node.masterId = former.id));

@@ -5,6 +5,9 @@ import { RequestDecoder, ReplyWriter, type Request } from '@holdfast/resp';
 /** What keeps a node from answering: its process, its event loop, its network. */
 export type Stop = 'suspended' | 'stalled' | 'unreachable';
 
+/** Commands that are on their way when the first one is sent on are answered too. */
+const leaveAfterMs = 20;
+
 export class FakeNode {
   readonly id: string;
   readonly place: string;
@@ -22,6 +25,8 @@ export class FakeNode {
   forgets = false;
   /** Id of the master in its topology. */
   masterId = '';
+  /** It gave its role up: whoever is sent on has to leave a moment later. */
+  isLeft = false;
   /** Where a replica sends those who ask for data. */
   movedTo = '';
   readonly #stops = new Set<Stop>();
@@ -120,7 +125,7 @@ export class FakeNode {
       const value = this.store.get(key);
       if (value === undefined) replies.nil();
       else replies.bulkText(value);
-    } else if (this.role === 'slave') replies.error(`MOVED 0 ${this.movedTo}`);
+    } else if (this.role === 'slave') this.#sendOn(replies, session.socket);
     else if (this.refusal !== undefined && !this.forgets) replies.error(this.refusal);
     else {
       const value = request.utf8(2);
@@ -130,6 +135,11 @@ export class FakeNode {
       }
       replies.ok();
     }
+  }
+
+  #sendOn(replies: ReplyWriter, socket: Socket): void {
+    replies.error(`MOVED 0 ${this.movedTo}`);
+    if (this.isLeft) this.#timers.add(setTimeout(() => socket.end(), leaveAfterMs));
   }
 
   #slots(replies: ReplyWriter): void {
