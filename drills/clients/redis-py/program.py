@@ -12,7 +12,7 @@ import threading
 import time
 
 import redis
-from redis.backoff import ConstantBackoff, ExponentialBackoff
+from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode, LoadBalancingStrategy, RedisCluster
 from redis.retry import Retry
 
@@ -43,7 +43,7 @@ def open_cluster(config):
         options = {
             "socket_connect_timeout": 0.5,
             "socket_timeout": 3.0,
-            "retry": Retry(ExponentialBackoff(base=0.02, cap=0.2), 30),
+            "retry": Retry(ExponentialBackoff(base=0.01, cap=0.2), 30),
         }
     if config["reads"] == "replicas":
         options["load_balancing_strategy"] = LoadBalancingStrategy.RANDOM_REPLICA
@@ -57,7 +57,7 @@ def open_one(address, config):
         options = {
             "socket_connect_timeout": 0.5,
             "socket_timeout": 3.0,
-            "retry": Retry(ConstantBackoff(0.05), 60),
+            "retry": Retry(ExponentialBackoff(base=0.01, cap=0.2), 30),
             "retry_on_error": [redis.exceptions.ReadOnlyError, redis.exceptions.MovedError],
         }
     return redis.Redis(host=host, port=port, decode_responses=True, **options)
