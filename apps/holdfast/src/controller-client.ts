@@ -22,6 +22,8 @@ export interface NodeStatus {
   readonly in_isr?: boolean;
   /** `async` also when the node does not say. */
   readonly replication_mode?: string | null;
+  /** How it answers the balancer; null when that is not known. */
+  readonly balancer?: { readonly reachable: boolean; readonly last_answer_ms_ago: number | null } | null;
   readonly lb_address: string | null;
 }
 

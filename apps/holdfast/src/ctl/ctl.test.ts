@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ClusterEvent, ClusterStatus, NodeStatus } from '../controller-client.ts';
 import { formatEvent } from './events.ts';
+import { formatStatus } from './status.ts';
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
@@ -123,6 +124,24 @@ test('status shows shards, nodes and bindings, and what is wrong stands out', as
     '|127.0.0.1:7100|-|0|WANTED 127.0.0.1:6662|',
   ];
   for (const row of expected) assert(rows.includes(row), `${row} is not in\n${stdout}`);
+});
+
+test('status names living nodes that the balancer does not reach', () => {
+  const [shard] = status.shards;
+  const nodes = [
+    { ...master, balancer: { reachable: false, last_answer_ms_ago: 1204.4 } },
+    { ...master, addr: '127.0.0.1:6663', balancer: { reachable: false, last_answer_ms_ago: null } },
+    { ...master, addr: '127.0.0.1:6664', balancer: { reachable: true, last_answer_ms_ago: 3 } },
+    { ...replica, balancer: { reachable: false, last_answer_ms_ago: 1204 } },
+  ];
+  const text = formatStatus({ ...status, shards: shard === undefined ? [] : [{ ...shard, nodes }] });
+  assert.deepEqual(
+    text.split('\n').filter((line) => line.startsWith('the balancer')),
+    [
+      'the balancer does not reach 127.0.0.1:6661 (no answer for 1204 ms)',
+      'the balancer does not reach 127.0.0.1:6663 (no answer since it was first asked)',
+    ],
+  );
 });
 
 test('json output is versioned and is nothing but json', async (t) => {

@@ -44,6 +44,7 @@ export function formatStatus(status: ClusterStatus): string {
   return [
     `cluster ${status.cluster}, topology version ${status.version}, lease ${status.lease_ms} ms, fences ${fences}`,
     ...controllerLines(status),
+    ...unreachedLines(status),
     shards.toString(),
     bindings.toString(),
   ].join('\n');
@@ -63,6 +64,18 @@ function controllerLines({ controllers = [], replication, shards }: ClusterStatu
       `replication is ASYNC in shard ${lax.map(({ index }) => index).join(', ')}: its nodes do not do otherwise`,
     );
   return lines;
+}
+
+/** Nodes that are well as far as controllers see, and of no use to clients. */
+function unreachedLines({ shards }: ClusterStatus): string[] {
+  const nodes = shards.flatMap((shard) => shard.nodes);
+  return nodes
+    .filter(({ alive, balancer }) => alive && balancer?.reachable === false)
+    .map(({ addr, balancer }) => {
+      const silentMs = balancer?.last_answer_ms_ago;
+      const since = typeof silentMs === 'number' ? `for ${Math.round(silentMs)} ms` : 'since it was first asked';
+      return `the balancer does not reach ${addr} (no answer ${since})`;
+    });
 }
 
 function statusRow(shard: ShardStatus, node: NodeStatus): string[] {
