@@ -11,6 +11,7 @@ export type DrillViolationKind =
   | 'clients-not-recovered'
   | 'heartbeats-missed'
   | 'stale-topology'
+  | 'address-leaked'
   | 'served-after-repoint'
   | 'unexpected-errors'
   | 'replica-differs'

@@ -81,6 +81,10 @@ export interface CaseFacts<Extra> {
   readonly wholeMs: number | null;
   readonly replicas: ReadonlyMap<string, readonly Difference[] | string>;
   readonly topologyAnswers: readonly TopologyAnswer[];
+  /** Whom replicas said they follow, by their own address. */
+  readonly followed: ReadonlyMap<string, string>;
+  /** Internal addresses that nobody outside is to see; none where clients have no others. */
+  readonly internal: ReadonlySet<string>;
   /** What only this case measures. */
   readonly extra: Extra;
 }
@@ -133,6 +137,7 @@ export async function playCase<Extra>(
     loading.abort();
     await Promise.all([loaded, asking, run.ended()]);
     const wholeMs = await load.whole(load.now() + plan.settleMs);
+    const followed = await topology.followed(watch.latestShard.nodes);
     await load.readBack();
     const replicas = await load.compareReplicas();
     const { faults, marks, pauses } = run;
@@ -140,12 +145,19 @@ export async function playCase<Extra>(
     return {
       ...{ plan, load, watch, leaseMs: first.leaseMs, before, places, faults, marks, pauses },
       ...{ loadEndMs, wholeMs, replicas, extra, topologyAnswers: topology.answers },
+      ...{ followed, internal: internalAddresses(first) },
     };
   } finally {
     loading.abort();
     watching.abort();
     await watched;
   }
+}
+
+/** A cluster whose nodes are reached at their own addresses has nothing to hide. */
+function internalAddresses({ shards }: ClusterView): ReadonlySet<string> {
+  const addresses = new Set(shards.flatMap(({ nodes }) => nodes.map(({ address }) => address)));
+  return shards.some(({ lbAddress }) => addresses.has(lbAddress)) ? new Set() : addresses;
 }
 
 /** The load goes on so long after the last fault, unless it is short altogether. */

@@ -13,7 +13,7 @@ import { median } from '../median.ts';
 import { replicaViolations, wholeViolations } from '../verdict.ts';
 import { clockSlackMs, promotionsIn, type SeenEvent, type TimelineEntry, type Watch } from '../watch.ts';
 import type { CaseFacts, Fault } from './case-run.ts';
-import { topologyViolations } from './topology-watch.ts';
+import { addressViolations, topologyViolations } from './topology-watch.ts';
 
 export interface FaultFigures {
   readonly name: string;
@@ -81,6 +81,7 @@ export function judgeCase<Extra>(
     violations: [
       ...verdict.violations,
       ...topologyViolations(facts.topologyAnswers, evidence),
+      ...addressViolations(facts.internal, facts.topologyAnswers, facts.followed),
       ...servedAfterRepoint(facts, evidence),
       ...spans.flatMap((span) => expectationViolations(span, facts, writes)),
       ...(measured.violations ?? []),

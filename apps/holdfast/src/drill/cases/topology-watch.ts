@@ -1,10 +1,12 @@
 /**
  * Clients that only ask for the topology, of each node of the drilled shard directly and through the shard's LB address:
- * what a client that lost its way would believe. A master that is none any more must not name itself, and whoever asks
- * through the LB address never learns an older master than before.
+ * what a client that lost its way would believe. A master that is none any more must not name itself, whoever asks
+ * through the LB address never learns an older master than before, and nobody is shown an internal address. The other way
+ * round, replicas follow internal addresses only.
  */
 import type { Evidence, Mastership } from '@holdfast/history';
 import { itemsOf, textOf, type Reply } from '@holdfast/resp';
+import type { NodeView } from '../cluster.ts';
 import { openConnection, type Connection, type ConnectionSettings } from '../connection.ts';
 import type { DrillViolation } from '../drill-report.ts';
 
@@ -16,6 +18,8 @@ export interface TopologyAnswer {
   readonly asked: string | null;
   /** The node that the answer names as master of the shard. */
   readonly master: string;
+  /** Every address in it, `host:port`. */
+  readonly shown: readonly string[];
   readonly invokedMs: number;
   readonly completedMs: number;
 }
@@ -55,8 +59,33 @@ export class TopologyWatch {
     const invokedMs = this.#world.nowMs();
     const reply = await client.command('CLUSTER', 'SLOTS').catch(() => undefined);
     const master = reply === undefined ? undefined : masterIn(reply, this.#world.slot);
-    if (master !== undefined) this.answers.push({ asked, master, invokedMs, completedMs: this.#world.nowMs() });
+    if (reply === undefined || master === undefined) return;
+    this.answers.push({ asked, master, shown: addressesIn(reply), invokedMs, completedMs: this.#world.nowMs() });
   }
+
+  /** What each node says it replicates from, by its own address; those that follow nobody are left out. Never rejects. */
+  async followed(nodes: readonly NodeView[]): Promise<ReadonlyMap<string, string>> {
+    const settings = { ...this.#world.connection, commandTimeoutMs: answerWithinMs };
+    const followed = new Map<string, string>();
+    for (const { address } of nodes) {
+      const connection = await openConnection(address, settings).catch(() => undefined);
+      const reply = await connection?.client.command('ROLE').catch(() => undefined);
+      connection?.client.close();
+      const [role, host, port] = itemsOf(reply ?? null) ?? [];
+      if (textOf(role ?? null) === 'slave') followed.set(address, `${textOf(host ?? null)}:${String(port)}`);
+    }
+    return followed;
+  }
+}
+
+/** Every `host:port` of a `CLUSTER SLOTS` reply. */
+function addressesIn(reply: Reply): string[] {
+  return (itemsOf(reply) ?? []).flatMap((range) =>
+    (itemsOf(range) ?? []).slice(2).map((node) => {
+      const [host, port] = itemsOf(node) ?? [];
+      return `${textOf(host ?? null)}:${String(port)}`;
+    }),
+  );
 }
 
 /** The id of the node that `CLUSTER SLOTS` names first for a slot; undefined when it names none or refused. */
@@ -68,6 +97,28 @@ function masterIn(reply: Reply, slot: number): string | undefined {
     return id === undefined ? undefined : textOf(id);
   }
   return undefined;
+}
+
+/** What clients were shown and replicas follow, against the internal addresses of a cluster that has LB addresses. */
+export function addressViolations(
+  internal: ReadonlySet<string>,
+  answers: readonly TopologyAnswer[],
+  followed: ReadonlyMap<string, string>,
+): DrillViolation[] {
+  if (internal.size === 0) return [];
+  const shown = new Set(answers.flatMap((answer) => answer.shown.filter((address) => internal.has(address))));
+  return [
+    ...[...shown].map((address): DrillViolation => {
+      const message = `clients were shown ${address}, which is internal`;
+      return { kind: 'address-leaked', message, operations: [] };
+    }),
+    ...[...followed]
+      .filter(([, master]) => !internal.has(master))
+      .map(([replica, master]): DrillViolation => {
+        const message = `${replica} follows ${master}, which is no internal address of the cluster`;
+        return { kind: 'address-leaked', message, operations: [] };
+      }),
+  ];
 }
 
 /** Judges what was answered, by who was master when. */
