@@ -218,8 +218,8 @@ export const faults: readonly Fault[] = [
     },
     [
       node('lease/lease-keeper.ts'),
-      '    this.#save(judged.record);\n    this.#voidDeadline();\n    this.#awaitHandover();',
-      '    this.#save(judged.record);\n    this.#awaitHandover();',
+      '    this.#voidDeadline();\n    this.#awaitHandover();\n    this.#giveUp();',
+      '    this.#awaitHandover();\n    this.#giveUp();',
     ],
     [
       fencing('fence-record.ts'),
