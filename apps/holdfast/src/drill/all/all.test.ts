@@ -270,6 +270,16 @@ test('a fence that helps only where another is missing shows there, by the kind 
   assert.match(text, /Without lb: fire with sync, lease missing too: not-linearizable 2; none of that with it\./);
 });
 
+test('where a missing fence alone costs time only, what it lets happen with another missing is told beside it', async () => {
+  const { text } = await playWith(optionsOf({ cases: [fire], ablation: 'full' }), ({ fences }) => {
+    if (fences.includes('lb')) return {};
+    return fences.includes('lease') ? { ms: 2000 } : { ms: 2000, kinds: { 'served-after-repoint': 1 } };
+  });
+  const [, time, violation] = /(Without lb: .*)\n(Without lb: .*)\n/.exec(text) ?? [];
+  assert.match(time ?? '', /fire with lease,sync, nothing else missing: nothing violated, but 2000 ms/);
+  assert.match(violation ?? '', /fire with sync, lease missing too: served-after-repoint 1; none of that with it/);
+});
+
 test('an absence that nothing shows, or a violation with all fences, is status 1', async () => {
   const unseen = await playWith(optionsOf({ ablation: 'full' }), () => ({}));
   assert.equal(unseen.status, 1);

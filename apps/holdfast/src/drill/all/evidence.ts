@@ -24,6 +24,8 @@ export interface Shown {
   readonly withFence: Cell | undefined;
   /** Kinds of violations, and how many, that the other cell does not have. */
   readonly kinds: Cell['kinds'];
+  /** Beside time: the sharpest violation, in a column that lacks more. */
+  readonly violation?: Shown;
 }
 
 /** What the shard promises beyond its lease: it is written again within lease + 300 ms. */
@@ -31,11 +33,17 @@ const promiseMs = 300;
 /** Less than this is the machine, not the fence. */
 const noiseMs = 500;
 
-/** What shows that each fence is needed: the sharpest column, there violations before time, and of these the most. */
+/**
+ * What shows that each fence is needed: the sharpest column, there violations before time, and of these the most. Where
+ * that is time, the sharpest violation, if there is any, comes beside it.
+ */
 export function fenceEvidence(cells: readonly (readonly Cell[])[], leaseMs: number): readonly FenceEvidence[] {
   return allFences.map((fence) => {
     const found = cells.flatMap((row) => row.flatMap((cell) => shownBy(fence, cell, row, leaseMs)));
-    return found.sort(bySharpness)[0] ?? { kind: 'none', fence };
+    const [sharpest] = found.sort(bySharpness);
+    if (sharpest === undefined) return { kind: 'none', fence };
+    const violation = sharpest.kind === 'time' ? found.find(({ kind }) => kind === 'violation') : undefined;
+    return violation === undefined ? sharpest : { ...sharpest, violation };
   });
 }
 

@@ -58,6 +58,8 @@ export type EvidenceJson =
       readonly msWithoutWrites: number | null;
       /** Of the column that has the fence beside the same others; null when that was not played. */
       readonly msWithFence: number | null;
+      /** Beside `time`: the sharpest violation, where more is missing. */
+      readonly violation?: EvidenceJson;
     };
 
 /** Hundreds of lost writes say no more than three, and take a hundred times the room. */
@@ -127,5 +129,6 @@ function evidenceJson(each: FenceEvidence): EvidenceJson {
     kinds: Object.fromEntries(each.kinds),
     msWithoutWrites: cell.msWithoutWrites?.median ?? null,
     msWithFence: withFence?.msWithoutWrites?.median ?? null,
+    ...(each.violation === undefined ? {} : { violation: evidenceJson(each.violation) }),
   };
 }

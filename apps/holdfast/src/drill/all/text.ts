@@ -96,15 +96,19 @@ function table(rows: readonly (readonly string[])[], form: Form): string {
   return text.toString();
 }
 
-/** One line for each fence: what its absence does. */
+/** A line or two for each fence: what its absence does. */
 export function evidenceLines(evidence: readonly FenceEvidence[]): string[] {
-  return evidence.map((each) => {
-    if (each.kind === 'none') return `Without ${each.fence}: nothing shows it in these cases.`;
-    const { cell, alsoMissing } = each;
-    const fences = cell.column.fences.length === 0 ? 'no fence' : cell.column.name;
-    const also = alsoMissing.length === 0 ? 'nothing else missing' : `${alsoMissing.join(' and ')} missing too`;
-    return `Without ${each.fence}: ${cell.drillCase.name} with ${fences}, ${also}: ${shownText(each)}.`;
+  return evidence.flatMap((each) => {
+    if (each.kind === 'none') return [`Without ${each.fence}: nothing shows it in these cases.`];
+    return [shownLine(each), ...(each.violation === undefined ? [] : [shownLine(each.violation)])];
   });
+}
+
+function shownLine(shown: Shown): string {
+  const { fence, cell, alsoMissing } = shown;
+  const fences = cell.column.fences.length === 0 ? 'no fence' : cell.column.name;
+  const also = alsoMissing.length === 0 ? 'nothing else missing' : `${alsoMissing.join(' and ')} missing too`;
+  return `Without ${fence}: ${cell.drillCase.name} with ${fences}, ${also}: ${shownText(shown)}.`;
 }
 
 function shownText({ kind, kinds, cell, withFence }: Shown): string {
