@@ -102,6 +102,7 @@ export class FakeCluster implements DrillCluster {
     for (const node of [this.#a, this.#b]) {
       node.movedTo = this.#lbAddress;
       node.masterId = this.#a.id;
+      node.followed = (): string => this.#master.address;
     }
     this.#timers.add(setInterval(() => this.#tick(), tickMs));
   }

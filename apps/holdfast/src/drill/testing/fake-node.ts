@@ -25,6 +25,8 @@ export class FakeNode {
   forgets = false;
   /** Id of the master in its topology. */
   masterId = '';
+  /** Internal address of the master that a replica follows. */
+  followed: () => string = () => '';
   /** It gave its role up: whoever is sent on has to leave a moment later. */
   isLeft = false;
   /** Where a replica sends those who ask for data. */
@@ -119,8 +121,13 @@ export class FakeNode {
       session.readonly = true;
       replies.ok();
     } else if (request.is(0, 'role')) {
-      replies.array(1);
+      const [host = '', port = ''] = this.followed().split(':');
+      replies.array(this.role === 'slave' ? 3 : 1);
       replies.bulkText(this.role);
+      if (this.role === 'slave') {
+        replies.bulkText(host);
+        replies.integer(Number(port));
+      }
     } else if (request.is(0, 'get') && (session.readonly || this.role === 'master')) {
       const value = this.store.get(key);
       if (value === undefined) replies.nil();
