@@ -58,8 +58,8 @@ export class ProxiedConnection {
       connected = true;
       clearTimeout(patience);
       if (header !== undefined) upstream.write(header);
-      forward(client, upstream);
-      forward(upstream, client);
+      forward(client, upstream, false);
+      forward(upstream, client, true);
     });
     upstream.on('error', (error) => {
       if (!connected) onConnectFailed(error.message);
@@ -88,12 +88,14 @@ export class ProxiedConnection {
 }
 
 /**
- * Passes on what `from` sends, and its end. A last chunk leaves together with the end, as it came: a node that redirects a
- * client ends the connection with its answers, and a client that gets only those may go on to use it.
+ * Passes on what `from` sends, and its end.
+ * @param isAnswers a last chunk leaves together with the end, as it came: a node that redirects a client ends the
+ *   connection with its answers, and a client that gets only those may go on to use it. Nobody waits so for requests,
+ *   and looking for the end is a system call for each chunk.
  */
-function forward(from: Socket, to: Socket): void {
+function forward(from: Socket, to: Socket, isAnswers: boolean): void {
   from.on('data', (chunk: Buffer) => {
-    const fd = fdOf(from);
+    const fd = isAnswers ? fdOf(from) : undefined;
     if (fd !== undefined && peerEnded(fd)) endWith(to, chunk);
     else if (!to.write(chunk)) from.pause();
   });
