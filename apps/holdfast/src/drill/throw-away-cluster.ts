@@ -1,9 +1,6 @@
 /**
  * The cluster of a drill: the same processes as `holdfast up`, at the places of the drill's world and below its directory.
  */
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { OperationError, randomBelow } from '@holdfast/base';
 import { realRandom } from '@holdfast/base/real';
 import {
@@ -18,7 +15,8 @@ import { ControllerClient } from '../controller-client.ts';
 import type { Fence } from '../option-values.ts';
 import type { ClusterEvent, ClusterView, DrillCluster, HostFaults, ShardView } from './cluster.ts';
 import { parseEvents, parseView } from './controller-view.ts';
-import { untilAborted, type DrillSite } from './world/index.ts';
+import { standStill } from './stand-still.ts';
+import { usedWhileOpen, type DrillSite } from './world/index.ts';
 
 export interface ThrowAwaySettings {
   /** Each of a master and a replica. */
@@ -55,15 +53,7 @@ export async function withCluster<T>(
   settings: ThrowAwaySettings,
   use: (cluster: DrillCluster) => Promise<T>,
 ): Promise<T> {
-  const ended = untilAborted(site.signal);
-  const starting = start(site, settings);
-  try {
-    const cluster = await Promise.race([starting, ended]);
-    return await Promise.race([use(cluster), ended]);
-  } finally {
-    const started = await starting.catch(() => undefined);
-    await started?.close();
-  }
+  return usedWhileOpen(site.signal, start(site, settings), use);
 }
 
 async function start(site: DrillSite, settings: ThrowAwaySettings): Promise<DrillCluster> {
@@ -129,10 +119,7 @@ class ThrowAwayCluster implements DrillCluster {
   }
 
   async suspend(place: string): Promise<void> {
-    const pid = this.#pidAt(place);
-    process.kill(pid, 'SIGSTOP');
-    // The signal reaches each thread when it next leaves the kernel; until then it may still execute requests.
-    while (!threadStates(pid).every((state) => state === 'T')) await pause(1);
+    await standStill(this.#pidAt(place));
   }
 
   resume(place: string): void {
@@ -180,13 +167,4 @@ async function leaderAccordingTo(api: string): Promise<string | undefined> {
     if (error instanceof OperationError) return undefined;
     throw error;
   }
-}
-
-/** One letter per thread, as in proc(5): `T` is stopped by a signal. */
-function threadStates(pid: number): string[] {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).map((thread) => {
-    const stat = readFileSync(join(tasks, thread, 'stat'), 'utf8');
-    return stat[stat.lastIndexOf(')') + 2] ?? '?'; // after the name, which may hold anything
-  });
 }

@@ -19,18 +19,12 @@ import {
   type HostFaults,
   type ShardView,
 } from '../cluster.ts';
-import { untilAborted, type DrillSite } from '../world/index.ts';
+import { standStill } from '../stand-still.ts';
+import { usedWhileOpen, type DrillSite } from '../world/index.ts';
 import { hear, viewOf, type PeerShard } from './majority.ts';
 import { ask, connectTo, listenTo, wordOf } from './node-listener.ts';
 import type { NodeWord } from './node-word.ts';
-import {
-  findRedisServer,
-  freeRedisPorts,
-  redisProcess,
-  standStill,
-  type RedisPlace,
-  type RedisProgram,
-} from './redis-process.ts';
+import { findRedisServer, freeRedisPorts, redisProcess, type RedisPlace, type RedisProgram } from './redis-process.ts';
 
 export interface RedisClusterSettings {
   /** Masters, each with one replica; at least `leastShards`. */
@@ -76,15 +70,7 @@ export async function withRedisCluster<T>(
   settings: RedisClusterSettings,
   use: (cluster: RedisDrillCluster) => Promise<T>,
 ): Promise<T> {
-  const ended = untilAborted(site.signal);
-  const starting = startRedisCluster(site, settings);
-  try {
-    const cluster = await Promise.race([starting, ended]);
-    return await Promise.race([use(cluster), ended]);
-  } finally {
-    const started = await starting.catch(() => undefined);
-    await started?.close();
-  }
+  return usedWhileOpen(site.signal, startRedisCluster(site, settings), use);
 }
 
 /**

@@ -1,8 +1,7 @@
 /** A redis-server of the comparison: which program, how it is configured, on which ports. */
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { FatalError, randomBelow } from '@holdfast/base';
 import { realRandom } from '@holdfast/base/real';
@@ -108,19 +107,4 @@ export async function freeRedisPorts(count: number): Promise<number> {
     if (free.every(Boolean)) return base;
   }
   throw new FatalError(`no ${count} free ports in a row found in ${attempts} attempts`, 3);
-}
-
-/** Stops a process as SIGSTOP does; resolves when none of its threads runs any more. */
-export async function standStill(pid: number): Promise<void> {
-  process.kill(pid, 'SIGSTOP');
-  while (!threadStates(pid).every((state) => state === 'T')) await pause(1);
-}
-
-/** One letter per thread, as in proc(5): `T` is stopped by a signal. */
-function threadStates(pid: number): string[] {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).map((thread) => {
-    const stat = readFileSync(join(tasks, thread, 'stat'), 'utf8');
-    return stat[stat.lastIndexOf(')') + 2] ?? '?'; // after the name, which may hold anything
-  });
 }

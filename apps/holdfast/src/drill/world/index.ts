@@ -1,2 +1,2 @@
 export { inDrillWorld, type WorldPlan } from './in-drill-world.ts';
-export { untilAborted, type DrillHost, type DrillSite, type DrillTask, type Network } from './site.ts';
+export { untilAborted, usedWhileOpen, type DrillHost, type DrillSite, type DrillTask, type Network } from './site.ts';

@@ -58,3 +58,22 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
   aborted.catch(() => undefined); // It may end when nobody waits any more.
   return aborted;
 }
+
+/**
+ * Uses what is being started, and closes it, whatever happens: also when the signal ends while it starts.
+ * @throws what `starting` or `use` throws, or the reason of the signal.
+ */
+export async function usedWhileOpen<Open extends { close(): Promise<void> }, T>(
+  signal: AbortSignal,
+  starting: Promise<Open>,
+  use: (open: Open) => Promise<T>,
+): Promise<T> {
+  const ended = untilAborted(signal);
+  try {
+    const open = await Promise.race([starting, ended]);
+    return await Promise.race([use(open), ended]);
+  } finally {
+    const started = await starting.catch(() => undefined);
+    await started?.close();
+  }
+}
