@@ -9,7 +9,10 @@
  */
 import type { Namespace } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
+import type { KeyEvents } from './events.ts';
 import type { Session } from './session.ts';
+import type { SlicePort } from './sliced.ts';
+import type { WaitPort } from './waiting.ts';
 
 /** What the dispatcher and clients must know of a command. `write` and `readonly` exclude each other. */
 export type CommandFlag =
@@ -59,6 +62,12 @@ export interface Call {
   /** The namespace whose keys the connection sees. */
   readonly namespace: Namespace;
   readonly session: Session;
+  /** Undefined where nothing may wait (EXEC, scripts): the command then answers as if its time were up. */
+  readonly waits?: WaitPort | undefined;
+  /** Undefined where a reply must be whole (EXEC, scripts). */
+  readonly slices?: SlicePort | undefined;
+  /** Undefined while nobody listens to keyspace notifications. */
+  readonly events?: KeyEvents | undefined;
 }
 
 /** @typeParam Input what `parse` makes of the arguments and `run` works on. */
@@ -73,7 +82,10 @@ export interface CommandDefinition<Input = unknown> {
   readonly keyIndexes?: (request: Request) => readonly number[];
   /** Flags that depend on the sub-command; replaces `flags` for one request. */
   readonly flagsOf?: (request: Request) => readonly CommandFlag[];
-  /** `string`, `hash`, `generic`, `connection`, `server`, `transactions`, `cluster`, `replication`. */
+  /**
+   * `string`, `hash`, `list`, `set`, `sorted-set`, `geo`, `bitmap`, `hyperloglog`, `stream`, `json`, `bloom`, `sortedint`,
+   * `generic`, `connection`, `server`, `transactions`, `scripting`, `pubsub`, `cluster`, `replication`.
+   */
   readonly group: string;
   /** Version of Redis or Kvrocks it appeared in. */
   readonly since: string;

@@ -1,5 +1,9 @@
 export { Refusal, define, errors, firstKey, noKeys } from './command.ts';
 export type { Call, CommandDefinition, CommandFlag, KeySpec } from './command.ts';
+export { notify, type EventClass, type KeyEvents } from './events.ts';
+export { sliceElements, slicedAbove, type SlicePort, type SlicedReply } from './sliced.ts';
+export type { Wait, WaitPort } from './waiting.ts';
+export { dataCommands } from './data/families.ts';
 export type { Deferred, Session } from './session.ts';
 export { CommandTable, arityFits, keysOf } from './table.ts';
 export { clusterCommands } from './cluster/index.ts';
@@ -13,9 +17,6 @@ export type {
 } from './cluster/port.ts';
 export { replicationCommands } from './replication/index.ts';
 export type { Announcement, ReplicationPort, RoleFacts } from './replication/port.ts';
-export { stringCommands } from './string/index.ts';
-export { hashCommands } from './hash/index.ts';
-export { genericCommands } from './generic/index.ts';
 export { connectionCommands } from './connection/index.ts';
 export type { ClientFacts, ConnectionPort } from './connection/port.ts';
 export { serverCommands } from './server/index.ts';

@@ -133,6 +133,12 @@ export class Scratch implements Span {
     this.u32(value >>> 0);
   }
 
+  /** Eight bytes given as two unsigned halves. */
+  u64Halves(high: number, low: number): void {
+    this.u32(high);
+    this.u32(low);
+  }
+
   bytes(from: Uint8Array, start = 0, end: number = from.length): void {
     this.reserve(end - start);
     copyBytes(from, start, end, this.buffer, this.end);

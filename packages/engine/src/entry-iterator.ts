@@ -3,10 +3,12 @@
  * is read in packed blocks, so memory is bounded whatever the range holds; the tick's run is a sorted list of entries.
  *
  * Shows what was there when it was made: later writes of the same command are not seen. Lives within one command
- * (its entries stand in the tick's buffer), and must be closed.
+ * (its entries stand in the tick's buffer) unless it is detached: then it copies what the tick wrote in its range and may
+ * go on for as long as the database stays open, while later ticks commit. Must be closed.
  */
 import type { BlockIterator, Database, EntryBlock, RangeOptions } from '@holdfast/rocksdb';
 import { Window } from './bytes.ts';
+import { FrozenEntries, type WrittenEntries } from './overlay.ts';
 import type { Tick } from './tick.ts';
 
 export interface IterateRange {
@@ -21,6 +23,8 @@ export interface IterateRange {
   readonly group?: Buffer;
   /** False for scans over many keys, which should not push hot blocks out of the cache. */
   readonly fillCache?: boolean;
+  /** May go on after the command that made it. */
+  readonly detached?: boolean;
 }
 
 /** Blocks grow while an iteration goes on: the first answers HGETALL of a small hash, the later ones feed long scans. */
@@ -31,9 +35,10 @@ export class EntryIterator {
   /** The current entry; valid until the next call. */
   readonly key: Window = new Window();
   readonly value: Window = new Window();
-  readonly #tick: Tick;
+  readonly #source: WrittenEntries;
   readonly #family: number;
-  readonly #written: number[];
+  /** Entries of `#source` in key order. */
+  readonly #written: readonly number[];
   readonly #reverse: boolean;
   readonly #native: BlockIterator;
   #at = 0;
@@ -46,14 +51,16 @@ export class EntryIterator {
   #hasStored = false;
 
   constructor(database: Database, tick: Tick, family: number, range: IterateRange) {
-    this.#tick = tick;
     this.#family = family;
     this.#reverse = range.reverse ?? false;
-    this.#written =
+    const written =
       tick.overlay.count === 0
         ? []
         : tick.overlay.collect(tick.builder.buffer, family, { gte: range.gte, lt: range.lt }, range.group);
-    if (this.#reverse) this.#written.reverse();
+    if (this.#reverse) written.reverse();
+    const isDetached = range.detached ?? false;
+    this.#source = isDetached ? new FrozenEntries(tick.written, written, family) : tick.written;
+    this.#written = isDetached ? written.map((_, index) => index) : written;
     const options: RangeOptions = {
       ...(range.gte === undefined ? {} : { gte: range.gte }),
       ...(range.lt === undefined ? {} : { lt: range.lt }),
@@ -74,10 +81,10 @@ export class EntryIterator {
       if (order > 0) return this.#takeStored();
       this.#at++;
       if (order === 0) this.#nextStored();
-      const { overlay, builder } = this.#tick;
-      if (overlay.valueStart(written) < 0) continue;
-      this.key.set(builder.buffer, overlay.keyStart(written), overlay.keyEnd(written));
-      this.value.set(builder.buffer, overlay.valueStart(written), overlay.valueEnd(written));
+      const source = this.#source;
+      if (source.valueStart(written) < 0) continue;
+      this.key.set(source.buffer, source.keyStart(written), source.keyEnd(written));
+      this.value.set(source.buffer, source.valueStart(written), source.valueEnd(written));
       return true;
     }
   }
@@ -88,14 +95,14 @@ export class EntryIterator {
 
   /** Where a written entry stands to the database's next one, in the direction of the iteration. */
   #compare(written: number): number {
-    const { overlay, builder } = this.#tick;
+    const source = this.#source;
     const stored = this.#storedKey;
-    const order = builder.buffer.compare(
+    const order = source.buffer.compare(
       stored.buffer,
       stored.start,
       stored.end,
-      overlay.keyStart(written),
-      overlay.keyEnd(written),
+      source.keyStart(written),
+      source.keyEnd(written),
     );
     return this.#reverse ? -order : order;
   }
@@ -115,10 +122,7 @@ export class EntryIterator {
         this.#hasStored = false;
         return;
       }
-    } while (
-      this.#tick.overlay.rangeCount > 0 &&
-      this.#tick.overlay.coversCommitted(this.#family, this.#storedKey.view())
-    );
+    } while (this.#source.rangeCount > 0 && this.#source.coversCommitted(this.#family, this.#storedKey.view()));
     this.#hasStored = true;
   }
 

@@ -10,6 +10,7 @@ export { VersionSource, versionOf, type Version } from './version.ts';
 export { readOrderedDouble, writeOrderedDouble } from './ordered-double.ts';
 export { Records, type Lookup } from './records.ts';
 export { Strings } from './strings.ts';
+export { Collection, type SubkeyRange } from './collection.ts';
 export { Hashes, type HashLookup } from './hashes.ts';
 export { Keyspace } from './keyspace.ts';
 export { dataTypes, type DataTypes } from './data-types.ts';

@@ -9,7 +9,7 @@ import { assert } from '@holdfast/base';
 import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
 import type { Scratch, Span, Window } from './bytes.ts';
 import { family } from './families.ts';
-import { Overlay, deletedInTick, notInTick } from './overlay.ts';
+import { Overlay, OverlayEntries, deletedInTick, notInTick } from './overlay.ts';
 
 interface Savepoint {
   readonly builder: BuilderMark;
@@ -38,6 +38,8 @@ export class Tick {
   replicationId: string | undefined;
   readonly overlay: Overlay = new Overlay();
   readonly builder: BatchBuilder = new BatchBuilder();
+  /** What the tick has written, for iterators. */
+  readonly written: OverlayEntries = new OverlayEntries(this.overlay, this.builder);
   readonly #batchBytesMax: number;
   #command = savepoint();
   #atomic = savepoint();

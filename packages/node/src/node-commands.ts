@@ -2,11 +2,9 @@
 import {
   clusterCommands,
   connectionCommands,
-  genericCommands,
-  hashCommands,
+  dataCommands,
   replicationCommands,
   serverCommands,
-  stringCommands,
   transactionCommands,
   type ClusterPort,
   type CommandDefinition,
@@ -27,9 +25,7 @@ export function commandFamilies(node: Node): CommandDefinition[] {
     ...replicationCommands(node.replicator),
     ...clusterCommands(clusterPort(node)),
     ...serverCommands(serverPort(node)),
-    ...stringCommands(data),
-    ...hashCommands(data),
-    ...genericCommands(data),
+    ...dataCommands(data),
   ];
 }
 

@@ -1,0 +1,19 @@
+/**
+ * Keyspace notifications (redis.io/docs/manual/keyspace-notifications): a command says what it did to a key with the event's
+ * name of Redis. Nobody listens most of the time, so `Call.events` is undefined then and saying costs one comparison.
+ */
+import type { Namespace, Span } from '@holdfast/engine';
+import type { Call } from './command.ts';
+
+/** The class of an event, as in `notify-keyspace-events`. */
+export type EventClass = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'd' | 'x' | 'n' | 'm';
+
+export interface KeyEvents {
+  /** `key` may be a view: it is copied when somebody listens. */
+  emit(kind: EventClass, name: string, namespace: Namespace, key: Span): void;
+}
+
+/** Says that the running command did `name` to `key`. To be called after its effects, once for each event of Redis. */
+export function notify(call: Call, kind: EventClass, name: string, key: Span): void {
+  call.events?.emit(kind, name, call.namespace, key);
+}

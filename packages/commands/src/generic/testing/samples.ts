@@ -1,0 +1,29 @@
+/** Requests that the checks of all declarations use (data/data-commands.test.ts). */
+import type { FamilySamples } from '../../data/testing/family-samples.ts';
+
+export const samples: FamilySamples = {
+  prepare: ['SET s value', 'SET t v EX 100', 'HSET h f 1 g 2 n 3'],
+  samples: [
+    'del s h new',
+    'unlink s',
+    'exists s h',
+    'touch s h',
+    'type h',
+    'rename h new',
+    'renamenx h new',
+    'copy h new REPLACE',
+    'object ENCODING h',
+    'expire h 10 NX',
+    'pexpire h 10',
+    'expireat h 4102444800',
+    'pexpireat h 4102444800000',
+    'ttl h',
+    'pttl h',
+    'expiretime h',
+    'pexpiretime h',
+    'persist t',
+    'scan 0 MATCH * COUNT 5 TYPE hash',
+    'keys *',
+    'randomkey',
+  ],
+};

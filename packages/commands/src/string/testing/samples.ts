@@ -1,0 +1,36 @@
+/** Requests that the checks of all declarations use (data/data-commands.test.ts). */
+import type { FamilySamples } from '../../data/testing/family-samples.ts';
+
+export const samples: FamilySamples = {
+  prepare: ['SET s value', 'SET s2 other', 'SET n 5'],
+  samples: [
+    'get s',
+    'getex s PX 1000',
+    'getdel s',
+    'strlen s',
+    'getrange s 0 1',
+    'substr s 0 1',
+    'digest s',
+    'set s v EX 10 GET',
+    'setnx new v',
+    'setex s 10 v',
+    'psetex s 10 v',
+    'getset s v',
+    'mget s s2 new',
+    'mset s v new w',
+    'msetnx new v new2 w',
+    'msetex 2 s v s2 w EX 10',
+    'incr n',
+    'decr n',
+    'incrby n 2',
+    'decrby n 2',
+    'incrbyfloat n 0.5',
+    'append s x',
+    'setrange s 1 x',
+    'cas s value other EX 10',
+    'cad s value',
+    'delex s IFEQ value',
+    'lcs s s2 LEN',
+  ],
+  typeless: ['set', 'setex', 'psetex', 'mset', 'msetex', 'setnx', 'msetnx', 'mget'],
+};
