@@ -17,3 +17,8 @@ export interface KeyEvents {
 export function notify(call: Call, kind: EventClass, name: string, key: Span): void {
   call.events?.emit(kind, name, call.namespace, key);
 }
+
+/** A key was given the time `expireMs` to die; Redis deletes it at once when that has passed, and says so instead. */
+export function notifyExpire(call: Call, key: Span, expireMs: number): void {
+  notify(call, 'g', expireMs <= call.nowMs ? 'del' : 'expire', key);
+}

@@ -14,6 +14,11 @@ export interface Expiry {
 export const noExpiry: Expiry = { kind: 'none', ms: 0 };
 export const keepExpiry: Expiry = { kind: 'keep', ms: 0 };
 
+/** Whether the options name a time, in place of keeping or dropping what there was. */
+export function isTimed({ kind }: Expiry): boolean {
+  return kind === 'in' || kind === 'at';
+}
+
 /** Latest instant that is kept: numbers above lose whole milliseconds (some 285,000 years from now). */
 export const expireMsMax: number = Number.MAX_SAFE_INTEGER;
 

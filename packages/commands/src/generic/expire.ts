@@ -5,6 +5,7 @@ import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } 
 import { itself, keyOf } from '../data/arguments.ts';
 import { expireMsMax, invalidExpire } from '../data/expiry-option.ts';
 import { isInt64 } from '../data/integers.ts';
+import { notify, notifyExpire } from '../events.ts';
 
 interface ExpireShape {
   readonly name: string;
@@ -71,6 +72,7 @@ function expire({ keyspace }: DataTypes, shape: ExpireShape): CommandDefinition 
       const currentMs = keyspace.expireMs(key, call.nowMs);
       if (currentMs === undefined || !isAllowed(input, expireMs, currentMs)) return reply.integer(0);
       keyspace.setExpireMs(key, expireMs, call.nowMs);
+      notifyExpire(call, key, expireMs);
       reply.integer(1);
     },
   });
@@ -125,6 +127,7 @@ function persist({ keyspace }: DataTypes): CommandDefinition {
       const currentMs = keyspace.expireMs(key, call.nowMs);
       if (currentMs === undefined || currentMs === 0) return reply.integer(0);
       keyspace.setExpireMs(key, 0, call.nowMs);
+      notify(call, 'g', 'persist', key);
       reply.integer(1);
     },
   });

@@ -3,6 +3,7 @@ import { sameBytes, type DataTypes, type UserKey } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition, type KeySpec } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
+import { notify } from '../events.ts';
 
 const allKeys: KeySpec = { first: 1, last: -1, step: 1 };
 const twoKeys: KeySpec = { first: 1, last: 2, step: 1 };
@@ -22,7 +23,10 @@ function del({ keyspace }: DataTypes, name: string, since: string): CommandDefin
     run(call, request, reply) {
       let deleted = 0;
       for (let index = 1; index < request.count; index++) {
-        if (keyspace.delete(keyOf(call, request, index), call.nowMs, deleted === 0)) deleted++;
+        const key = keyOf(call, request, index);
+        if (!keyspace.delete(key, call.nowMs, deleted === 0)) continue;
+        deleted++;
+        notify(call, 'g', 'del', key);
       }
       reply.integer(deleted);
     },
@@ -83,7 +87,11 @@ function rename({ keyspace }: DataTypes, name: 'rename' | 'renamenx'): CommandDe
       if (!keyspace.exists(from, call.nowMs)) return reply.error(errors.noSuchKey);
       const isSame = sameBytes(from, to);
       if (name === 'renamenx' && (isSame || keyspace.exists(to, call.nowMs))) return reply.integer(0);
-      if (!isSame) keyspace.copy(from, to, call.nowMs, true);
+      if (!isSame) {
+        keyspace.copy(from, to, call.nowMs, true);
+        notify(call, 'g', 'rename_from', from);
+        notify(call, 'g', 'rename_to', to);
+      }
       if (name === 'rename') reply.ok();
       else reply.integer(1);
     },
@@ -127,7 +135,9 @@ function copy({ keyspace }: DataTypes): CommandDefinition {
       const to = keyOf(call, request, 2);
       if (sameBytes(from, to)) return reply.error('ERR source and destination objects are the same');
       if (!replace && keyspace.exists(to, call.nowMs)) return reply.integer(0);
-      reply.integer(keyspace.copy(from, to, call.nowMs, false) ? 1 : 0);
+      const isCopied = keyspace.copy(from, to, call.nowMs, false);
+      if (isCopied) notify(call, 'g', 'copy_to', to);
+      reply.integer(isCopied ? 1 : 0);
     },
   });
 }

@@ -5,6 +5,7 @@ import { Refusal, define, errors, firstKey, type CommandDefinition } from '../co
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
 import { addFloat, parseFloatIncrement, type FloatIncrement } from '../data/float-increment.ts';
 import { addInt64, int64Of } from '../data/integers.ts';
+import { notify } from '../events.ts';
 import { openHashForWrite } from './fields.ts';
 
 const notIntegerField = 'ERR hash value is not an integer';
@@ -40,6 +41,7 @@ function hIncrBy({ hashes }: DataTypes): CommandDefinition {
       if (sum === undefined) return reply.error(errors.overflow);
       hashes.put(field, spanOf(String(sum)), !exists);
       hashes.save(key);
+      notify(call, 'h', 'hincrby', key);
       reply.integer(sum);
     },
   });
@@ -72,6 +74,7 @@ function hIncrByFloat({ hashes }: DataTypes): CommandDefinition {
       if ('error' in sum) return reply.error(sum.error);
       hashes.put(field, spanOf(sum.text), !exists);
       hashes.save(key);
+      notify(call, 'h', 'hincrbyfloat', key);
       reply.bulkLatin1(sum.text);
     },
   });

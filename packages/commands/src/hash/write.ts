@@ -4,6 +4,7 @@ import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition } from '../command.ts';
 import { itself, keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts';
 import { expireMsMax } from '../data/expiry-option.ts';
+import { notify } from '../events.ts';
 import { openHash, openHashForWrite } from './fields.ts';
 
 /**
@@ -43,6 +44,7 @@ function hSet(types: DataTypes, name: 'hset' | 'hmset'): CommandDefinition {
       if (openHashForWrite(types.hashes, key, call.nowMs, reply) === undefined) return;
       const added = putFields(types, request, 2);
       types.hashes.save(key);
+      notify(call, 'h', 'hset', key);
       if (name === 'hset') reply.integer(added);
       else reply.ok();
     },
@@ -80,6 +82,8 @@ function hSetExpire(types: DataTypes): CommandDefinition {
       putFields(types, request, 3);
       types.hashes.expireAt(expireMs);
       types.hashes.save(key, true);
+      notify(call, 'h', 'hset', key);
+      notify(call, 'g', 'expire', key);
       reply.ok();
     },
   });
@@ -106,7 +110,10 @@ function hSetNx({ hashes }: DataTypes): CommandDefinition {
         hashes.put(field, spanOfArgument(request, index + 1), true);
         added++;
       }
-      if (added > 0) hashes.save(key);
+      if (added > 0) {
+        hashes.save(key);
+        notify(call, 'h', 'hset', key);
+      }
       reply.integer(added);
     },
   });
@@ -136,6 +143,10 @@ function hDel({ hashes }: DataTypes): CommandDefinition {
         deleted++;
       }
       hashes.save(key);
+      if (deleted > 0) {
+        notify(call, 'h', 'hdel', key);
+        if (hashes.size === 0) notify(call, 'g', 'del', key);
+      }
       reply.integer(deleted);
     },
   });

@@ -3,6 +3,7 @@ import { Window, type DataTypes } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition } from '../command.ts';
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
+import { notify } from '../events.ts';
 
 /** Longest string, in bytes: Redis' and Kvrocks' proto-max-bulk-len. */
 export const stringBytesMax: number = 512 << 20;
@@ -27,6 +28,7 @@ function append({ strings }: DataTypes): CommandDefinition {
       const tail = spanOfArgument(request, 2);
       if (found === 'absent') {
         strings.set(key, tail, 0);
+        notify(call, '$', 'append', key);
         return reply.integer(tail.end - tail.start);
       }
       const length = strings.value.length + tail.end - tail.start;
@@ -34,6 +36,7 @@ function append({ strings }: DataTypes): CommandDefinition {
       const joined = new Window();
       joined.setAll(Buffer.concat([strings.value.view(), tail.buffer.subarray(tail.start, tail.end)]));
       strings.rewrite(key, joined, strings.expireMs);
+      notify(call, '$', 'append', key);
       reply.integer(length);
     },
   });
@@ -76,6 +79,7 @@ function setRange({ strings }: DataTypes): CommandDefinition {
       value.setAll(changed);
       if (found === 'found') strings.rewrite(key, value, strings.expireMs);
       else strings.set(key, value, 0);
+      notify(call, '$', 'setrange', key);
       reply.integer(changed.length);
     },
   });

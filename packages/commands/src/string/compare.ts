@@ -3,7 +3,8 @@ import { sameBytes, type DataTypes } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition } from '../command.ts';
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
-import { expireMsOf, invalidExpire, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
+import { expireMsOf, invalidExpire, isTimed, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
+import { notify } from '../events.ts';
 import { holds, parseComparison, type Condition } from './condition.ts';
 import { setString } from './set.ts';
 
@@ -39,7 +40,7 @@ function cas(types: DataTypes): CommandDefinition {
       if (!sameBytes(strings.value, spanOfArgument(request, 2))) return reply.integer(0);
       const expireMs = expireMsOf(expiry, call.nowMs, 0);
       if (expireMs === undefined) return reply.error(invalidExpire('cas').message);
-      setString(types, key, spanOfArgument(request, 3), expireMs, call.nowMs);
+      setString(types, call, key, { value: spanOfArgument(request, 3), expireMs, isTimed: isTimed(expiry) });
       reply.integer(1);
     },
   });
@@ -64,6 +65,7 @@ function cad({ strings, keyspace }: DataTypes): CommandDefinition {
       if (found === 'absent') return reply.integer(-1);
       if (!sameBytes(strings.value, spanOfArgument(request, 2))) return reply.integer(0);
       keyspace.delete(key, call.nowMs);
+      notify(call, 'g', 'del', key);
       reply.integer(1);
     },
   });
@@ -99,7 +101,9 @@ function delEx({ strings, keyspace }: DataTypes): CommandDefinition {
         if (found === 'wrong-type') return reply.error(errors.wrongType);
         if (found === 'absent' || !holds(condition, strings.value)) return reply.integer(0);
       }
-      reply.integer(keyspace.delete(key, call.nowMs) ? 1 : 0);
+      const isDeleted = keyspace.delete(key, call.nowMs);
+      if (isDeleted) notify(call, 'g', 'del', key);
+      reply.integer(isDeleted ? 1 : 0);
     },
   });
 }

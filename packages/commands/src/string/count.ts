@@ -5,6 +5,7 @@ import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } 
 import { keyOf } from '../data/arguments.ts';
 import { addFloat, parseFloatIncrement, type FloatIncrement } from '../data/float-increment.ts';
 import { addInt64, int64Min, int64Of, safeIntegerOf } from '../data/integers.ts';
+import { notify } from '../events.ts';
 
 interface CountInput {
   readonly request: Request;
@@ -20,6 +21,7 @@ function addTo({ strings }: DataTypes, call: Call, input: CountInput, reply: Rep
   const text = spanOf(String(sum));
   if (found === 'absent') strings.set(key, text, 0);
   else strings.rewrite(key, text, strings.expireMs);
+  notify(call, '$', 'incrby', key);
   reply.integer(sum);
 }
 
@@ -89,6 +91,7 @@ function incrByFloat({ strings }: DataTypes): CommandDefinition {
       const text = spanOf(sum.text);
       if (found === 'absent') strings.set(key, text, 0);
       else strings.rewrite(key, text, strings.expireMs);
+      notify(call, '$', 'incrbyfloat', key);
       reply.bulkLatin1(sum.text);
     },
   });

@@ -4,7 +4,8 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
 import { digestOf } from '../data/digest.ts';
-import { expireMsOf, invalidExpire, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
+import { expireMsOf, invalidExpire, isTimed, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
+import { notify, notifyExpire } from '../events.ts';
 
 /** Kvrocks' max-bitmap-to-string-mb. */
 const bitmapBytesMax = 16 << 20;
@@ -69,6 +70,8 @@ function getEx({ strings, keyspace }: DataTypes): CommandDefinition {
       if (expireMs === undefined) return reply.error(invalidExpire('getex').message);
       reply.bulk(strings.value.buffer, strings.value.start, strings.value.end);
       if (expireMs !== currentMs) keyspace.setExpireMs(key, expireMs, call.nowMs);
+      if (expiry !== undefined && isTimed(expiry)) notifyExpire(call, key, expireMs);
+      else if (expireMs !== currentMs) notify(call, 'g', 'persist', key);
     },
   });
 }
@@ -91,6 +94,7 @@ function getDel({ strings, keyspace }: DataTypes): CommandDefinition {
       if (found === 'absent') return reply.nil();
       reply.bulk(strings.value.buffer, strings.value.start, strings.value.end);
       keyspace.delete(key, call.nowMs);
+      notify(call, 'g', 'del', key);
     },
   });
 }

@@ -6,12 +6,15 @@ import { itself, keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts'
 import {
   expireMsOf,
   invalidExpire,
+  isTimed,
   keepExpiry,
   noExpiry,
   parseTimedExpiry,
   type Expiry,
 } from '../data/expiry-option.ts';
+import { notify } from '../events.ts';
 import { nx, xx, type Condition } from './condition.ts';
+import { notifySet } from './set.ts';
 
 const allKeys: KeySpec = { first: 1, last: -1, step: 1 };
 const everySecond: KeySpec = { first: 1, last: -1, step: 2 };
@@ -44,6 +47,7 @@ function setAll({ strings }: DataTypes, call: Call, request: Request): void {
     const value = spanOfArgument(request, index + 1);
     if (index === 1) strings.set(key, value, 0);
     else strings.setNext(key, value, 0);
+    notify(call, '$', 'set', key);
   }
 }
 
@@ -159,6 +163,8 @@ function mSetEx({ strings, keyspace }: DataTypes): CommandDefinition {
           strings.set(key, spanOfArgument(request, 3 + 2 * pair), expireMs);
           isFirst = false;
         } else strings.setNext(key, spanOfArgument(request, 3 + 2 * pair), expireMs);
+        notifySet(call, key, isTimed(expiry));
+        if (expireMs !== 0 && expireMs <= call.nowMs) notify(call, 'x', 'expired', key);
       }
       reply.integer(1);
     },

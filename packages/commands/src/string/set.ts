@@ -6,12 +6,14 @@ import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
 import {
   expireMsOf,
   invalidExpire,
+  isTimed,
   keepExpiry,
   noExpiry,
   parsePositiveTime,
   parseTimedExpiry,
   type Expiry,
 } from '../data/expiry-option.ts';
+import { notify } from '../events.ts';
 import { comparesValue, holds, nx, parseComparison, xx, type Condition } from './condition.ts';
 
 interface SetInput {
@@ -61,16 +63,31 @@ function takeSetOption(input: SetInput, index: number): number | Refusal {
   return 2;
 }
 
+/** A string with the time at which it dies. */
+export interface TimedValue {
+  readonly value: Span;
+  /** Unix time in ms; 0 for never. */
+  readonly expireMs: number;
+  /** Whether the time is new, and not one that is kept. */
+  readonly isTimed: boolean;
+}
+
 /** Writes a string, or deletes the key when its time has already passed. */
-export function setString(
-  { strings, keyspace }: DataTypes,
-  key: UserKey,
-  value: Span,
-  expireMs: number,
-  nowMs: number,
-): void {
-  if (expireMs !== 0 && expireMs <= nowMs) keyspace.delete(key, nowMs);
+export function setString({ strings, keyspace }: DataTypes, call: Call, key: UserKey, timed: TimedValue): void {
+  const { value, expireMs, isTimed } = timed;
+  const isDead = expireMs !== 0 && expireMs <= call.nowMs;
+  if (isDead) keyspace.delete(key, call.nowMs);
   else strings.set(key, value, expireMs);
+  notifySet(call, key, isTimed);
+  // Redis keeps such a key until it is looked at; then this is what it says.
+  if (isDead) notify(call, 'x', 'expired', key);
+}
+
+/** A string was set, on request with a time to live. */
+export function notifySet(call: Call, key: UserKey, isTimed: boolean): void {
+  if (call.events === undefined) return;
+  notify(call, '$', 'set', key);
+  if (isTimed) notify(call, 'g', 'expire', key);
 }
 
 function runSet(types: DataTypes, call: Call, input: SetInput, reply: ReplyWriter): void {
@@ -79,6 +96,7 @@ function runSet(types: DataTypes, call: Call, input: SetInput, reply: ReplyWrite
   const value = spanOfArgument(request, input.value);
   if (condition === undefined && !get && expiry.kind === 'none') {
     types.strings.set(key, value, 0);
+    notify(call, '$', 'set', key);
     reply.ok();
     return;
   }
@@ -99,7 +117,7 @@ function runSet(types: DataTypes, call: Call, input: SetInput, reply: ReplyWrite
   if (get) replyValue(types, found === 'found', reply);
   else if (acts) reply.ok();
   else reply.nil();
-  if (acts) setString(types, key, value, expireMs, call.nowMs);
+  if (acts) setString(types, call, key, { value, expireMs, isTimed: isTimed(expiry) });
 }
 
 function replyValue({ strings }: DataTypes, isFound: boolean, reply: ReplyWriter): void {
@@ -136,7 +154,10 @@ function setNx(types: DataTypes): CommandDefinition {
     run(call, request, reply) {
       const key = keyOf(call, request, 1);
       const isNew = !types.keyspace.exists(key, call.nowMs);
-      if (isNew) types.strings.set(key, spanOfArgument(request, 2), 0);
+      if (isNew) {
+        types.strings.set(key, spanOfArgument(request, 2), 0);
+        notify(call, '$', 'set', key);
+      }
       reply.integer(isNew ? 1 : 0);
     },
   });
@@ -161,7 +182,9 @@ function setWithTime(types: DataTypes, name: string, factor: number, since: stri
     run(call, { request, value, expiry }, reply) {
       const expireMs = expireMsOf(expiry, call.nowMs, 0);
       if (expireMs === undefined) return reply.error(invalidExpire(name).message);
-      types.strings.set(keyOf(call, request, 1), spanOfArgument(request, value), expireMs);
+      const key = keyOf(call, request, 1);
+      types.strings.set(key, spanOfArgument(request, value), expireMs);
+      notifySet(call, key, true);
       reply.ok();
     },
   });
@@ -184,6 +207,7 @@ function getSet(types: DataTypes): CommandDefinition {
       if (found === 'wrong-type') return reply.error(errors.wrongType);
       replyValue(types, found === 'found', reply);
       types.strings.set(key, spanOfArgument(request, 2), 0);
+      notify(call, '$', 'set', key);
     },
   });
 }
