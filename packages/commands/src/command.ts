@@ -12,6 +12,7 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { KeyEvents } from './events.ts';
 import type { Session } from './session.ts';
 import type { SlicePort } from './sliced.ts';
+import type { TurnPort } from './turns.ts';
 import type { WaitPort } from './waiting.ts';
 
 /** What the dispatcher and clients must know of a command. `write` and `readonly` exclude each other. */
@@ -66,6 +67,8 @@ export interface Call {
   readonly waits?: WaitPort | undefined;
   /** Undefined where a reply must be whole (EXEC, scripts). */
   readonly slices?: SlicePort | undefined;
+  /** Undefined where a command must end in its turn (EXEC): it then goes on until it has ended, whatever that takes. */
+  readonly turns?: TurnPort | undefined;
   /** Undefined while nobody listens to keyspace notifications. */
   readonly events?: KeyEvents | undefined;
 }

@@ -3,8 +3,9 @@ export type { Call, CommandDefinition, CommandFlag, KeySpec } from './command.ts
 export { notify, type EventClass, type KeyEvents } from './events.ts';
 export { sliceElements, slicedAbove, type SlicePort, type SlicedReply } from './sliced.ts';
 export type { Wait, WaitPort } from './waiting.ts';
+export type { LongRun, TurnPort } from './turns.ts';
 export { dataCommands } from './data/families.ts';
-export type { Deferred, Session } from './session.ts';
+export type { Deferred, HarmlessWait, Session } from './session.ts';
 export { CommandTable, arityFits, keysOf } from './table.ts';
 export { clusterCommands } from './cluster/index.ts';
 export type {

@@ -13,6 +13,12 @@ export interface Deferred {
   abandon(): void;
 }
 
+/** What a put-off reply waits for has changed nothing: CLIENT UNBLOCK and a role change may end it with an error. */
+export interface HarmlessWait {
+  /** Writes the reply of CLIENT UNBLOCK ... TIMEOUT. */
+  expire(reply: ReplyWriter): void;
+}
+
 export interface Session {
   /** Unique within the process, rising. */
   readonly id: number;
@@ -42,10 +48,19 @@ export interface Session {
   queued: Request[] | undefined;
   /** A queued command was refused: EXEC answers EXECABORT. */
   queueRefused: boolean;
+  /**
+   * Channels and patterns this connection is subscribed to; kept by the pub/sub commands. While there are some, RESP2
+   * connections may run the commands of pub/sub only.
+   */
+  subscriptions: number;
   /** Closes the connection after the replies written so far. */
   closeAfterReply(): void;
-  /** Puts off the reply of the running command. */
-  defer(): Deferred;
+  /**
+   * Puts off the reply of the running command.
+   * @param wait given when nothing is being done meanwhile (WAIT); without it the outcome of a reply that does not come is
+   *   unknown.
+   */
+  defer(wait?: HarmlessWait): Deferred;
   /** Hands the byte stream over (PSYNC, file transfer): the connection is no client any more. Sends what was written first. */
   detach(): Transport;
 }

@@ -28,6 +28,7 @@ export class FakeSession implements Session {
   replyMode: 'on' | 'off' | 'skip' = 'on';
   queued: Request[] | undefined;
   queueRefused = false;
+  subscriptions = 0;
   readonly inputBytes = 0;
   readonly outputBytes = 0;
   readonly blocked = false;

@@ -29,6 +29,7 @@ export class ControlSession implements Session {
   replyMode: 'on' | 'off' | 'skip' = 'on';
   queued: Request[] | undefined;
   queueRefused = false;
+  subscriptions = 0;
   readonly #reply = new ReplyWriter();
   readonly #answer: (bytes: Uint8Array) => void;
   #deferred = false;

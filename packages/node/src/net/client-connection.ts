@@ -51,6 +51,7 @@ export class ClientConnection implements Session, TickOutput {
   /** Bytes of keys this connection watches, with their overhead; kept by WatchedKeys. */
   watchedBytes = 0;
   queueRefused = false;
+  subscriptions = 0;
   lastCommand = '';
   lastCommandAtMs: number;
 
