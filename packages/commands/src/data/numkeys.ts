@@ -1,0 +1,34 @@
+/** Commands that are told how many keys follow: ZUNION 2 a b, LMPOP 1 a LEFT, SINTERCARD 2 a b. */
+import type { Request } from '@holdfast/resp';
+import { Refusal, errors } from '../command.ts';
+
+/**
+ * For `keyIndexes`: where the keys stand that the count at `at` announces.
+ * @returns none when the count is none, or announces more than there are arguments: parse refuses that.
+ */
+export function countedKeys(request: Request, at: number): number[] {
+  const count = at < request.count ? request.integer(at) : NaN;
+  const indexes: number[] = [];
+  if (Number.isNaN(count) || count > request.count - at - 1) return indexes;
+  for (let i = 1; i <= count; i++) indexes.push(at + i);
+  return indexes;
+}
+
+/**
+ * A number that must be 1 or more, such as numkeys or COUNT of the pops.
+ * @param name how the error calls it; what is no number at all is also said in Kvrocks' words, which its tests ask for.
+ */
+export function parsePositive(request: Request, at: number, name: string): number | Refusal {
+  const value = request.integer(at);
+  if (value >= 1) return value;
+  const isNumber = request.int64(at) !== undefined;
+  return new Refusal(`ERR ${name} should be greater than 0${isNumber ? '' : ': not started as an integer'}`);
+}
+
+/** The count of ZUNION and its like: at least one key, and all of them there. */
+export function parseInputCount(request: Request, at: number, command: string): number | Refusal {
+  const count = request.integer(at);
+  if (Number.isNaN(count)) return new Refusal(errors.notInteger);
+  if (count < 1) return new Refusal(`ERR at least 1 input key is needed for '${command}' command`);
+  return count > request.count - at - 1 ? new Refusal(errors.syntax) : count;
+}
