@@ -27,3 +27,15 @@ export function itself(request: Request): Request {
 export function wrongArity(name: string): Refusal {
   return new Refusal(`ERR wrong number of arguments for '${name}' command`);
 }
+
+/**
+ * Argument `index` as a whole number of int64, for positions and counts of elements: beyond 2^53, which no collection
+ * reaches, the number is rounded.
+ * @returns NaN when it is none.
+ */
+export function longOf(request: Request, index: number): number {
+  const small = request.integer(index);
+  if (!Number.isNaN(small)) return small;
+  const large = request.int64(index);
+  return large === undefined ? NaN : Number(large);
+}
