@@ -24,3 +24,5 @@ export { serverCommands } from './server/index.ts';
 export type { ConfigurationPort, ServerPort } from './server/port.ts';
 export { transactionCommands } from './transaction/index.ts';
 export type { TransactionPort } from './transaction/port.ts';
+export { pubSubCommands } from './pubsub/index.ts';
+export type { PubSubPort, SubscriptionKind } from './pubsub/port.ts';

@@ -1,0 +1,30 @@
+/**
+ * What the dispatcher knows as the engine, with the outbox tied to it: a message is taken back with the writes of the
+ * command that sent it.
+ */
+import type { CommandEngine } from '../execution/dispatcher.ts';
+import type { Outbox, Recipient } from './outbox.ts';
+
+export function withMessages(engine: CommandEngine, outbox: Outbox<Recipient>): CommandEngine {
+  let command = 0;
+  let atomic = 0;
+  return {
+    beginCommand: (): void => {
+      command = outbox.length;
+      engine.beginCommand();
+    },
+    rollbackCommand: (): void => {
+      outbox.truncate(command);
+      engine.rollbackCommand();
+    },
+    beginAtomic: (): void => {
+      atomic = outbox.length;
+      engine.beginAtomic();
+    },
+    endAtomic: (): void => engine.endAtomic(),
+    rollbackAtomic: (): void => {
+      outbox.truncate(atomic);
+      engine.rollbackAtomic();
+    },
+  };
+}
