@@ -29,13 +29,14 @@ export function wrongArity(name: string): Refusal {
 }
 
 /**
- * Argument `index` as a whole number of int64, for positions and counts of elements: beyond 2^53, which no collection
- * reaches, the number is rounded.
+ * Argument `index` as a whole number of int64, for positions and counts of elements: what lies beyond 2^53, which no
+ * collection reaches, is cut to that.
  * @returns NaN when it is none.
  */
 export function longOf(request: Request, index: number): number {
   const small = request.integer(index);
   if (!Number.isNaN(small)) return small;
   const large = request.int64(index);
-  return large === undefined ? NaN : Number(large);
+  if (large === undefined) return NaN;
+  return large < 0n ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
 }

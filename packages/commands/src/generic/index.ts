@@ -3,8 +3,9 @@ import type { CommandDefinition } from '../command.ts';
 import { expireCommands } from './expire.ts';
 import { keyCommands } from './keys.ts';
 import { scanCommands } from './scan.ts';
+import { sortCommands } from './sort.ts';
 
 /** All commands on keys of any type. */
 export function genericCommands(types: DataTypes): CommandDefinition[] {
-  return [...keyCommands(types), ...expireCommands(types), ...scanCommands(types)];
+  return [...keyCommands(types), ...expireCommands(types), ...scanCommands(types), ...sortCommands(types)];
 }

@@ -2,7 +2,7 @@
 import type { FamilySamples } from '../../data/testing/family-samples.ts';
 
 export const samples: FamilySamples = {
-  prepare: ['SET s value', 'SET t v EX 100', 'HSET h f 1 g 2 n 3'],
+  prepare: ['SET s value', 'SET t v EX 100', 'HSET h f 1 g 2 n 3', 'RPUSH l 3 1 2'],
   samples: [
     'del s h new',
     'unlink s',
@@ -25,5 +25,7 @@ export const samples: FamilySamples = {
     'scan 0 MATCH * COUNT 5 TYPE hash',
     'keys *',
     'randomkey',
+    'sort l DESC LIMIT 0 2 STORE sorted',
+    'sort_ro l BY nosort',
   ],
 };
