@@ -2,6 +2,7 @@
  * GET of a bitmap: Kvrocks answers with the string Redis would hold. A bitmap lies in fragments of 1024 bytes under
  * decimal offsets, bits counted from the least significant one; in the string they count from the most significant.
  */
+import { turned } from './bit-order.ts';
 import { Scratch, Window } from './bytes.ts';
 import { family } from './families.ts';
 import { typeId } from './metadata-value.ts';
@@ -9,12 +10,6 @@ import type { Records } from './records.ts';
 import { writeSubkeyPrefix, type UserKey } from './stored-key.ts';
 
 const fragmentBytes = 1024;
-
-const reversed: Uint8Array = new Uint8Array(256);
-for (let byte = 0; byte < 256; byte++) {
-  for (let bit = 0; bit < 8; bit++)
-    if ((byte & (1 << bit)) !== 0) reversed[byte] = (reversed[byte] as number) | (0x80 >> bit);
-}
 
 /**
  * The bitmap whose record was loaded last, as a string.
@@ -34,7 +29,7 @@ export function bitmapAsString(records: Records, key: UserKey, bytesMax: number)
     fragment.set(engine.value.buffer, engine.value.start, engine.value.end);
     const length = Math.min(fragment.length, text.length - offset);
     for (let i = 0; i < length; i++) {
-      text[offset + i] = reversed[fragment.buffer[fragment.start + i] as number] as number;
+      text[offset + i] = turned[fragment.buffer[fragment.start + i] as number] as number;
     }
   }
   return text;

@@ -23,5 +23,27 @@ export { KeyCounter, KeyScan, type ScanRequest, type ScanResult } from './key-sc
 export { EntryIterator, type IterateRange } from './entry-iterator.ts';
 export { Glob } from './glob.ts';
 export { Cursors } from './cursors.ts';
+export { JsonDocuments, encodeJson, type JsonFormat, type JsonSettings } from './json-documents.ts';
+export * from './json-value.ts';
+export { parseJson } from './json-text.ts';
+export { printDouble, printJson, type JsonLayout } from './json-print.ts';
+export { decodeCbor, encodeCbor } from './json-cbor.ts';
 export { bitmapAsString } from './bitmap-string.ts';
+export { Bitmaps, blockBytes } from './bitmaps.ts';
+export { BitEditor, bytesForField } from './bit-editor.ts';
+export { onesIn } from './bit-order.ts';
+export { HyperLogLogs } from './hyperloglogs.ts';
+export { estimate, registerCount } from './cardinality.ts';
 export { BatchReader, countOf, sequenceOf } from './batch-reader.ts';
+export { Streams, highestEntryId, type EntryRange, type Trim } from './streams.ts';
+export { StreamId } from './stream-id.ts';
+export { EntryParts, writeEntryPart } from './stream-entry.ts';
+export {
+  PendingEntries,
+  StreamGroups,
+  unknownEntriesRead,
+  type PendingEntry,
+  type StreamConsumer,
+  type StreamGroup,
+} from './stream-groups.ts';
+export { entriesUpTo, hasDeletedFrom, lagOf, type StreamExtent } from './stream-position.ts';

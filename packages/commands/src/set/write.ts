@@ -65,12 +65,11 @@ function runMove(from: Sets, to: Sets, call: Call, request: Request, reply: Repl
   if (source === 'absent') return reply.integer(0);
   if (source === 'wrong-type') return reply.error(errors.wrongType);
   if (sameBytes(fromKey, toKey)) return reply.integer(from.has(member) ? 1 : 0);
-  if (to.open(toKey, call.nowMs) === 'wrong-type') return reply.error(errors.wrongType);
-  if (!from.has(member)) return reply.integer(0);
-  from.remove(member);
+  const target = to.open(toKey, call.nowMs);
+  if (target === 'wrong-type') return reply.error(errors.wrongType);
+  if (!from.remove(member)) return reply.integer(0);
   from.save(fromKey);
-  // Opened again: the record loaded last is that of the source now.
-  to.openOrCreate(toKey, call.nowMs);
+  if (target === 'absent') to.create(toKey);
   const isNew = to.add(member);
   to.save(toKey);
   notify(call, 's', 'srem', fromKey);
