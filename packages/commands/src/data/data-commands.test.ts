@@ -128,6 +128,8 @@ function putOtherType(runner: CommandRunner, type: number, names: Iterable<strin
     writeMetadataKey(key, { ...spanOf(name), namespace: defaultNamespace }, false);
     const value = new Scratch();
     meta.write(value);
+    // The metadata of a list ends with the positions of its elements.
+    if (type === typeId.list) value.bytes(Buffer.from('7fffffffffffffff8000000000000000', 'hex'));
     engine.tick.put(family.metadata, key, value);
   }
   runner.commit();
