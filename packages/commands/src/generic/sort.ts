@@ -46,8 +46,7 @@ function readElements({ entries, keyOffset }: Source, { skip, take }: Window): B
     for (let at = 0; elements.length < take && entries.next(); at++) {
       if (at < skip) continue;
       const { key, value } = entries;
-      const element =
-        keyOffset === undefined ? value.view() : key.buffer.subarray(key.start + keyOffset, key.end);
+      const element = keyOffset === undefined ? value.view() : key.buffer.subarray(key.start + keyOffset, key.end);
       elements.push(Buffer.from(element));
     }
   } finally {
@@ -88,7 +87,8 @@ function load(types: DataTypes, place: Place, call: Call, options: SortOptions):
 /** Elements with what they are ordered by; undefined when a weight is no number. */
 function rank(types: DataTypes, call: Call, options: SortOptions, elements: readonly Buffer[]): Ranked[] | undefined {
   const { by, isAlpha, request } = options;
-  const pattern: SortPattern = by === undefined || options.isUnsorted ? { kind: 'element' } : sortPattern(request.bytes(by));
+  const pattern: SortPattern =
+    by === undefined || options.isUnsorted ? { kind: 'element' } : sortPattern(request.bytes(by));
   const ranked: Ranked[] = [];
   for (const element of elements) {
     const weight = valueOf(types, call, pattern, element);
@@ -120,7 +120,13 @@ function patternsOf({ get, request }: SortOptions): SortPattern[] {
   return get.length === 0 ? [{ kind: 'element' }] : get.map((index) => sortPattern(request.bytes(index)));
 }
 
-function answer(types: DataTypes, call: Call, options: SortOptions, elements: readonly Buffer[], reply: ReplyWriter): void {
+function answer(
+  types: DataTypes,
+  call: Call,
+  options: SortOptions,
+  elements: readonly Buffer[],
+  reply: ReplyWriter,
+): void {
   const patterns = patternsOf(options);
   reply.array(elements.length * patterns.length);
   for (const element of elements) {

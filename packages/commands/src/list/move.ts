@@ -26,7 +26,12 @@ export function parseMove(request: Request): MoveInput | Refusal {
  * Moves an element and answers it, or the error that keeps it from being moved.
  * @returns false when the source does not exist: then nothing was answered.
  */
-export function move(call: Call, { list, other }: ListPair, { request, from, to }: MoveInput, reply: ReplyWriter): boolean {
+export function move(
+  call: Call,
+  { list, other }: ListPair,
+  { request, from, to }: MoveInput,
+  reply: ReplyWriter,
+): boolean {
   const key = keyOf(call, request, 1);
   const target = keyOf(call, request, 2);
   const found = openCollection(list, key, call.nowMs, reply);
