@@ -33,6 +33,15 @@ export { Bitmaps, blockBytes } from './bitmaps.ts';
 export { BitEditor, bytesForField } from './bit-editor.ts';
 export { onesIn } from './bit-order.ts';
 export { HyperLogLogs } from './hyperloglogs.ts';
+export {
+  SortedInts,
+  compareUint64,
+  predecessorOf,
+  successorOf,
+  uint64Max,
+  type Uint64,
+  type Uint64Range,
+} from './sorted-ints.ts';
 export { estimate, registerCount } from './cardinality.ts';
 export { BatchReader, countOf, sequenceOf } from './batch-reader.ts';
 export { Streams, highestEntryId, type EntryRange, type Trim } from './streams.ts';

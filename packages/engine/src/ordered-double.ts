@@ -7,9 +7,11 @@ export function writeOrderedDouble(into: Buffer, at: number, value: number): voi
   else for (let i = at; i < at + 8; i++) into[i] = ~(into[i] as number) & 0xff;
 }
 
+const read = Buffer.alloc(8);
+
 export function readOrderedDouble(from: Buffer, at: number): number {
-  const bytes = Buffer.from(from.subarray(at, at + 8));
-  if (((bytes[0] as number) & 0x80) !== 0) bytes[0] = (bytes[0] as number) & 0x7f;
-  else for (let i = 0; i < 8; i++) bytes[i] = ~(bytes[i] as number) & 0xff;
-  return bytes.readDoubleBE(0);
+  const flip = ((from[at] as number) & 0x80) !== 0 ? 0 : 0xff;
+  for (let i = 0; i < 8; i++) read[i] = (from[at + i] as number) ^ flip;
+  if (flip === 0) read[0] = (read[0] as number) & 0x7f;
+  return read.readDoubleBE(0);
 }

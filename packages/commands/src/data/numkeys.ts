@@ -2,17 +2,7 @@
 import type { Request } from '@holdfast/resp';
 import { Refusal, errors } from '../command.ts';
 
-/**
- * For `keyIndexes`: where the keys stand that the count at `at` announces.
- * @returns none when the count is none, or announces more than there are arguments: parse refuses that.
- */
-export function countedKeys(request: Request, at: number): number[] {
-  const count = at < request.count ? request.integer(at) : NaN;
-  const indexes: number[] = [];
-  if (Number.isNaN(count) || count > request.count - at - 1) return indexes;
-  for (let i = 1; i <= count; i++) indexes.push(at + i);
-  return indexes;
-}
+export { countedKeys } from './counted-keys.ts';
 
 /**
  * A number that must be 1 or more, such as numkeys or COUNT of the pops.

@@ -1,0 +1,96 @@
+/**
+ * Returning ranges: ZRANGE and the older commands that are special cases of it. What is longer than a slice goes out in
+ * slices where the reply may.
+ */
+import type { Zsets } from '@holdfast/engine';
+import type { ReplyWriter, Request } from '@holdfast/resp';
+import { Refusal, define, firstKey, type Call, type CommandDefinition } from '../command.ts';
+import { keyOf } from '../data/arguments.ts';
+import { slicedAbove } from '../sliced.ts';
+import { parseRangeArguments, type RangeArguments, type RangeForm } from './range-arguments.ts';
+import { select, type Selection } from './range.ts';
+import { SlicedRows } from './sliced-rows.ts';
+import { openZset, replyRow, replyRowsHeader, type SortedSets } from './sorted-sets.ts';
+
+/**
+ * Writes what a walk finds, all of it.
+ * @returns false when there were more than `most`: nothing is written then.
+ */
+function replyRows({ walk, limit }: Selection, most: number, withScores: boolean, reply: ReplyWriter): boolean {
+  const rows = reply.body();
+  let count = 0;
+  try {
+    for (; count < limit && walk.next(); count++) {
+      if (count === most) return false;
+      replyRow(rows, walk, withScores);
+    }
+  } finally {
+    walk.close();
+  }
+  replyRowsHeader(reply, count, withScores);
+  reply.raw(rows.take());
+  return true;
+}
+
+function runRange(call: Call, zsets: Zsets, input: RangeArguments, reply: ReplyWriter): void {
+  const { withScores } = input;
+  const opened = openZset(zsets, keyOf(call, input.request, 1), call.nowMs, reply);
+  if (opened === undefined) return;
+  const isKnownLong = input.range.by === 'rank' && call.slices !== undefined && zsets.size > slicedAbove;
+  const selection = opened === 'absent' ? undefined : select(zsets, input, isKnownLong);
+  if (selection === undefined) return reply.array(0);
+  if (isKnownLong && selection.limit > slicedAbove) {
+    replyRowsHeader(reply, selection.limit, withScores);
+    return call.slices?.begin(new SlicedRows(selection, undefined, withScores));
+  }
+  const most = call.slices === undefined ? Infinity : slicedAbove;
+  if (replyRows(selection, most, withScores, reply)) return;
+  const rows = select(zsets, input, true);
+  const counting = select(zsets, input, true);
+  if (rows !== undefined) call.slices?.begin(new SlicedRows(rows, counting, withScores));
+}
+
+/** The commands that return ranges, and what their names fix. */
+const forms: readonly (RangeForm & { readonly since: string; readonly summary: string })[] = [
+  { name: 'zrange', since: '1.2.0', summary: 'Returns members of a sorted set by rank, score or byte order.' },
+  {
+    name: 'zrevrange',
+    by: 'rank',
+    reverse: true,
+    since: '1.2.0',
+    summary: 'Returns members by rank, the highest first.',
+  },
+  { name: 'zrangebyscore', by: 'score', reverse: false, since: '1.0.5', summary: 'Returns members by score.' },
+  {
+    name: 'zrevrangebyscore',
+    by: 'score',
+    reverse: true,
+    since: '2.2.0',
+    summary: 'Returns members by score, the highest first.',
+  },
+  { name: 'zrangebylex', by: 'lex', reverse: false, since: '2.8.9', summary: 'Returns members by byte order.' },
+  {
+    name: 'zrevrangebylex',
+    by: 'lex',
+    reverse: true,
+    since: '2.8.9',
+    summary: 'Returns members by byte order, the last first.',
+  },
+];
+
+export function zsetRangeCommands({ zsets }: SortedSets): CommandDefinition[] {
+  return forms.map((form) =>
+    define<RangeArguments>({
+      name: form.name,
+      arity: -4,
+      flags: ['readonly', 'slow'],
+      keys: firstKey,
+      group: 'sorted-set',
+      since: form.since,
+      complexity: 'O(N+M) for M members returned behind N that are skipped: a rank is counted from the nearer end.',
+      summary: form.summary,
+      parse: (request: Request): RangeArguments | Refusal => parseRangeArguments(request, 2, form),
+      run: (call, input, reply) => runRange(call, zsets, input, reply),
+    }),
+  );
+}
