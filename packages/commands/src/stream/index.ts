@@ -1,7 +1,29 @@
 import type { DataTypes } from '@holdfast/engine';
 import type { CommandDefinition } from '../command.ts';
+import { xAdd, xTrim } from './add.ts';
+import { changeCommands } from './change.ts';
+import { claimCommands } from './claim.ts';
+import { xGroup } from './groups.ts';
+import { xInfo } from './information.ts';
+import { pendingCommands } from './pending.ts';
+import { rangeCommands } from './range.ts';
+import { xReadGroup } from './read-group.ts';
+import { xRead } from './read.ts';
+import { streamTypes } from './stream-types.ts';
 
 /** All commands on streams. */
-export function streamCommands(_types: DataTypes): CommandDefinition[] {
-  return [];
+export function streamCommands(types: DataTypes): CommandDefinition[] {
+  const own = streamTypes(types);
+  return [
+    xAdd(own),
+    xTrim(own),
+    ...rangeCommands(own),
+    ...changeCommands(own),
+    xRead(own),
+    xReadGroup(own),
+    xGroup(own),
+    ...pendingCommands(own),
+    ...claimCommands(own),
+    xInfo(own),
+  ];
 }

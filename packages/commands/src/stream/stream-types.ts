@@ -1,0 +1,38 @@
+/** What the commands on streams work with: one stream open at a time, its groups, and the buffer entries are made in. */
+import { EntryParts, Scratch, StreamGroups, Streams, type DataTypes, type UserKey } from '@holdfast/engine';
+import type { ReplyWriter } from '@holdfast/resp';
+import { errors } from '../command.ts';
+
+export interface StreamTypes {
+  readonly streams: Streams;
+  readonly groups: StreamGroups;
+  readonly parts: EntryParts;
+  /** The value of the entry that XADD is about to add. */
+  readonly entry: Scratch;
+}
+
+export function streamTypes(types: DataTypes): StreamTypes {
+  const streams = new Streams(types.records);
+  return { streams, groups: new StreamGroups(streams), parts: new EntryParts(), entry: new Scratch(1024) };
+}
+
+/**
+ * Opens a stream for reading, writing the error line when it cannot be.
+ * @returns undefined when an error was written.
+ */
+export function openStream(
+  streams: Streams,
+  key: UserKey,
+  nowMs: number,
+  reply: ReplyWriter,
+): 'found' | 'absent' | undefined {
+  const found = streams.open(key, nowMs);
+  if (found !== 'wrong-type') return found;
+  reply.error(errors.wrongType);
+  return undefined;
+}
+
+/** As people read a key or a name in an error line. */
+export function textOf(bytes: { readonly buffer: Buffer; readonly start: number; readonly end: number }): string {
+  return bytes.buffer.utf8Slice(bytes.start, bytes.end);
+}
