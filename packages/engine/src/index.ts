@@ -24,7 +24,26 @@ export { EntryIterator, type IterateRange } from './entry-iterator.ts';
 export { Glob } from './glob.ts';
 export { Cursors } from './cursors.ts';
 export { JsonDocuments, encodeJson, type JsonFormat, type JsonSettings } from './json-documents.ts';
-export * from './json-value.ts';
+export {
+  JsonDouble,
+  JsonFailure,
+  compareJsonNumbers,
+  compareText,
+  documentBytesMax,
+  isJsonObject,
+  jsonInteger,
+  jsonLimits,
+  jsonNumber,
+  jsonObjectOf,
+  nestingLimit,
+  putJsonMember,
+  putJsonMembers,
+  sameJson,
+  type JsonArray,
+  type JsonLimits,
+  type JsonObject,
+  type JsonValue,
+} from './json-value.ts';
 export { parseJson } from './json-text.ts';
 export { printDouble, printJson, type JsonLayout } from './json-print.ts';
 export { decodeCbor, encodeCbor } from './json-cbor.ts';
