@@ -3,6 +3,7 @@ import {
   clusterCommands,
   connectionCommands,
   dataCommands,
+  pubSubCommands,
   replicationCommands,
   serverCommands,
   transactionCommands,
@@ -25,6 +26,7 @@ export function commandFamilies(node: Node): CommandDefinition[] {
     ...replicationCommands(node.replicator),
     ...clusterCommands(clusterPort(node)),
     ...serverCommands(serverPort(node)),
+    ...pubSubCommands(node.pubsub),
     ...dataCommands(data),
   ];
 }
@@ -41,8 +43,23 @@ function connectionPort(node: Node): ConnectionPort {
     mode: config.get('cluster-enabled') ? 'cluster' : 'standalone',
     role: () => (node.replicator.isReplica ? 'slave' : 'master'),
     clients: () => node.listener.connections.values(),
+    subscriptionCounts: (client) => {
+      const { subscriptions } = node.pubsub;
+      const connection = client as ClientConnection;
+      return {
+        channels: subscriptions.countOf(connection, 'channel'),
+        patterns: subscriptions.countOf(connection, 'pattern'),
+        shardChannels: subscriptions.countOf(connection, 'shard'),
+      };
+    },
     disconnect: (id) => node.listener.connections.get(id)?.destroy(),
-    reset: (session) => node.watched.unwatch(session as ClientConnection),
+    unblock: (id, how) => node.listener.connections.get(id)?.unblock(how) ?? false,
+    pause: (mode, durationMs) => node.dispatcher.pause.begin(mode, durationMs),
+    unpause: () => node.dispatcher.pause.end(),
+    reset: (session): void => {
+      node.watched.unwatch(session as ClientConnection);
+      node.pubsub.forget(session as ClientConnection);
+    },
   };
 }
 
@@ -76,7 +93,7 @@ function transactionPort(node: Node): TransactionPort {
       node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs ?? 0);
     },
     unwatch: (session) => node.watched.unwatch(connection(session)),
-    execute: (session, reply) => node.dispatcher.executeQueued(connection(session), reply),
+    execute: (session, reply) => node.dispatcher.transactions.execute(connection(session), reply),
   };
 }
 

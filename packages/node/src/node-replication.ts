@@ -30,18 +30,28 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
     },
     resolveHost: (host) => rim.resolveHost(host),
     isSelf: ({ host, port }) => port === config.get('port') && nodeHosts(node).includes(host),
-    masterChosen: (master) => config.put('slaveof', master),
+    masterChosen: (master): void => {
+      config.put('slaveof', master);
+      if (master !== undefined) node.endWaits();
+    },
     betweenTicks: (run) => betweenTicks(node, run),
     onProgress: () => node.loop.releaseReady(),
     onAttached: () => node.conditions.refresh(),
-    onApplied: (commit) => node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch),
+    onApplied: (commit): void => {
+      node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch);
+      node.pubsub.applied(commit);
+    },
     onLoading: (loading): void => {
-      if (loading) node.loop.end();
+      if (loading) {
+        node.dispatcher.endLongWork();
+        node.loop.end();
+      }
       node.conditions.setLoading(loading);
     },
     beforeDatabaseReplaced: () => node.lease.keeper.replaceLogId(rim.replaceLogId(makeRandomId(random))),
     onDatabaseReplaced: (): void => {
-      node.watched.touchAll();
+      node.dispatcher.written.noteAll();
+      node.dispatcher.waits.serve();
       node.shared.publishSequence(engine.latestSequence(), node.replicator.lastEpoch);
     },
     rewind: (target, signal) => rejoinMaster(node, target, signal),
@@ -55,8 +65,9 @@ export function nodeHosts({ env }: Node): string[] {
 }
 
 /** A running command's tick cannot be ended under it: then after this poll phase. */
-function betweenTicks({ loop, env }: Node, run: () => void): void {
+function betweenTicks({ loop, env, dispatcher }: Node, run: () => void): void {
   const act = (): void => {
+    dispatcher.longRuns.abort();
     loop.end();
     run();
     loop.open();

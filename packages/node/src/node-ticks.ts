@@ -21,7 +21,7 @@ export function tickLoopEnvironment(node: Node): TickLoopEnvironment {
     timers,
     logger,
     onWriteFailure: () => node.conditions.writeFailed(),
-    onRoom: () => node.listener.resumeHeld(),
+    onRoom: () => node.resumeHeld(),
   };
 }
 
@@ -43,6 +43,7 @@ function tickEngine(node: Node): TickEngine {
     latestSequence: () => engine.latestSequence(),
     dropTick: (): void => {
       engine.dropTick();
+      node.pubsub.dropTick();
       node.replicator.onTickDropped();
     },
   };

@@ -15,10 +15,11 @@ import { CommandTable } from '@holdfast/commands';
 import { dataTypes, defaultNamespace, Engine, type DataTypes, type EngineOptions } from '@holdfast/engine';
 import { makeRandomId } from '@holdfast/fencing';
 import { openRepaired, replicationPaths } from '@holdfast/replication';
-import { defaultRequestLimits, type Request, type RequestLimits } from '@holdfast/resp';
+import { defaultRequestLimits, type RequestLimits } from '@holdfast/resp';
 import { ClusterState } from './cluster/cluster-state.ts';
 import { SlotRouter } from './cluster/slot-router.ts';
 import type { Config } from './config/index.ts';
+import { outputLimitsOf, type OutputLimits } from './config/output-limits.ts';
 import { ControlSession } from './execution/control-session.ts';
 import { Dispatcher } from './execution/dispatcher.ts';
 import { TickLoop } from './execution/tick-loop.ts';
@@ -37,8 +38,12 @@ import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
+import { endForeignShardChannels, newPubSub } from './node-pubsub.ts';
+import { redirectRequest } from './node-redirect.ts';
 import { nodeHosts, replicatorEnvironment } from './node-replication.ts';
 import { inSyncEnvironment, tickLoopEnvironment } from './node-ticks.ts';
+import type { PubSub } from './pubsub/pubsub.ts';
+import { withMessages } from './pubsub/savepoints.ts';
 import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
 import { minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
@@ -68,6 +73,7 @@ export class Node {
   /** Counters for INFO. */
   readonly network: { inputBytes: number; outputBytes: number } = { inputBytes: 0, outputBytes: 0 };
   readonly watched: WatchedKeys<ClientConnection> = new WatchedKeys();
+  readonly pubsub: PubSub<ClientConnection>;
   readonly lease: NodeLease = new NodeLease();
   readonly shared: SharedLease = new SharedLease();
   readonly commands: CommandTable = new CommandTable();
@@ -81,6 +87,8 @@ export class Node {
   readonly router: SlotRouter | undefined;
   readonly dispatcher: Dispatcher;
   readonly keyCounts: KeyCounts;
+  /** `client-output-buffer-limit`, by kind of client. */
+  outputLimits: OutputLimits;
   readonly info: InfoCollector;
   #beat: Timer | undefined;
   #stopping: Promise<void> | undefined;
@@ -95,6 +103,7 @@ export class Node {
     this.conditions = this.#newConditions();
     this.loop = new TickLoop(tickLoopEnvironment(this));
     this.inSync = new InSyncKeeper(inSyncEnvironment(this));
+    this.pubsub = newPubSub(this);
     this.listener = new ClientListener({
       host: this.#connectionHost(),
       timers: env.timers,
@@ -107,6 +116,8 @@ export class Node {
     this.replicator = new Replicator(replicatorEnvironment(this));
     this.cluster = config.get('cluster-enabled') ? this.#openCluster() : undefined;
     this.router = this.cluster === undefined ? undefined : this.#newRouter(this.cluster);
+    this.outputLimits = outputLimitsOf(config.get('client-output-buffer-limit'));
+    config.onChange('client-output-buffer-limit', (value) => (this.outputLimits = outputLimitsOf(value)));
     const keeper = this.#openLease();
     this.keyCounts = new KeyCounts({
       clock,
@@ -118,7 +129,7 @@ export class Node {
     for (const { from, to } of config.get('rename-command')) this.commands.rename(from, to);
     this.dispatcher = new Dispatcher({
       commands: this.commands,
-      engine,
+      engine: withMessages(engine, this.pubsub.outbox),
       loop: this.loop,
       lease: keeper,
       clock,
@@ -126,6 +137,8 @@ export class Node {
       watched: this.watched,
       condition: this.conditions.condition,
       router: this.router,
+      timers: env.timers,
+      askHeldAgain: () => this.listener.resumeHeld(),
     });
     this.info = new InfoCollector(this);
   }
@@ -195,16 +208,26 @@ export class Node {
     this.conditions.refresh();
     this.loop.checkWaiting();
     this.info.sample();
-    this.listener.closeIdle(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
+    this.pubsub.sweep();
+    this.listener.sweep(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
+  }
+
+  /** What was held may be admitted again: those who wait first, since their commands are older. */
+  resumeHeld(): void {
+    this.dispatcher.waits.serve();
+    this.listener.resumeHeld();
+  }
+
+  /** Nothing of what waits here can come any more, since another node is the master: it ends with an error. */
+  endWaits(): void {
+    this.listener.forEachPaced((client) => client.endWaiting());
   }
 
   /** CONFIG RESETSTAT. */
   resetStatistics(): void {
-    for (const entry of this.dispatcher.entries)
-      Object.assign(entry, { calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 });
     Object.assign(this.network, { inputBytes: 0, outputBytes: 0 });
     Object.assign(this.loop.stats, { commits: 0, commandsCommitted: 0, commitFailures: 0 });
-    this.dispatcher.commandsProcessed = 0;
+    this.dispatcher.resetStatistics();
     this.listener.accepted = 0;
     this.listener.rejected = 0;
   }
@@ -213,7 +236,10 @@ export class Node {
   #takeRole(): void {
     const { config } = this.env;
     if (this.cluster !== undefined) {
-      this.cluster.onTopologyChange((role) => this.lease.topologyChanged(role));
+      this.cluster.onTopologyChange((role) => {
+        this.lease.topologyChanged(role);
+        endForeignShardChannels(this);
+      });
       const failure = this.cluster.announce();
       if (failure !== undefined) this.env.logger.error('the role of the topology was not taken', { error: failure });
       return;
@@ -274,13 +300,24 @@ export class Node {
         maxBulkBytes: env.config.get('proto-max-bulk-len'),
         unauthenticated: env.config.get('requirepass') !== '',
       }),
-      execute: (connection, request) => this.dispatcher.execute(connection, request),
-      redirect: (connection, request) => this.#redirect(connection, request),
+      execute: (connection, request): boolean => {
+        const isDone = this.dispatcher.execute(connection, request);
+        this.pubsub.settle();
+        return isDone;
+      },
+      executePinned: (connection, request) => this.dispatcher.executePinned(connection, request),
+      redirect: (connection, request) => redirectRequest(this, connection, request),
       redirectPauseMs: () => this.lease.redirectPauseMs,
+      outputLimit: (kind) => this.outputLimits[kind],
+      cutSlowReader: (connection, bytes): void => {
+        env.logger.warn('cut a client that does not read what it is sent', { peer: connection.peer, bytes });
+        connection.destroy();
+      },
       countInput: (bytes) => void (network.inputBytes += bytes),
       countOutput: (bytes) => void (network.outputBytes += bytes),
       closed: (connection): void => {
         this.watched.unwatch(connection);
+        this.pubsub.forget(connection);
         this.listener.forget(connection);
       },
     };
@@ -290,18 +327,6 @@ export class Node {
     if (this.env.config.get('requirepass') !== '') return;
     connection.authenticated = true;
     connection.admin = true;
-  }
-
-  /** A client whose shard's master moved in a switchover: what concerns its connection alone is answered, the rest MOVED. */
-  #redirect(connection: ClientConnection, request: Request): void {
-    const definition = this.commands.lookup(request);
-    if (definition === undefined || definition.group === 'connection') {
-      this.dispatcher.executeApart(connection, request);
-      return;
-    }
-    const line = this.router?.redirection(definition, request, this.lease.newOwner);
-    if (line !== undefined) connection.reply.error(line);
-    else connection.endMoving();
   }
 
   #openCluster(): ClusterState {
@@ -386,6 +411,8 @@ export class Node {
       loop: this.loop,
       listener: this.listener,
       replicator: this.replicator,
+      resumeHeld: () => this.resumeHeld(),
+      endLongRun: () => this.dispatcher.longRuns.abort(),
       responder,
       inSync: this.inSync,
       timers,
@@ -414,6 +441,7 @@ export class Node {
   async #stop(): Promise<void> {
     const { rim, logger } = this.env;
     this.#beat?.cancel();
+    this.dispatcher.endLongWork();
     this.loop.resume();
     await this.listener.stop();
     this.lease.keeper.stop();

@@ -14,9 +14,9 @@ export type KillInput =
 /** Types of clients that exist here as connections that can be listed and killed. */
 export const clientTypes = ['normal', 'master', 'replica', 'slave', 'pubsub'] as const;
 
-/** Links of replication are no clients: everything that is listed is of type `normal`. */
-export function hasType(type: string): boolean {
-  return type === 'normal';
+/** Links of replication are no clients: what is listed is a subscriber or of type `normal`. */
+export function hasType(client: ClientFacts, type: string): boolean {
+  return type === (client.subscriptions > 0 ? 'pubsub' : 'normal');
 }
 
 export function parseKill(request: Request): KillInput | Refusal {
@@ -49,7 +49,7 @@ function parseFilter(request: Request, at: number, value: string): ((client: Cli
   if (request.is(at, 'type')) {
     const type = value.toLowerCase();
     const known = clientTypes.some((one) => one === type);
-    return known ? (): boolean => hasType(type) : new Refusal(`ERR Unknown client type '${value.slice(0, 64)}'`);
+    return known ? (client): boolean => hasType(client, type) : new Refusal(`ERR Unknown client type '${value.slice(0, 64)}'`);
   }
   return new Refusal(errors.syntax);
 }

@@ -1,11 +1,11 @@
 /** CLIENT LIST and CLIENT INFO: one line per connection, Redis' fields with Kvrocks' `namespace`. */
-import type { ClientFacts } from './port.ts';
+import type { ClientFacts, SubscriptionCounts } from './port.ts';
 
 /**
  * One line without its end. Fields Redis has and this server has no use for are left out, since clients read by name;
  * `fd` is there for those that look for Kvrocks' line, and `obuf` is Kvrocks' name of `omem`.
  */
-export function clientLine(client: ClientFacts, nowMs: number): string {
+export function clientLine(client: ClientFacts, subscribed: SubscriptionCounts, nowMs: number): string {
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
     ['addr', client.peer],
@@ -17,6 +17,9 @@ export function clientLine(client: ClientFacts, nowMs: number): string {
     ['flags', flagsOf(client)],
     ['namespace', client.namespace.name],
     ['db', 0],
+    ['sub', subscribed.channels],
+    ['psub', subscribed.patterns],
+    ['ssub', subscribed.shardChannels],
     ['multi', client.queued === undefined ? -1 : client.queued.length],
     ['qbuf', client.inputBytes],
     ['obuf', client.outputBytes],
@@ -33,6 +36,7 @@ export function clientLine(client: ClientFacts, nowMs: number): string {
 function flagsOf(client: ClientFacts): string {
   let flags = '';
   if (client.queued !== undefined) flags += 'x';
+  if (client.subscriptions > 0) flags += 'P';
   if (client.blocked) flags += 'b';
   if (client.readonlyMode) flags += 'r';
   if (client.noEvict) flags += 'e';

@@ -3,6 +3,7 @@ import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, type Call, type CommandDefinition } from '../command.ts';
 import { commandWithRows, noArguments, subCommand, type SubCommand } from '../sub-command.ts';
 import { clientTypes, hasType, parseKill, type KillInput } from './client-kill.ts';
+import { pauseRows } from './client-pause.ts';
 import { clientLine } from './client-text.ts';
 import type { ClientFacts, ConnectionPort } from './port.ts';
 
@@ -145,9 +146,9 @@ function listRows(port: ConnectionPort): SubCommand[] {
       parse: parseList,
       run: (call, { type, ids }, reply) => {
         const listed = visibleClients(port, call).filter(
-          (client) => (type === undefined || hasType(type)) && (ids === undefined || ids.has(client.id)),
+          (client) => (type === undefined || hasType(client, type)) && (ids === undefined || ids.has(client.id)),
         );
-        reply.verbatim(listed.map((client) => `${clientLine(client, call.nowMs)}\n`).join(''));
+        reply.verbatim(listed.map((client) => `${clientLine(client, port.subscriptionCounts(client), call.nowMs)}\n`).join(''));
       },
     }),
     subCommand<null>({
@@ -158,7 +159,7 @@ function listRows(port: ConnectionPort): SubCommand[] {
       parse: noArguments,
       run: (call, _input, reply) => {
         const self = visibleClients(port, call).find(({ id }) => id === call.session.id);
-        reply.verbatim(self === undefined ? '' : `${clientLine(self, call.nowMs)}\n`);
+        reply.verbatim(self === undefined ? '' : `${clientLine(self, port.subscriptionCounts(self), call.nowMs)}\n`);
       },
     }),
     subCommand<KillInput>({
@@ -200,7 +201,7 @@ export function clientCommand(port: ConnectionPort): CommandDefinition {
       group: 'connection',
       since: '2.4.0',
       summary: 'Connections of clients: who they are, and closing them.',
-      rows: [...nameRows(), ...listRows(port), ...modeRows()],
+      rows: [...nameRows(), ...listRows(port), ...modeRows(), ...pauseRows(port)],
     }),
   );
 }

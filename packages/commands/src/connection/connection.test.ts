@@ -24,6 +24,7 @@ class FakeNode {
     mode: 'standalone',
     role: () => 'master',
     clients: () => this.sessions,
+    subscriptionCounts: ({ subscriptions }) => ({ channels: subscriptions, patterns: 0, shardChannels: 0 }),
     disconnect: (id) => void this.disconnected.push(id),
     reset: (session) => void this.resets.push(session.id),
   };
@@ -58,6 +59,13 @@ test('PING, ECHO, SELECT, QUIT', () => {
   assert.equal(node.run(session, 'ping hello'), '$5\r\nhello\r\n');
   assert.equal(node.run(session, 'PING a b'), "-ERR wrong number of arguments for 'ping' command\r\n");
   assert.equal(node.run(session, 'ECHO x'), '$1\r\nx\r\n');
+  session.subscriptions = 1;
+  assert.equal(node.run(session, 'PING'), '*2\r\n$4\r\npong\r\n$0\r\n\r\n');
+  assert.equal(node.run(session, 'PING hello'), '*2\r\n$4\r\npong\r\n$5\r\nhello\r\n');
+  session.protocol = 3;
+  assert.equal(node.run(session, 'PING'), '+PONG\r\n');
+  session.protocol = 2;
+  session.subscriptions = 0;
   assert.equal(node.run(session, 'SELECT 7'), '+OK\r\n');
   assert.equal(node.run(session, 'QUIT'), '+OK\r\n');
   assert.ok(session.closing);
@@ -198,12 +206,16 @@ describe('CLIENT', () => {
     const list = node.run(session, 'CLIENT LIST');
     assert.match(
       list,
-      /^\$\d+\r\nid=1 addr=127\.0\.0\.1:5001 laddr=127\.0\.0\.1:6666 fd=-1 name= age=1 idle=1 flags=N namespace=__namespace db=0 multi=-1 qbuf=0 obuf=0 omem=0 cmd=NULL user=default resp=2 lib-name= lib-ver=\n/,
+      /^\$\d+\r\nid=1 addr=127\.0\.0\.1:5001 laddr=127\.0\.0\.1:6666 fd=-1 name= age=1 idle=1 flags=N namespace=__namespace db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 obuf=0 omem=0 cmd=NULL user=default resp=2 lib-name= lib-ver=\n/,
     );
     assert.match(list, /\nid=2 .* flags=x .* multi=0 .* cmd=multi /);
     assert.doesNotMatch(node.run(session, 'CLIENT LIST ID 2 9'), /id=1 /);
     assert.match(node.run(session, 'CLIENT LIST TYPE normal'), /id=1 .*\n.*id=2 /);
     assert.equal(node.run(session, 'CLIENT LIST TYPE replica'), '$0\r\n\r\n');
+    assert.equal(node.run(session, 'CLIENT LIST TYPE pubsub'), '$0\r\n\r\n');
+    other.subscriptions = 2;
+    assert.match(node.run(session, 'CLIENT LIST TYPE pubsub'), /id=2 .* flags=xP .* sub=2 psub=0 ssub=0 /);
+    assert.doesNotMatch(node.run(session, 'CLIENT LIST TYPE normal'), /id=2 /);
     assert.equal(node.run(session, 'CLIENT LIST TYPE x'), "-ERR Unknown client type 'x'\r\n");
     assert.equal(node.run(session, 'CLIENT LIST ID x'), '-ERR Invalid client ID\r\n');
     assert.equal(node.run(session, 'CLIENT LIST what'), '-ERR syntax error\r\n');

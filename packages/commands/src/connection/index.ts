@@ -11,16 +11,23 @@ function base(name: string, arity: number, flags: readonly CommandFlag[], since:
   return { name, arity, flags, keys: noKeys, group: 'connection', since, complexity: 'O(1)' } as const;
 }
 
+const nothing = Buffer.alloc(0);
+
 function ping(): CommandDefinition {
   return define<Buffer | undefined>({
     ...base('ping', -1, ['fast', 'stale'], '1.0.0'),
-    summary: 'Answers PONG, or the given text.',
+    summary: 'Answers PONG, or the given text; a RESP2 subscriber gets both in an array.',
     parse(request): Buffer | undefined | Refusal {
       if (request.count > 2) return new Refusal("ERR wrong number of arguments for 'ping' command");
       return request.count === 2 ? request.bytes(1) : undefined;
     },
-    run(_call, text, reply): void {
-      if (text === undefined) reply.simple('PONG');
+    run({ session }, text, reply): void {
+      if (session.subscriptions > 0 && session.protocol === 2) {
+        // Between messages, which are arrays, a client library expects arrays.
+        reply.array(2);
+        reply.bulkLatin1('pong');
+        reply.bulk(text ?? nothing);
+      } else if (text === undefined) reply.simple('PONG');
       else reply.bulk(text);
     },
   });

@@ -19,10 +19,19 @@ export interface ClientFacts {
   readonly noEvict: boolean;
   readonly blocked: boolean;
   readonly queued: { readonly length: number } | undefined;
+  /** Channels, patterns and shard channels together. */
+  readonly subscriptions: number;
   /** Bytes received and not executed yet. */
   readonly inputBytes: number;
   /** Bytes of replies not sent yet. */
   readonly outputBytes: number;
+}
+
+/** What a client is subscribed to. */
+export interface SubscriptionCounts {
+  readonly channels: number;
+  readonly patterns: number;
+  readonly shardChannels: number;
 }
 
 export interface ConnectionPort {
@@ -40,8 +49,18 @@ export interface ConnectionPort {
   role(): 'master' | 'slave';
   /** Every client connection, in the order of their ids. */
   clients(): Iterable<ClientFacts>;
+  subscriptionCounts(client: ClientFacts): SubscriptionCounts;
   /** Closes another client's connection. */
   disconnect(id: number): void;
-  /** RESET: leaves WATCH and whatever else the node keeps for the connection. */
+  /**
+   * CLIENT UNBLOCK: ends a client's wait as its timeout would, or with an error.
+   * @returns false when it does not wait.
+   */
+  unblock(id: number, how: 'timeout' | 'error'): boolean;
+  /** CLIENT PAUSE: holds writes, or everything, for so long; of several pauses the stricter and the later end hold. */
+  pause(mode: 'write' | 'all', durationMs: number): void;
+  /** CLIENT UNPAUSE. */
+  unpause(): void;
+  /** RESET: leaves WATCH, subscriptions and whatever else the node keeps for the connection. */
   reset(session: Session): void;
 }

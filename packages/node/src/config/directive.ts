@@ -88,6 +88,18 @@ export interface HoursDirective extends Common {
   readonly default: string;
 }
 
+/** Letters of `notify-keyspace-events`, kept as Redis shows them. */
+export interface EventsDirective extends Common {
+  readonly type: 'events';
+  readonly default: string;
+}
+
+/** `client-output-buffer-limit`: limits of all classes of clients, in Redis' order. */
+export interface OutputLimitsDirective extends Common {
+  readonly type: 'output-limits';
+  readonly default: string;
+}
+
 /** `OLD NEW`, may be repeated; an empty new name (`""`) removes the command. */
 export interface RenamesDirective extends Common {
   readonly type: 'renames';
@@ -111,7 +123,9 @@ export type Directive =
   | ListDirective
   | EndpointDirective
   | CronDirective
-  | HoursDirective;
+  | HoursDirective
+  | OutputLimitsDirective
+  | EventsDirective;
 
 export type DirectiveTable = Readonly<Record<string, Directive>>;
 

@@ -1,4 +1,6 @@
 /** Values of directives from and to text, and what is allowed in words: one row per type of directive. */
+import { eventLetters, normalEventLetters } from '../pubsub/event-classes.ts';
+import { normalOutputLimits } from './output-limits.ts';
 import type { CommandRename, ConfiguredEndpoint, Directive, DirectiveValue } from './directive.ts';
 
 export const intMax = 2_147_483_647;
@@ -82,6 +84,14 @@ const types: ValueTypes = {
   hours: {
     allowed: () => 'two hours, `from-to`, each 0 to 24',
     read: (_directive, text) => (text === '' || isHours(text) ? text : bad),
+  },
+  events: {
+    allowed: () => `event classes, letters of \`${eventLetters}\``,
+    read: (_directive, text) => normalEventLetters(text) ?? bad,
+  },
+  'output-limits': {
+    allowed: () => 'one or more of `<normal|replica|pubsub> <hard bytes> <soft bytes> <soft seconds>`',
+    read: (directive, text) => normalOutputLimits(text, directive.default) ?? bad,
   },
   renames: {
     allowed: () => 'two words, the old name and the new one (`""` removes the command)',

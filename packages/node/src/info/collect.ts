@@ -109,7 +109,7 @@ export class InfoCollector {
   }
 
   #stats(): InfoFacts['stats'] {
-    const { listener, dispatcher, network, replicator, loop } = this.#node;
+    const { listener, dispatcher, network, replicator, loop, pubsub } = this.#node;
     return {
       connections: listener.accepted,
       rejectedConnections: listener.rejected,
@@ -124,6 +124,11 @@ export class InfoCollector {
       refusedPartialSyncs: replicator.stats.syncPartialErr,
       hits: 0,
       misses: 0,
+      pubsub: {
+        channels: pubsub.subscriptions.channelCount,
+        patterns: pubsub.subscriptions.patternCount,
+        shardChannels: pubsub.subscriptions.shardCount,
+      },
       commits: loop.stats.commits,
       committedCommands: loop.stats.commandsCommitted,
     };

@@ -74,6 +74,8 @@ export interface StatsFacts {
   readonly refusedPartialSyncs: number;
   readonly hits: number;
   readonly misses: number;
+  /** Channels with subscribers, different patterns, shard channels with subscribers. */
+  readonly pubsub: { readonly channels: number; readonly patterns: number; readonly shardChannels: number };
   /** Ticks that wrote something. */
   readonly commits: number;
   /** Commands executed in those ticks. */

@@ -40,6 +40,7 @@ const facts: InfoFacts = {
     refusedPartialSyncs: 3,
     hits: 4,
     misses: 5,
+    pubsub: { channels: 6, patterns: 7, shardChannels: 8 },
     commits: 3,
     committedCommands: 400,
   },
@@ -115,6 +116,10 @@ test('figures are written as Kvrocks writes them', () => {
   assert.match(text('keyspace'), /used_percent: 0%\r\n.*used_disk_percent: 70.9126%\r\n/s);
   assert.match(text('rocksdb'), /rocksdb_version:7.8.3\r\nrocksdb_assertions:on\r\nestimate_keys\[metadata\]:93\r\n/);
   assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
+});
+
+test('pub/sub is counted', () => {
+  assert.match(text('stats'), /pubsub_channels:6\r\npubsub_patterns:7\r\npubsubshard_channels:8\r\n$/);
 });
 
 test('while a checkpoint is being restored nothing is said of the database', () => {

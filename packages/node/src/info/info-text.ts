@@ -128,8 +128,9 @@ function statsLines(stats: StatsFacts): string[] {
     `sync_partial_err:${stats.refusedPartialSyncs}`,
     `keyspace_hits:${stats.hits}`,
     `keyspace_misses:${stats.misses}`,
-    'pubsub_channels:0',
-    'pubsub_patterns:0',
+    `pubsub_channels:${stats.pubsub.channels}`,
+    `pubsub_patterns:${stats.pubsub.patterns}`,
+    `pubsubshard_channels:${stats.pubsub.shardChannels}`,
   ];
 }
 

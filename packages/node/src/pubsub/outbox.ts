@@ -9,8 +9,11 @@
 
 /** Where messages go. */
 export interface Recipient {
-  /** Appends whole RESP to what the open tick sends; nothing when the connection is ending. Must not throw. */
-  deliver(bytes: Buffer): void;
+  /**
+   * Appends whole RESP to what the open tick sends, behind the reply that is being written, if there is one; nothing when
+   * the connection is ending. Must not throw.
+   */
+  push(bytes: Buffer): void;
 }
 
 export class Outbox<R extends Recipient> {
@@ -40,7 +43,7 @@ export class Outbox<R extends Recipient> {
     if (this.#messages.length === 0 || this.#flushing) return;
     this.#flushing = true;
     for (let at = 0; at < this.#messages.length; at++) {
-      (this.#recipients[at] as R).deliver(this.#messages[at] as Buffer);
+      (this.#recipients[at] as R).push(this.#messages[at] as Buffer);
     }
     this.#recipients = [];
     this.#messages = [];

@@ -13,7 +13,7 @@ class Client {
   namespace: Namespace = defaultNamespace;
   received = '';
 
-  deliver(bytes: Buffer): void {
+  push(bytes: Buffer): void {
     this.received += bytes.toString('latin1');
   }
 
@@ -31,6 +31,8 @@ class World implements AsyncDisposable {
   readonly opened: TestEngine;
   readonly pubsub: Node;
   isReplica = false;
+  mayDeliver = true;
+  nowMs = 1_700_000_000_000;
   ticks = 0;
 
   constructor(opened: TestEngine, isCluster = false) {
@@ -40,6 +42,11 @@ class World implements AsyncDisposable {
       isCluster,
       isReplica: () => this.isReplica,
       openTick: () => void this.ticks++,
+      mayDeliver: () => this.mayDeliver,
+      nowMs: () => this.nowMs,
+      mayRead: () => !this.isReplica,
+      expireMs: (namespace, key, nowMs) =>
+        opened.types.keyspace.expireMs({ namespace, buffer: key, start: 0, end: key.length }, nowMs),
     });
   }
 
@@ -192,9 +199,10 @@ test('who listens to a shard channel is told when its slot goes elsewhere', asyn
 test('notifications tell the chosen classes by key and by event, in the namespace of the key only', async () => {
   await using world = await openWorld();
   const { pubsub } = world;
-  assert.equal(pubsub.events, undefined);
+  assert.ok(pubsub.events === undefined);
   pubsub.setEventLetters('K$');
-  assert.equal(pubsub.events, undefined, 'nobody could hear it');
+  pubsub.events?.emit('$', 'set', defaultNamespace, spanOf('k'));
+  assert.equal(pubsub.outbox.length, 0, 'nobody could hear it');
   const client = world.subscriber('pattern', '__key*');
   const stranger = world.subscriber('pattern', '__key*');
   stranger.namespace = namespaceOf('other');
@@ -212,4 +220,39 @@ test('notifications tell the chosen classes by key and by event, in the namespac
   assert.equal(say('A', '$'), '', 'neither by key nor by event');
   assert.equal(stranger.take(), '');
   assert.equal(world.opened.engine.openTickBytes, 0, 'a notification is no record');
+});
+
+test('a key that dies is told of where its expiry was given, once the moment has passed', async () => {
+  await using world = await openWorld();
+  const { pubsub, opened } = world;
+  pubsub.setEventLetters('Ex');
+  const key = { namespace: defaultNamespace, ...spanOf('k') };
+  opened.engine.beginCommand();
+  opened.types.strings.set(key, spanOf('v'), world.nowMs + 1000);
+  pubsub.events?.emit('g', 'expire', defaultNamespace, key);
+  opened.engine.commit();
+  const client = world.subscriber('channel', '__keyevent@0__:expired');
+  pubsub.sweep();
+  assert.equal(client.take(), '');
+  world.nowMs += 1200;
+  pubsub.sweep();
+  assert.equal(client.take(), '*3 $7 message $22 __keyevent@0__:expired $1 k');
+  pubsub.sweep();
+  assert.equal(client.take(), '');
+});
+
+test('while a script holds the tick nothing is handed over, and nothing at all if it is given up', async () => {
+  await using world = await openWorld();
+  const client = world.subscriber('channel', 'a');
+  world.mayDeliver = false;
+  world.publish('a', 'kept');
+  world.pubsub.settle();
+  assert.equal(client.take(), '');
+  world.mayDeliver = true;
+  world.pubsub.sweep();
+  assert.equal(client.take(), '*3 $7 message $1 a $4 kept');
+  world.publish('a', 'lost');
+  world.pubsub.dropTick();
+  world.pubsub.sweep();
+  assert.equal(client.take(), '');
 });

@@ -9,8 +9,9 @@
  */
 import type { EventClass, KeyEvents, PubSubPort, Session } from '@holdfast/commands';
 import type { Commit, Engine, Namespace, Span } from '@holdfast/engine';
-import { slotOf } from '@holdfast/topology';
+import { slotOf, type Slot } from '@holdfast/topology';
 import { eventClasses, type EventClasses } from './event-classes.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import { MessageLog, readMessages } from './message-log.ts';
 import { encodeMessage, encodeShardEnd, type MessageShape } from './message.ts';
 import { Outbox, type Recipient } from './outbox.ts';
@@ -24,8 +25,19 @@ export interface PubSubEnvironment {
   readonly isCluster: boolean;
   /** This node follows a master: it writes nothing of its own. */
   isReplica(): boolean;
-  /** The open tick gets messages that no command of a client caused. */
-  openTick(): void;
+  /**
+   * The open tick gets messages that no command of a client caused.
+   * @param isGated they tell what this node knows as a master: they leave under its lease.
+   */
+  openTick(isGated: boolean): void;
+  /** Messages may go into the open tick: no script that may still be taken back holds it. */
+  mayDeliver(): boolean;
+  /** Unix time in ms. */
+  nowMs(): number;
+  /** This node is a master whose data can be read now. */
+  mayRead(): boolean;
+  /** When a key dies, as seen at `nowMs`; 0 never, undefined when there is none. */
+  expireMs(namespace: Namespace, key: Buffer, nowMs: number): number | undefined;
 }
 
 const noClasses: EventClasses = { classes: new Set(), byKey: false, byEvent: false };
@@ -35,6 +47,7 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
   readonly outbox: Outbox<C> = new Outbox();
   readonly #env: PubSubEnvironment;
   readonly #log: MessageLog;
+  readonly #expiries: ExpiryWatch;
   #classes = noClasses;
   readonly #received = {
     message: (kind: 'channel' | 'shard', channel: Span, message: Span): void => {
@@ -45,6 +58,7 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
   constructor(env: PubSubEnvironment) {
     this.#env = env;
     this.#log = new MessageLog(env.engine);
+    this.#expiries = new ExpiryWatch(env);
   }
 
   // What the commands ask for.
@@ -104,17 +118,26 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
     this.subscriptions.removeAll(client);
   }
 
+  /** Hands over what commands sent. To be called after each outermost command, and now and then. */
+  settle(): void {
+    if (this.outbox.length > 0 && this.#env.mayDeliver()) this.outbox.flush();
+  }
+
+  /** What was executed and not committed is given up. */
+  dropTick(): void {
+    this.outbox.truncate(0);
+  }
+
   /** A master's batches were applied: their messages are for the subscribers here too. */
   applied({ packed, lengths, count }: Commit): void {
     if (this.subscriptions.isEmpty) return;
     readMessages(packed, lengths, count, this.#received);
-    if (this.outbox.length === 0) return;
-    this.#env.openTick();
-    this.outbox.flush();
+    if (this.outbox.length > 0) this.#env.openTick(false);
+    this.settle();
   }
 
   /** Slots may have gone to other shards: who listens to their shard channels is told that it hears nothing more. */
-  slotsChanged(isOwn: (slot: number) => boolean): void {
+  slotsChanged(isOwn: (slot: Slot) => boolean): void {
     const { subscriptions, outbox } = this;
     for (const name of subscriptions.names('shard')) {
       if (isOwn(slotOf(Buffer.from(name, 'latin1')))) continue;
@@ -123,9 +146,8 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
         outbox.add(client, encodeShardEnd(client.protocol, name, subscriptions.countOf(client, 'shard')));
       }
     }
-    if (outbox.length === 0) return;
-    this.#env.openTick();
-    outbox.flush();
+    if (outbox.length > 0) this.#env.openTick(false);
+    this.settle();
   }
 
   // Keyspace notifications.
@@ -133,18 +155,39 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
   /** The value of `notify-keyspace-events`, which was checked. */
   setEventLetters(letters: string): void {
     this.#classes = letters === '' ? noClasses : eventClasses(letters);
+    if (!this.#watchesExpiry) this.#expiries.clear();
   }
 
-  /** Who takes the events of a command: nobody while none is asked for, or nobody could hear any. */
+  get #watchesExpiry(): boolean {
+    const { classes, byKey, byEvent } = this.#classes;
+    return classes.has('x') && (byKey || byEvent);
+  }
+
+  /** Tells of keys that died, and hands over what is left. To be called about every 100 ms. */
+  sweep(): void {
+    this.settle();
+    if (this.#expiries.count === 0) return;
+    if (!this.#env.mayRead()) {
+      this.#expiries.clear();
+      return;
+    }
+    this.#expiries.takeDead(this.#env.nowMs(), (namespace, key) => {
+      this.emit('x', 'expired', namespace, spanOfBytes(key));
+    });
+    if (this.outbox.length > 0) this.#env.openTick(true);
+    this.settle();
+  }
+
+  /** Who takes the events of commands: nobody while none is asked for. Changes with the letters only. */
   get events(): KeyEvents | undefined {
     const { classes, byKey, byEvent } = this.#classes;
-    const isOn = classes.size > 0 && (byKey || byEvent);
-    return isOn && !this.subscriptions.isEmpty ? this : undefined;
+    return classes.size > 0 && (byKey || byEvent) ? this : undefined;
   }
 
   emit(kind: EventClass, name: string, namespace: Namespace, key: Span): void {
     const { classes, byKey, byEvent } = this.#classes;
-    if (!classes.has(kind)) return;
+    if (givesExpiry.has(name) && this.#watchesExpiry) this.#expiries.note(namespace, key, this.#env.nowMs());
+    if (!classes.has(kind) || this.subscriptions.isEmpty) return;
     const event = spanOfBytes(Buffer.from(name, 'latin1'));
     const bytes = key.buffer.subarray(key.start, key.end);
     if (byKey) this.#send('channel', spanOfBytes(Buffer.concat([keyspacePrefix, bytes])), event, namespace);
@@ -190,6 +233,8 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
   }
 }
 
+/** Events after which a key may have an expiry that it had not. */
+const givesExpiry: ReadonlySet<string> = new Set(['expire', 'rename_to', 'copy_to', 'restore']);
 const keyspacePrefix = Buffer.from('__keyspace@0__:');
 
 function spanOfBytes(bytes: Buffer): Span {

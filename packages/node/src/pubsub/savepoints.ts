@@ -2,10 +2,15 @@
  * What the dispatcher knows as the engine, with the outbox tied to it: a message is taken back with the writes of the
  * command that sent it.
  */
-import type { CommandEngine } from '../execution/dispatcher.ts';
+import type { Engine } from '@holdfast/engine';
 import type { Outbox, Recipient } from './outbox.ts';
 
-export function withMessages(engine: CommandEngine, outbox: Outbox<Recipient>): CommandEngine {
+type Savepoints = Pick<
+  Engine,
+  'beginCommand' | 'rollbackCommand' | 'beginAtomic' | 'endAtomic' | 'rollbackAtomic'
+>;
+
+export function withMessages(engine: Savepoints, outbox: Outbox<Recipient>): Savepoints {
   let command = 0;
   let atomic = 0;
   return {

@@ -123,7 +123,7 @@ export class Subscriptions<S extends Subscriber> {
       let [count, bytes] = [0, 0];
       for (const kind of kinds) {
         for (const name of own[kind]) {
-          assert(this.#find(kind, name)?.has(subscriber), `${kind} ${name} does not know its subscriber`);
+          assert(this.#find(kind, name)?.has(subscriber) === true, `${kind} ${name} does not know its subscriber`);
           count++;
           bytes += name.length + overheadBytes;
         }
@@ -135,7 +135,7 @@ export class Subscriptions<S extends Subscriber> {
     for (const kind of kinds) {
       for (const [name, subscribers] of this.#all(kind)) {
         assert(subscribers.size > 0, `${kind} ${name} without subscribers is forgotten`);
-        for (const one of subscribers) assert(this.#own.get(one)?.[kind].has(name), `${name} is its subscriber's`);
+        for (const one of subscribers) assert(this.#own.get(one)?.[kind].has(name) === true, `${name} is its subscriber's`);
       }
     }
   }

@@ -261,4 +261,11 @@ export const data = {
     effect: 'accepted',
     doc: 'Keeps blobs in the block cache.',
   },
+  'notify-keyspace-events': {
+    type: 'events',
+    default: '',
+    when: 'run',
+    effect: 'used',
+    doc: 'Changes of keys that are published, as in Redis: classes of events, and K (by key) or E (by event) or both.',
+  },
 } as const;
