@@ -55,7 +55,10 @@ function readElements({ entries, keyOffset }: Source, { skip, take }: Window): B
   return elements;
 }
 
-/** The elements of `key` that may be answered; undefined when it is no collection that can be sorted. */
+/**
+ * The elements of the key that may be answered. Those of a set that is not sorted come in the order of their bytes: Redis does so
+ * in scripts and with STORE only. Undefined when the key is no collection that can be sorted.
+ */
 function load(types: DataTypes, place: Place, call: Call, options: SortOptions): Buffer[] | undefined {
   const key = keyOf(call, options.request, 1);
   const { meta } = types.records;
@@ -78,7 +81,7 @@ function load(types: DataTypes, place: Place, call: Call, options: SortOptions):
   const entries = collection.iterate({
     keysOnly: true,
     of: isByScore ? family.zsetScore : family.subkey,
-    reverse: isByScore && isReverse,
+    reverse: isReverse,
   });
   const keyOffset = collection.prefixLength + (isByScore ? scoreBytes : 0);
   return readElements({ entries, keyOffset }, window);
