@@ -37,6 +37,7 @@ export interface MemberRange extends WalkOptions {
 }
 
 const scoreBytes = 8;
+const nothing: Span = spanOf('');
 
 export class Zsets extends Collection {
   /** What `find` found. */
@@ -82,7 +83,7 @@ export class Zsets extends Collection {
     this.subkeyOf(member);
     this.store(this.#encodedSpan);
     this.#scoreKey(member);
-    this.store(this.#encodedSpan, undefined, family.zsetScore);
+    this.store(nothing, nothing, family.zsetScore);
   }
 
   #eraseScore(member: Span, score: number): void {

@@ -28,6 +28,15 @@ function argumentsOf({ command }: Exchange): (string | Buffer)[] {
 /** After everything that was recorded, long before the expiries in it. */
 const nowMs = 1_900_000_000_000;
 
+/** Kvrocks prints doubles with 17 digits; Redis 7.2, and we, as short as they read back, and distances with four decimals. */
+const otherDigits = ['ZRANGE', 'GEOPOS', 'GEODIST'];
+
+/** A reply with the numbers in it cut to what is compared. */
+function comparable(reply: string, name: string): string {
+  if (!otherDigits.includes(name)) return reply;
+  return reply.replaceAll(/\$\d+\r\n(-?\d[\d.e+]*)\r\n/g, (_, digits: string) => `~${Number(digits).toPrecision(7)} `);
+}
+
 /** Checks every recorded read of a command we have. @returns how many there were. */
 function checkReads(runner: CommandRunner, folder: string): number {
   runner.nowMs = nowMs;
@@ -35,7 +44,9 @@ function checkReads(runner: CommandRunner, folder: string): number {
   for (const exchange of exchanges(folder, 'reads.json')) {
     const args = argumentsOf(exchange);
     if (!runner.definitions.has(String(args[0]).toLowerCase())) continue;
-    assert.equal(runner.run(...args), exchange.reply, `${folder}: ${String(args[0])} ${String(args[1])}`);
+    const name = String(args[0]);
+    const reply = comparable(runner.run(...args), name);
+    assert.equal(reply, comparable(exchange.reply, name), `${folder}: ${name} ${String(args[1])}`);
     checked++;
   }
   assert.equal(runner.run('KEYS', '*'), readFileSync(join(fixtures, folder, 'keys.resp'), 'latin1'));
@@ -119,8 +130,11 @@ function recordsOf(batch: Buffer, hasSlots: boolean): string[] {
   return records;
 }
 
-/** Kvrocks stores sums with six decimals and answers without; Redis, and we, store what is answered. */
-const otherValue = ['INCRBYFLOAT', 'HINCRBYFLOAT'];
+/**
+ * Kvrocks stores sums with six decimals and answers without; Redis, and we, store what is answered. It puts the bits of
+ * BITFIELD into a bitmap the other way round than those of SETBIT, so that GET and GETBIT show them turned; we do not.
+ */
+const otherValue = ['INCRBYFLOAT', 'HINCRBYFLOAT', 'BITFIELD'];
 
 for (const folder of ['standalone', 'cluster']) {
   test(`the writes of ${folder} leave the records in the log that Kvrocks wrote`, async () => {
