@@ -5,7 +5,7 @@
 import type { Timers } from '@holdfast/base';
 import type { NodeHealth } from '@holdfast/fencing';
 import type { Config } from './config/index.ts';
-import type { NodeCondition } from './execution/dispatcher.ts';
+import type { NodeCondition } from './execution/refusals.ts';
 
 export interface ConditionEnvironment {
   readonly config: Config;

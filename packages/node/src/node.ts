@@ -117,7 +117,9 @@ export class Node {
     this.cluster = config.get('cluster-enabled') ? this.#openCluster() : undefined;
     this.router = this.cluster === undefined ? undefined : this.#newRouter(this.cluster);
     this.outputLimits = outputLimitsOf(config.get('client-output-buffer-limit'));
-    config.onChange('client-output-buffer-limit', (value) => (this.outputLimits = outputLimitsOf(value)));
+    config.onChange('client-output-buffer-limit', (value): void => {
+      this.outputLimits = outputLimitsOf(value);
+    });
     const keeper = this.#openLease();
     this.keyCounts = new KeyCounts({
       clock,

@@ -49,7 +49,9 @@ function parseFilter(request: Request, at: number, value: string): ((client: Cli
   if (request.is(at, 'type')) {
     const type = value.toLowerCase();
     const known = clientTypes.some((one) => one === type);
-    return known ? (client): boolean => hasType(client, type) : new Refusal(`ERR Unknown client type '${value.slice(0, 64)}'`);
+    return known
+      ? (client): boolean => hasType(client, type)
+      : new Refusal(`ERR Unknown client type '${value.slice(0, 64)}'`);
   }
   return new Refusal(errors.syntax);
 }

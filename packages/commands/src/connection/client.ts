@@ -148,7 +148,9 @@ function listRows(port: ConnectionPort): SubCommand[] {
         const listed = visibleClients(port, call).filter(
           (client) => (type === undefined || hasType(client, type)) && (ids === undefined || ids.has(client.id)),
         );
-        reply.verbatim(listed.map((client) => `${clientLine(client, port.subscriptionCounts(client), call.nowMs)}\n`).join(''));
+        reply.verbatim(
+          listed.map((client) => `${clientLine(client, port.subscriptionCounts(client), call.nowMs)}\n`).join(''),
+        );
       },
     }),
     subCommand<null>({

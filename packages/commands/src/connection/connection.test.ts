@@ -26,6 +26,9 @@ class FakeNode {
     clients: () => this.sessions,
     subscriptionCounts: ({ subscriptions }) => ({ channels: subscriptions, patterns: 0, shardChannels: 0 }),
     disconnect: (id) => void this.disconnected.push(id),
+    unblock: () => false,
+    pause: () => undefined,
+    unpause: () => undefined,
     reset: (session) => void this.resets.push(session.id),
   };
   readonly commands = connectionCommands(this.port);

@@ -1,5 +1,5 @@
 /** What the replication commands need of the node. The node's Replicator implements it. */
-import type { Deferred, Session } from '../session.ts';
+import type { Session } from '../session.ts';
 
 /** What a replica says about itself with REPLCONF before PSYNC; what is absent was not said. */
 export interface Announcement {
@@ -48,6 +48,6 @@ export interface ReplicationPort {
   /** SLAVEOF NO ONE: applies what was received, then is master. Calls `answer` once, as `followNamed`. */
   followNobody(answer: (refusal: string | undefined) => void): void;
   role(): RoleFacts;
-  /** WAIT: completes `deferred` with the number of replicas that acknowledged everything visible now. */
-  waitForAcks(replicas: number, timeoutMs: number, deferred: Deferred): void;
+  /** WAIT: puts off the session's reply: the number of replicas that acknowledged everything visible now. */
+  waitForAcks(replicas: number, timeoutMs: number, session: Session): void;
 }

@@ -41,7 +41,8 @@ function world(): World {
       answer(undefined);
     },
     role: () => facts.role,
-    waitForAcks: (replicas, timeoutMs, deferred) => {
+    waitForAcks: (replicas, timeoutMs, session) => {
+      const deferred = session.defer();
       seen.push(`wait ${replicas} ${timeoutMs}`);
       deferred.complete((reply) => reply.integer(replicas));
     },

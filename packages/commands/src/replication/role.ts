@@ -102,7 +102,7 @@ function wait(port: ReplicationPort): CommandDefinition {
     summary: 'Waits until so many replicas have acknowledged every write that is visible now.',
     parse: parseWait,
     run(call, { replicas, timeoutMs }): void {
-      port.waitForAcks(replicas, timeoutMs, call.session.defer());
+      port.waitForAcks(replicas, timeoutMs, call.session);
     },
   });
 }

@@ -11,7 +11,15 @@ test('classes that are not named keep their limits, and sizes become bytes', () 
 });
 
 test('anything else is refused', () => {
-  for (const text of ['', 'normal', 'normal 1 2', 'master 1 2 3', 'normal x 2 3', 'normal 1 2 -3', 'normal 1 2 3 pubsub'])
+  for (const text of [
+    '',
+    'normal',
+    'normal 1 2',
+    'master 1 2 3',
+    'normal x 2 3',
+    'normal 1 2 -3',
+    'normal 1 2 3 pubsub',
+  ])
     assert.equal(normalOutputLimits(text, base), undefined, text);
 });
 

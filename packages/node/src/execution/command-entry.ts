@@ -1,6 +1,7 @@
 /** A command definition prepared for the dispatcher: flags as bits, and its statistics. */
 import type { CommandDefinition, CommandFlag } from '@holdfast/commands';
 import type { CommandKind } from '@holdfast/fencing';
+import type { Request } from '@holdfast/resp';
 
 export const flagBits = {
   write: 1,
@@ -13,6 +14,7 @@ export const flagBits = {
   exclusive: 128,
   transaction: 256,
   'no-dbsize-check': 512,
+  'no-script': 1024,
   other: 0,
 } as const;
 
@@ -34,6 +36,41 @@ export interface CommandEntry {
 
 export function commandEntry(definition: CommandDefinition): CommandEntry {
   return { definition, bits: bitsOf(definition.flags), calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 };
+}
+
+export interface CommandLookup extends Iterable<CommandDefinition> {
+  lookup(request: Request): CommandDefinition | undefined;
+}
+
+/** The entry of each command of the table. */
+export class CommandEntries implements Iterable<CommandEntry> {
+  readonly #commands: CommandLookup;
+  readonly #entries = new Map<CommandDefinition, CommandEntry>();
+
+  constructor(commands: CommandLookup) {
+    this.#commands = commands;
+    for (const definition of commands) this.#entries.set(definition, commandEntry(definition));
+  }
+
+  /** Undefined for a command nobody knows. */
+  find(request: Request): CommandEntry | undefined {
+    const definition = this.#commands.lookup(request);
+    return definition === undefined ? undefined : this.#entries.get(definition);
+  }
+
+  [Symbol.iterator](): Iterator<CommandEntry> {
+    return this.#entries.values();
+  }
+}
+
+/** The flags of one request as bits. */
+export function bitsOfRequest({ definition, bits }: CommandEntry, request: Request): number {
+  return definition.flagsOf === undefined ? bits : bitsOf(definition.flagsOf(request));
+}
+
+/** Whether the number of arguments fits. */
+export function fitsArity({ definition: { arity } }: CommandEntry, request: Request): boolean {
+  return arity >= 0 ? request.count === arity : request.count >= -arity;
 }
 
 /** Groups whose reads touch neither keys nor topology: they need no lease. */

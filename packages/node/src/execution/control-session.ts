@@ -6,7 +6,7 @@ import { OperationError, type Transport } from '@holdfast/base';
 import { Refusal, arityFits, type Deferred, type Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
 import { ReplyWriter, Request } from '@holdfast/resp';
-import type { CommandLookup } from './dispatcher.ts';
+import type { CommandLookup } from './command-entry.ts';
 
 /** What may be asked on the control port; everything else is for clients. */
 const allowed = new Set(['cluster', 'clusterx', 'info', 'role', 'config', 'client', 'command', 'hello', 'time']);

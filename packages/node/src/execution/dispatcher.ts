@@ -3,58 +3,37 @@
  * (docs/reference/commands.md): unknown, auth, loading, arity, parse, MULTI, cluster, queue, read-only replica, space,
  * stale replica, run; ours adds the lease gate before the command can touch anything.
  *
+ * After the command (EXEC and scripts as a whole) those who wait for what it wrote are served.
+ *
  * Hot path: no promise, no closure and no copy per command; one `try` per command, none per argument.
  */
-import { InvariantError, messageOf, type Clock, type Logger } from '@holdfast/base';
-import { Refusal, type Call, type CommandDefinition } from '@holdfast/commands';
-import { gateErrors, type Admission, type CommandKind } from '@holdfast/fencing';
+import type { Clock, Logger, Timers } from '@holdfast/base';
+import { Refusal } from '@holdfast/commands';
+import { gateErrors, type Admission } from '@holdfast/fencing';
 import type { ReplyWriter, Request } from '@holdfast/resp';
-import type { Namespace } from '@holdfast/engine';
 import type { ClientConnection } from '../net/client-connection.ts';
 import type { LeaseKeeper } from '../lease/lease-keeper.ts';
-import { bitsOf, commandEntry, flagBits, kindOf, type CommandEntry } from './command-entry.ts';
+import {
+  bitsOfRequest,
+  CommandEntries,
+  fitsArity,
+  flagBits,
+  kindOf,
+  type CommandEntry,
+  type CommandLookup,
+} from './command-entry.ts';
+import { CommandPause } from './command-pause.ts';
+import { CommandRuns, type CommandEngine } from './command-runs.ts';
+import { LongRuns } from './long-runs.ts';
+import { NestedCommands } from './nested-commands.ts';
+import { Refusals, unknownCommand, type ClusterRouter, type NodeCondition } from './refusals.ts';
+import { SlicedReplies } from './sliced-replies.ts';
 import type { TickLoop } from './tick-loop.ts';
+import { Transactions } from './transactions.ts';
+import { WaitingKeys } from './waiting-keys.ts';
+import { Waits, type WaitingCommand } from './waits.ts';
 import type { WatchedKeys } from './watched-keys.ts';
-
-export interface CommandLookup extends Iterable<CommandDefinition> {
-  lookup(request: Request): CommandDefinition | undefined;
-}
-
-/** The part of the engine that one command needs. */
-export interface CommandEngine {
-  beginCommand(): void;
-  rollbackCommand(): void;
-  beginAtomic(): void;
-  endAtomic(): void;
-  rollbackAtomic(): void;
-}
-
-/** Slot routing of a cluster node; absent outside cluster mode. */
-export interface ClusterRouter {
-  /**
-   * Judges one request.
-   * @returns undefined to execute, else the whole error line to answer. `closes` on the router tells whether the
-   *   connection is to be closed after it (a redirect to the address the client already uses).
-   */
-  route(entry: CommandDefinition, request: Request, connection: ClientConnection, isWrite: boolean): string | undefined;
-  readonly closes: boolean;
-}
-
-/** What the node's condition forbids at the moment. Plain data, kept up to date by its owners. */
-export interface NodeCondition {
-  /** A checkpoint is being restored. */
-  loading: boolean;
-  /** `slave-read-only yes` and a replica. */
-  readOnly: boolean;
-  /** `slave-serve-stale-data no` and the link is down. */
-  stale: boolean;
-  /** Why writes are refused (disk nearly full, failed commit): a whole error line. */
-  writesRefused: string | undefined;
-  /** Fewer in-sync nodes than `min-isr`. */
-  tooFewReplicas: boolean;
-  /** `max-db-size` is reached. */
-  sizeLimitReached: boolean;
-}
+import { WrittenKeys } from './written-keys.ts';
 
 export interface DispatcherEnvironment {
   readonly commands: CommandLookup;
@@ -62,40 +41,91 @@ export interface DispatcherEnvironment {
   readonly loop: TickLoop;
   readonly lease: LeaseKeeper;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly logger: Logger;
   readonly watched: WatchedKeys<ClientConnection>;
   readonly condition: NodeCondition;
   readonly router: ClusterRouter | undefined;
-}
-
-interface RunningCall extends Call {
-  nowMs: number;
-  namespace: Namespace;
-  session: ClientConnection;
+  /** Connections whose request was held are asked again. */
+  askHeldAgain(): void;
 }
 
 const loadingError = 'LOADING kvrocks is restoring the db from backup';
-const readOnlyError = "READONLY You can't write against a read only slave.";
-const tooFewReplicasError = 'NOREPLICAS Not enough good replicas to write.';
-const staleError = "MASTERDOWN Link with MASTER is down and slave-serve-stale-data is set to 'no'.";
 const adminError = 'ERR admin permission required to perform the command';
+const noAuth = 'NOAUTH Authentication required.';
+/** What a RESP2 connection may run while it is subscribed. */
+const whileSubscribed = new Set([
+  'subscribe',
+  'ssubscribe',
+  'psubscribe',
+  'unsubscribe',
+  'sunsubscribe',
+  'punsubscribe',
+  'ping',
+  'quit',
+  'reset',
+]);
 
 export class Dispatcher {
+  /** Statistics by command, for INFO commandstats. */
+  readonly entries: CommandEntries;
+  readonly runs: CommandRuns;
+  readonly transactions: Transactions;
+  readonly waits: Waits;
+  readonly slicedReplies: SlicedReplies;
+  readonly nested: NestedCommands;
+  readonly longRuns: LongRuns;
+  readonly pause: CommandPause;
+  /** Who is told of written keys; also for writes that no command of this node made (replication). */
+  readonly written: WrittenKeys;
   readonly #env: DispatcherEnvironment;
-  readonly #entries = new Map<CommandDefinition, CommandEntry>();
-  readonly #call: RunningCall;
-  /** Commands run since the start, MULTI's queued ones included. */
-  commandsProcessed = 0;
+  readonly #refusals: Refusals;
 
   constructor(env: DispatcherEnvironment) {
+    const { engine, loop, clock, timers, logger, watched, lease } = env;
     this.#env = env;
-    for (const definition of env.commands) this.#entries.set(definition, commandEntry(definition));
-    this.#call = { nowMs: 0 } as RunningCall;
+    const keys = new WaitingKeys<WaitingCommand>();
+    this.entries = new CommandEntries(env.commands);
+    this.written = new WrittenKeys(watched, keys);
+    this.#refusals = new Refusals(env);
+    this.runs = new CommandRuns(
+      { engine, clock, logger, written: this.written },
+      {
+        wait: (command, wait) => this.waits.begin(command, wait),
+        slice: ({ connection }, sliced) => this.slicedReplies.begin(connection, sliced),
+        takeTurns: (command, run) => this.longRuns.begin(command, run),
+      },
+    );
+    const parts = { entries: this.entries, engine, loop, clock, runs: this.runs, refusals: this.#refusals, watched };
+    this.transactions = new Transactions(parts);
+    this.nested = new NestedCommands({ ...parts, isCluster: env.router !== undefined });
+    this.waits = new Waits({ ...parts, keys, timers, lease });
+    this.slicedReplies = new SlicedReplies(timers, logger);
+    this.pause = new CommandPause(clock, timers, () => env.askHeldAgain());
+    this.longRuns = new LongRuns({
+      loop,
+      timers,
+      logger,
+      nested: this.nested,
+      askHeldAgain: () => env.askHeldAgain(),
+      ended: () => this.waits.serve(),
+    });
   }
 
-  /** Statistics by command, for INFO commandstats. */
-  get entries(): Iterable<CommandEntry> {
-    return this.#entries.values();
+  /** Commands run since the start, MULTI's queued ones and those of scripts included. */
+  get commandsProcessed(): number {
+    return this.runs.processed;
+  }
+
+  resetStatistics(): void {
+    this.runs.processed = 0;
+    for (const entry of this.entries) Object.assign(entry, { calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 });
+  }
+
+  /** The database is about to be closed or exchanged, or the tick has to end: whatever goes on between ticks is ended. */
+  endLongWork(): void {
+    this.longRuns.abort();
+    this.slicedReplies.closeAll();
   }
 
   /**
@@ -103,23 +133,23 @@ export class Dispatcher {
    * @returns false when the lease gate holds it: nothing was executed, ask again later.
    */
   execute(connection: ClientConnection, request: Request): boolean {
-    const definition = this.#env.commands.lookup(request);
-    const entry = definition === undefined ? undefined : this.#entries.get(definition);
-    if (definition === undefined || entry === undefined) {
+    const entry = this.entries.find(request);
+    if (entry === undefined) {
       // An unknown name before AUTH tells nothing of what exists.
       return this.#refuse(connection, connection.authenticated ? unknownCommand(request) : noAuth);
     }
-    const bits = definition.flagsOf === undefined ? entry.bits : bitsOf(definition.flagsOf(request));
+    const bits = bitsOfRequest(entry, request);
     const refusal = this.#precheck(connection, request, entry, bits);
     if (refusal !== undefined) {
       entry.rejectedCalls++;
       return this.#refuse(connection, refusal);
     }
-    connection.lastCommand = definition.name;
+    connection.lastCommand = entry.definition.name;
     if (connection.queued !== undefined && (bits & flagBits.transaction) === 0) {
-      return this.#queue(connection, request, entry, bits);
+      const error = this.transactions.queue(connection, request, entry, bits);
+      return error === undefined ? true : this.#refuse(connection, error);
     }
-    const input = definition.parse(request);
+    const input = entry.definition.parse(request);
     if (input instanceof Refusal) {
       entry.rejectedCalls++;
       return this.#refuse(connection, input.message);
@@ -133,21 +163,32 @@ export class Dispatcher {
    */
   executeApart(connection: ClientConnection, request: Request): void {
     const { reply } = connection;
-    const definition = this.#env.commands.lookup(request);
-    const entry = definition === undefined ? undefined : this.#entries.get(definition);
-    if (definition === undefined || entry === undefined) {
+    const entry = this.entries.find(request);
+    if (entry === undefined) {
       reply.error(connection.authenticated ? unknownCommand(request) : noAuth);
       return;
     }
-    const bits = definition.flagsOf === undefined ? entry.bits : bitsOf(definition.flagsOf(request));
+    const bits = bitsOfRequest(entry, request);
     const refusal = this.#precheck(connection, request, entry, bits);
-    const input = refusal === undefined ? definition.parse(request) : undefined;
+    const input = refusal === undefined ? entry.definition.parse(request) : undefined;
     if (refusal === undefined && !(input instanceof Refusal)) {
-      this.#run(connection, entry, input, { reply, bits, request });
+      this.runs.runQueued(connection, entry, input, { reply, bits, request });
       return;
     }
     entry.rejectedCalls++;
     reply.error(refusal ?? (input as Refusal).message);
+  }
+
+  /**
+   * While a script holds the tick: answers one request outside of it.
+   * @returns false when it has to wait for the script.
+   */
+  executePinned(connection: ClientConnection, request: Request): boolean {
+    const verdict = this.longRuns.judge(this.entries.find(request), request);
+    if (verdict === 'hold') return false;
+    if (verdict === 'execute') this.executeApart(connection, request);
+    else this.#refuse(connection, verdict.error);
+    return true;
   }
 
   /** The lease gate, routing and the node's condition; then the command runs. False when the gate holds it. */
@@ -159,15 +200,17 @@ export class Dispatcher {
   ): boolean {
     const { definition } = entry;
     const { reply } = connection;
-    const kind = definition.name === 'exec' ? this.#kindOfQueued(connection) : kindOf(definition, bits);
+    if (this.pause.mode !== undefined && this.#isPaused(connection, entry, bits)) return false;
+    const kind = definition.name === 'exec' ? this.transactions.kindOfQueued(connection) : kindOf(definition, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
     if (admission === 'hold' || (kind !== 'control' && this.#env.loop.isFull)) return false;
     if (turnsAway(admission)) {
       this.#turnAway(connection, admission, reply);
       return true;
     }
-    const error = this.#mayRun(connection, request, entry, { bits, admission });
+    const error = this.#refusals.of(connection, request, definition, { bits, admission });
     if (error === gateErrors.masterDown && admission === 'await-master') return false;
+    connection.askedBefore = connection.asking;
     connection.asking = connection.asking && definition.name === 'asking';
     if (error !== undefined) {
       entry.rejectedCalls++;
@@ -176,19 +219,31 @@ export class Dispatcher {
     if ((bits & flagBits.exclusive) !== 0) connection.runAlone();
     this.#env.loop.countCommand(kind !== 'control');
     if (kind !== 'control') connection.bind();
-    this.#run(connection, entry, input, { reply, bits, request });
+    this.runs.run(connection, entry, input, { reply, bits, request });
+    this.waits.serve();
     return true;
+  }
+
+  #isPaused(connection: ClientConnection, { definition }: CommandEntry, bits: number): boolean {
+    const { pause, transactions } = this;
+    const isHeld = definition.name === 'exec' ? transactions.isHeld(connection, pause) : pause.holds(definition, bits);
+    connection.paused = isHeld;
+    return isHeld;
   }
 
   /** Checks that need no parsing. */
   #precheck(connection: ClientConnection, request: Request, entry: CommandEntry, bits: number): string | undefined {
     if (!connection.authenticated && (bits & flagBits.noauth) === 0) return noAuth;
     if (this.#env.condition.loading && (bits & flagBits.loading) === 0) return loadingError;
-    const { arity, name } = entry.definition;
-    if (arity >= 0 ? request.count !== arity : request.count < -arity) {
-      return `ERR wrong number of arguments for '${name}' command`;
-    }
+    const { name } = entry.definition;
+    if (!fitsArity(entry, request)) return `ERR wrong number of arguments for '${name}' command`;
     if ((bits & flagBits.admin) !== 0 && !connection.admin) return adminError;
+    if (connection.subscriptions > 0 && connection.protocol === 2 && !whileSubscribed.has(name)) {
+      return (
+        `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET ` +
+        'are allowed in this context'
+      );
+    }
     return undefined;
   }
 
@@ -201,179 +256,11 @@ export class Dispatcher {
     else connection.destroy();
   }
 
-  /** Routing and the node's condition: the error that stops the command, or undefined. */
-  #mayRun(
-    connection: ClientConnection,
-    request: Request,
-    entry: CommandEntry,
-    { bits, admission }: { bits: number; admission: Admission },
-  ): string | undefined {
-    const { router, condition, logger } = this.#env;
-    const isWrite = (bits & flagBits.write) !== 0;
-    const redirect = router?.route(entry.definition, request, connection, isWrite);
-    if (redirect !== undefined) {
-      if (router?.closes === true) connection.closeAfterReply();
-      return redirect;
-    }
-    // Replicas always answer topology questions, however old they may be.
-    const isOld = admission === 'master-down' || admission === 'await-master';
-    if (isOld && (bits & flagBits.stale) === 0) return gateErrors.masterDown;
-    if (admission === 'execute-and-log')
-      logger.warn('the master lease has expired', { command: entry.definition.name });
-    if (isWrite) {
-      const refusal = this.#mayWrite(bits);
-      if (refusal !== undefined) return refusal;
-    }
-    if (condition.stale && (bits & flagBits.stale) === 0) return staleError;
-    return undefined;
-  }
-
-  #mayWrite(bits: number): string | undefined {
-    const { condition } = this.#env;
-    if (condition.readOnly) return readOnlyError;
-    if (condition.tooFewReplicas) return tooFewReplicasError;
-    if ((bits & flagBits['no-dbsize-check']) !== 0) return undefined;
-    if (condition.writesRefused !== undefined) return condition.writesRefused;
-    return condition.sizeLimitReached ? 'ERR write command not allowed when reached max-db-size.' : undefined;
-  }
-
-  #queue(connection: ClientConnection, request: Request, entry: CommandEntry, bits: number): boolean {
-    const { definition } = entry;
-    if ((bits & flagBits['no-multi']) !== 0) {
-      return this.#refuse(connection, `ERR Can't execute ${definition.name} in MULTI`);
-    }
-    const input = definition.parse(request);
-    if (input instanceof Refusal) return this.#refuse(connection, input.message);
-    const redirect = this.#env.router?.route(definition, request, connection, (bits & flagBits.write) !== 0);
-    connection.asking = false;
-    if (redirect !== undefined) return this.#refuse(connection, redirect);
-    connection.enqueue(request);
-    connection.reply.simple('QUEUED');
-    return true;
-  }
-
-  #kindOfQueued(connection: ClientConnection): CommandKind {
-    let kind: CommandKind = 'control';
-    for (const request of connection.queued ?? []) {
-      const definition = this.#env.commands.lookup(request);
-      if (definition === undefined) continue;
-      const own = kindOf(definition, bitsOf(definition.flagsOf?.(request) ?? definition.flags));
-      if (own === 'write') return 'write';
-      if (own === 'read') kind = 'read';
-    }
-    return kind;
-  }
-
-  #run(
-    connection: ClientConnection,
-    entry: CommandEntry,
-    input: unknown,
-    { reply, bits, request }: { reply: ReplyWriter; bits: number; request: Request },
-  ): void {
-    const { clock, engine, watched } = this.#env;
-    const startedAtMs = clock.leaseMs();
-    const mark = reply.mark();
-    const call = this.#call;
-    call.nowMs = clock.wallMs();
-    connection.lastCommandAtMs = call.nowMs;
-    call.namespace = connection.namespace;
-    call.session = connection;
-    engine.beginCommand();
-    try {
-      entry.definition.run(call, input, reply);
-    } catch (error) {
-      if (error instanceof InvariantError) throw error;
-      engine.rollbackCommand();
-      reply.truncate(mark);
-      reply.error(`ERR ${messageOf(error)}`);
-      entry.failedCalls++;
-      this.#env.logger.error('a command failed', { command: entry.definition.name, error: messageOf(error) });
-    }
-    entry.calls++;
-    this.commandsProcessed++;
-    entry.usec += (clock.leaseMs() - startedAtMs) * 1000;
-    if ((bits & flagBits.write) !== 0 && !watched.empty) this.#touchWatched(entry.definition, request, connection);
-  }
-
-  #touchWatched(definition: CommandDefinition, request: Request, connection: ClientConnection): void {
-    const { watched } = this.#env;
-    const prefix = Buffer.from(connection.namespace.prefix).toString('latin1');
-    if (definition.keyIndexes !== undefined) {
-      for (const index of definition.keyIndexes(request)) watched.touch(prefix + request.latin1(index));
-      return;
-    }
-    const { first, last, step } = definition.keys;
-    if (first === 0) {
-      watched.touchAll();
-      return;
-    }
-    const end = last < 0 ? request.count + last : last;
-    for (let i = first; i <= end && i < request.count; i += step) watched.touch(prefix + request.latin1(i));
-  }
-
-  /**
-   * EXEC: the queued commands as one atomic batch. Each was checked when it was queued and is checked again, since the
-   * topology and the role may have changed; its error is its own reply, as in Redis.
-   */
-  executeQueued(connection: ClientConnection, reply: ReplyWriter): void {
-    const { engine, watched, loop, clock } = this.#env;
-    const queued = connection.queued ?? [];
-    const refused = connection.queueRefused;
-    const conflict = watched.isSpoilt(connection, clock.wallMs());
-    connection.queued = undefined;
-    connection.queueRefused = false;
-    watched.unwatch(connection);
-    if (refused) {
-      reply.error('EXECABORT Transaction discarded because of previous errors.');
-      return;
-    }
-    if (conflict) {
-      reply.nilArray();
-      return;
-    }
-    reply.array(queued.length);
-    engine.beginAtomic();
-    for (const request of queued) {
-      this.#executeOneQueued(connection, request, reply);
-      loop.countCommand(true);
-    }
-    engine.endAtomic();
-  }
-
-  #executeOneQueued(connection: ClientConnection, request: Request, reply: ReplyWriter): void {
-    const definition = this.#env.commands.lookup(request);
-    const entry = definition === undefined ? undefined : this.#entries.get(definition);
-    if (definition === undefined || entry === undefined) {
-      reply.error(unknownCommand(request));
-      return;
-    }
-    const bits = bitsOf(definition.flagsOf?.(request) ?? definition.flags);
-    const error = this.#mayRun(connection, request, entry, { bits, admission: 'execute' });
-    const input = definition.parse(request);
-    if (error !== undefined) reply.error(error);
-    else if (input instanceof Refusal) reply.error(input.message);
-    else this.#run(connection, entry, input, { reply, bits, request });
-  }
-
   #refuse(connection: ClientConnection, message: string): true {
     if (connection.queued !== undefined) connection.queueRefused = true;
     connection.reply.error(message);
     return true;
   }
-}
-
-const noAuth = 'NOAUTH Authentication required.';
-/** Bytes of an unknown command's arguments that its error repeats. */
-const shownBytesMax = 128;
-
-/** Redis 7.2's text: the name and the beginning of the arguments, bounded. */
-function unknownCommand(request: Request): string {
-  const name = request.latin1(0).slice(0, shownBytesMax);
-  let shown = '';
-  for (let i = 1; i < request.count && shown.length < shownBytesMax; i++) {
-    shown += `'${request.latin1(i).slice(0, shownBytesMax - shown.length)}' `;
-  }
-  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }
 
 /** Nothing of it is executed or looked up: the gate itself says what becomes of the client. */

@@ -113,6 +113,8 @@ export class TickLoop {
   #onReleased: (() => void) | undefined;
   #open = false;
   #scheduled = false;
+  /** Called when the tick is dropped under what holds it open; undefined while nothing does. */
+  #pinnedBy: (() => void) | undefined;
   #number = 1;
   #commands = 0;
   #gated = false;
@@ -171,6 +173,23 @@ export class TickLoop {
     this.#env.timers.soon(this.#endTick);
   }
 
+  /** A command that goes on over several turns holds the open tick: it does not end before `unpin`. */
+  get isPinned(): boolean {
+    return this.#pinnedBy !== undefined;
+  }
+
+  /** @param dropped called when the tick is dropped with what holds it. */
+  pin(dropped: () => void): void {
+    assert(this.#open && this.#pinnedBy === undefined, 'one command holds an open tick');
+    this.#pinnedBy = dropped;
+  }
+
+  /** The tick ends at the end of this poll phase. */
+  unpin(): void {
+    this.#pinnedBy = undefined;
+    this.open();
+  }
+
   /** The output writes its first reply of this tick. */
   join(output: TickOutput): void {
     assert(this.#open, 'only an open tick can be joined');
@@ -189,7 +208,7 @@ export class TickLoop {
    */
   end(): void {
     this.#scheduled = false;
-    if (!this.#open) return;
+    if (!this.#open || this.#pinnedBy !== undefined) return;
     const verdict = this.#env.engine.openTickBytes > 0 ? this.#env.gate.mayCommit() : 'pass';
     if (verdict === 'hold') return;
     if (verdict === 'drop') {
@@ -306,6 +325,9 @@ export class TickLoop {
       this.#outputs = [];
     }
     if (this.#open) {
+      const pinnedBy = this.#pinnedBy;
+      this.#pinnedBy = undefined;
+      pinnedBy?.();
       this.#env.engine.dropTick();
       this.#enqueue(this.#outputs, false);
       this.#number++;

@@ -57,9 +57,12 @@ export class WatchedKeys<W extends Watcher> {
     if (watchers !== undefined) for (const watcher of watchers) this.#spoilt.add(watcher);
   }
 
-  /** Everything may have been written (FLUSHALL, full sync). */
-  touchAll(): void {
-    for (const watcher of this.#keys.keys()) this.#spoilt.add(watcher);
+  /** Everything may have been written (FLUSHALL, full sync), or everything whose key begins with `prefix`. */
+  touchAll(prefix = ''): void {
+    for (const [key, watchers] of this.#watchers) {
+      if (!key.startsWith(prefix)) continue;
+      for (const watcher of watchers) this.#spoilt.add(watcher);
+    }
   }
 
   /** Whether a watched key was written, or has expired, since it is watched. */

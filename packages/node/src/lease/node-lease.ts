@@ -29,6 +29,10 @@ export interface NodeLeaseEnvironment {
   readonly responder: HeartbeatResponder;
   readonly inSync: InSyncKeeper;
   readonly timers: Timers;
+  /** Held connections, and those who wait for what was written, may be asked again. */
+  resumeHeld(): void;
+  /** A command that goes on over several turns is ended, without a trace in the log: the tick it holds has to end. */
+  endLongRun(): void;
   readonly processId: string;
   /** The directive `replication-mode`. */
   replicationMode(): ReplicationMode;
@@ -101,6 +105,7 @@ export class NodeLease implements LeaseHost, LeasePort {
 
   roleChanging(reason: string): void {
     const { loop, listener } = this.#world;
+    this.#world.endLongRun();
     if (!this.keeper.armed) return;
     loop.dropAll(reason);
     this.#world.replicator.cutLinks(reason);
@@ -112,6 +117,8 @@ export class NodeLease implements LeaseHost, LeasePort {
     if (this.keeper.armed && role === 'master') inSync.begin(this.keeper.record, this.#world.nodeId());
     else inSync.end();
     this.#followRole();
+    // The clients of an armed node were closed, or are told where to go.
+    if (!this.keeper.armed && role === 'replica') this.#world.listener.forEachPaced((client) => client.endWaiting());
     this.#world.roleChanged(role);
   }
 
@@ -131,13 +138,14 @@ export class NodeLease implements LeaseHost, LeasePort {
 
   resumeHeld(): void {
     this.#world.loop.resume();
-    this.#world.listener.resumeHeld();
+    this.#world.resumeHeld();
   }
 
   lapsedTooLong(): void {
     this.#world.logger.warn('the lease lapsed; clients are closed', { epoch: this.keeper.record.epoch });
     this.#world.loop.dropAll('the lease lapsed');
-    this.#world.listener.forEachPaced((client) => client.destroy());
+    // Who waits is owed no outcome: nothing of its command was executed.
+    this.#world.listener.forEachPaced((client) => (client.blocked ? client.closeGracefully() : client.destroy()));
   }
 
   redirectClients(sinceMs: number): void {
@@ -298,6 +306,7 @@ export class NodeLease implements LeaseHost, LeasePort {
 
   /** Commits and releases what was admitted. @returns the sequence at which the node stands. */
   #settle(): number {
+    this.#world.endLongRun();
     this.#world.loop.end();
     this.#world.loop.releaseReady();
     return this.#world.latestSequence();

@@ -1,39 +1,35 @@
 /**
  * One client: bytes in, commands executed in order into the open tick, replies out when the tick is released.
  *
- * The connection owns its socket and nothing else. It stops reading when its replies are not taken, when a command
- * waits (blocking commands, put-off replies), and when the lease has lapsed. What it was asked and what it may answer
- * is decided elsewhere (Execution); it only keeps the order.
+ * The connection owns its socket, its input (request-input.ts), its output (connection-output.ts) and what occupies it
+ * (occupation.ts). What it was asked and what it may answer is decided elsewhere (Execution); it only keeps the order.
  *
- * States: open -> (waiting | held)* -> moving -> lingering -> closed, or detached (the byte stream was handed over).
+ * States: open -> (occupied | held)* -> moving -> lingering -> closed, or detached (the byte stream was handed over).
  * `moving` answers every further command with MOVED to the new master and then closes (planned switchover);
  * `lingering` has sent FIN and throws away what still arrives, so that the peer reads our last reply instead of a reset.
  */
 import type { Socket } from 'node:net';
-import { ProtocolError, assert, messageOf, type Transport } from '@holdfast/base';
+import { assert, type Transport } from '@holdfast/base';
 import { endWith, socketTransport } from '@holdfast/base/real';
-import type { Deferred, Session } from '@holdfast/commands';
+import type { Deferred, HarmlessWait, Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
-import { repliesBytesMax, ReplyWriter, Request, RequestDecoder, type RequestLimits } from '@holdfast/resp';
-import type { TickOutput } from '../execution/tick-loop.ts';
+import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientMemory } from './client-memory.ts';
+import { CommandQueue } from './command-queue.ts';
 import type { ConnectionHost, ConnectionIdentity } from './connection-host.ts';
+import { ConnectionOutput, type OutputOwner } from './connection-output.ts';
+import { DeferredReply } from './deferred-reply.ts';
+import { unblockedErrors, type Occupation } from './occupation.ts';
+import { addressOf } from './peer-address.ts';
 import { QuietMoment } from './quiet-moment.ts';
+import { RequestInput, type InputOwner } from './request-input.ts';
 
 type State = 'open' | 'moving' | 'lingering' | 'detached' | 'closed';
 
-/**
- * Unsent bytes above which no further command of this connection is executed, so that a reader that does not read
- * costs this much and one reply.
- */
-const softOutputBytes = 1024 * 1024;
-/** What one command of a MULTI queue takes beside its own bytes, about. */
-const queuedOverheadBytes = 256;
 /** How long unread input is drained after FIN before the rest is reset. */
 const lingerMs = 1000;
-const nothing = Buffer.alloc(0);
 
-export class ClientConnection implements Session, TickOutput {
+export class ClientConnection implements Session, InputOwner, OutputOwner {
   readonly id: number;
   readonly peer: string;
   readonly local: string;
@@ -46,44 +42,40 @@ export class ClientConnection implements Session, TickOutput {
   admin = false;
   readonlyMode = false;
   asking = false;
+  /** ASKING preceded the running command. */
+  askedBefore = false;
+  /** The request that is held is held by CLIENT PAUSE. */
+  paused = false;
   noEvict = false;
   replyMode: 'on' | 'off' | 'skip' = 'on';
   /** Bytes of keys this connection watches, with their overhead; kept by WatchedKeys. */
   watchedBytes = 0;
   queueRefused = false;
   subscriptions = 0;
+  /** Bytes of its subscriptions' names, with their overhead; kept by Subscriptions. */
+  subscriptionBytes = 0;
   lastCommand = '';
   lastCommandAtMs: number;
 
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
-  readonly #decoder: RequestDecoder;
-  readonly #limits: RequestLimits;
+  readonly #input: RequestInput;
   readonly #memory: ClientMemory;
   readonly #quiet: QuietMoment;
-  #queued: Request[] | undefined;
-  #queuedBytes = 0;
+  readonly #queue = new CommandQueue();
+  readonly #output: ConnectionOutput;
   #authenticated = false;
   #state: State = 'open';
-  #joinedTick = 0;
-  /** It read or wrote since everything was released: what it is answered depends on data. */
-  #bound = false;
-  #waiting: Deferred | undefined;
-  /** A decoded request that may not run now. */
-  #held: Request | undefined;
+  #occupation: Occupation | undefined;
+  /** CLIENT REPLY OFF or SKIP was in force when it was occupied. */
+  #occupiedSilently = false;
   #executedAny = false;
   #closeAfterReply = false;
-  #pumping = false;
   #peerEnded = false;
   #executing = false;
   #moveNext = false;
   /** Asked to move while answers of its are still on their way. */
   #movesWhenReleased = false;
-  /** Nothing is read or executed until the peer has read its replies. */
-  #stalled = false;
-  #unreleased = 0;
-  #unreleasedBytes = 0;
-
   constructor(socket: Socket, host: ConnectionHost, identity: ConnectionIdentity) {
     this.#socket = socket;
     this.#host = host;
@@ -91,13 +83,13 @@ export class ClientConnection implements Session, TickOutput {
     this.namespace = identity.namespace;
     this.#memory = identity.memory;
     this.#quiet = new QuietMoment(host.timers);
-    this.reply = new ReplyWriter(undefined, Math.min(repliesBytesMax, identity.memory.replyBytesMax ?? Infinity));
-    this.peer = address(socket.remoteAddress, socket.remotePort);
-    this.local = address(socket.localAddress, socket.localPort);
+    this.#output = new ConnectionOutput(socket, host, identity.memory, this);
+    this.reply = this.#output.reply;
+    this.peer = addressOf(socket.remoteAddress, socket.remotePort);
+    this.local = addressOf(socket.localAddress, socket.localPort);
     this.createdAtMs = host.clock.wallMs();
     this.lastCommandAtMs = this.createdAtMs;
-    this.#limits = host.requestLimits();
-    this.#decoder = new RequestDecoder(this.#limits);
+    this.#input = new RequestInput(socket, host.requestLimits(), this);
     socket.setNoDelay(true);
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
@@ -120,7 +112,7 @@ export class ClientConnection implements Session, TickOutput {
 
   set authenticated(value: boolean) {
     this.#authenticated = value;
-    this.#limits.unauthenticated = !value;
+    this.#input.unauthenticated = !value;
   }
 
   /** The connection has executed nothing yet. */
@@ -128,18 +120,14 @@ export class ClientConnection implements Session, TickOutput {
     return !this.#executedAny;
   }
 
-  get unbound(): boolean {
-    return !this.#bound;
-  }
-
   /** The command about to run reads or writes. */
   bind(): void {
-    this.#bound = true;
+    this.#output.bind();
   }
 
   /** A request waits for the lease. */
   get held(): boolean {
-    return this.#held !== undefined;
+    return this.#input.held;
   }
 
   get state(): State {
@@ -148,56 +136,79 @@ export class ClientConnection implements Session, TickOutput {
 
   /** Bytes received and not executed yet. */
   get inputBytes(): number {
-    return this.#decoder.bufferedBytes;
+    return this.#input.bufferedBytes;
   }
 
   get outputBytes(): number {
-    return this.#socket.writableLength + this.reply.length + this.#unreleasedBytes;
+    return this.#output.bytes;
   }
 
   /** Bytes held for this client, whatever for. */
   get memoryBytes(): number {
     const names = this.name.length + this.libraryName.length + this.libraryVersion.length;
-    return this.#decoder.memoryBytes + this.outputBytes + this.#queuedBytes + this.watchedBytes + names;
+    return (
+      this.#input.memoryBytes +
+      this.outputBytes +
+      this.#queue.bytes +
+      this.watchedBytes +
+      this.subscriptionBytes +
+      names
+    );
   }
 
   get queued(): Request[] | undefined {
-    return this.#queued;
+    return this.#queue.requests;
   }
 
   set queued(requests: Request[] | undefined) {
-    this.#queued = requests;
-    this.#queuedBytes = 0;
+    this.#queue.requests = requests;
   }
 
   /** Keeps a request for EXEC. */
   enqueue(request: Request): void {
-    const own = request.copy();
-    this.#queued?.push(own);
-    this.#queuedBytes += own.buffer.length + own.bounds.byteLength + queuedOverheadBytes;
+    this.#queue.add(request);
   }
 
+  /** It waits for what others do, or for the end of CLIENT PAUSE. */
   get blocked(): boolean {
-    return this.#waiting !== undefined;
+    return this.#occupation?.isWait === true || (this.held && this.paused);
+  }
+
+  /** The command it ran last is not at its end. */
+  get occupied(): boolean {
+    return this.#occupation !== undefined;
+  }
+
+  get hasRoom(): boolean {
+    return this.#output.hasRoom;
+  }
+
+  get isSilent(): boolean {
+    return this.replyMode !== 'on';
   }
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'lingering' || this.#state === 'closed') return;
     this.#host.countInput(chunk.length);
-    this.#decoder.push(chunk);
-    this.pump();
+    this.#input.push(chunk);
     this.#memory.grew(chunk.length);
   };
 
   readonly #onEnd = (): void => {
     this.#peerEnded = true;
-    if (this.#state === 'open' && (this.#unreleased > 0 || this.#hasMore())) return;
+    if (this.#occupation?.isWait === true) {
+      // Nobody is there to wait any more; what was sent behind it is dropped as well.
+      this.#leave();
+      this.closeAfterReply();
+      return;
+    }
+    if (this.#state === 'open' && (this.#output.owes || this.#hasMore())) return;
     this.#socket.end();
   };
 
   /** Something that has arrived is still to be executed or answered. */
   #hasMore(): boolean {
-    return this.#waiting !== undefined || this.held || (this.#stalled && this.#decoder.bufferedBytes > 0);
+    return this.occupied || this.#input.hasMore;
   }
 
   readonly #onDrain = (): void => this.pump();
@@ -205,58 +216,75 @@ export class ClientConnection implements Session, TickOutput {
   readonly #onClose = (): void => {
     if (this.#state === 'detached') return;
     this.#state = 'closed';
+    this.#leave();
     this.#host.closed(this);
   };
 
-  /** Executes what has arrived, as far as the tick, the lease and the connection's own output allow. */
+  /** Executes what has arrived, and goes on with the reply that is being written, as far as the peer takes them. */
   pump(): void {
-    if (this.#pumping || this.held) return;
-    this.#pumping = true;
-    try {
-      while (this.#mayExecute() && this.#step());
-    } finally {
-      this.#pumping = false;
-    }
-    if (this.#decoder.bufferedBytes === 0 && !this.held && this.#waiting === undefined) this.#decoder.release();
-    this.#applyBackPressure();
+    this.#occupation?.onRoom?.();
+    this.#input.pump();
   }
 
-  #mayExecute(): boolean {
-    return (
-      (this.#state === 'open' || this.#state === 'moving') &&
-      this.#waiting === undefined &&
-      !this.#closeAfterReply &&
-      this.outputBytes < softOutputBytes &&
-      this.#decoder.bufferedBytes > 0
-    );
+  get isReady(): boolean {
+    return (this.isOpen || this.isMoving) && !this.occupied && !this.#closeAfterReply && this.hasRoom;
   }
 
-  /** One request; false when there is nothing more to do now. */
-  #step(): boolean {
-    if (!this.#decode()) return false;
-    return this.#state === 'moving' ? this.#move(this.#decoder.request) : this.#run(this.#decoder.request);
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  get isEnding(): boolean {
+    return this.#closeAfterReply;
+  }
+
+  take(request: Request): boolean {
+    return this.isMoving ? this.#move(request) : this.#run(request);
+  }
+
+  refuse(message: string): void {
+    if (this.isOpen) this.#output.join();
+    this.reply.error(message);
+    if (this.isMoving) this.#finishMoving();
+    else this.closeAfterReply();
   }
 
   #run(request: Request): boolean {
     const { loop } = this.#host;
-    const owesReplies = this.#unreleased > 0;
-    loop.open();
-    this.#join();
+    if (loop.isPinned) return this.#runApart(request);
+    const owesReplies = this.#output.owes;
+    this.#output.join();
     const mark = this.reply.mark();
     const { replyMode } = this;
     this.#executing = true;
     const executed = this.#host.execute(this, request);
     this.#executing = false;
     if (!executed) {
-      this.#held = request;
+      this.#input.hold(request);
       return false;
     }
     if (this.#moveNext) return this.#moveInstead(request, owesReplies);
     this.#executedAny = true;
     if (replyMode !== 'on') this.#silence(replyMode, mark);
+    this.#output.flushPushed();
     const written = this.reply.length - mark;
-    if (written >= softOutputBytes) this.#memory.grew(written);
+    if (this.#output.isLarge(written)) this.#memory.grew(written);
     loop.endIfLarge();
+    return this.#state === 'open';
+  }
+
+  /** A script holds the tick: the command is held, refused or, if it concerns the script, run outside of the tick. */
+  #runApart(request: Request): boolean {
+    this.#executing = true;
+    const isAnswered = this.#host.executePinned(this, request);
+    this.#executing = false;
+    if (!isAnswered) {
+      this.#input.hold(request);
+      return false;
+    }
+    // Otherwise it follows what the tick still owes.
+    if (!this.#output.owes) this.#output.send(this.reply.take());
+    if (this.#closeAfterReply && !this.#output.owes) this.#linger();
     return this.#state === 'open';
   }
 
@@ -267,7 +295,7 @@ export class ClientConnection implements Session, TickOutput {
   #moveInstead(request: Request, owesReplies: boolean): boolean {
     this.#moveNext = false;
     if (owesReplies) {
-      this.#held = request;
+      this.#input.hold(request);
       this.#movesWhenReleased = true;
       return false;
     }
@@ -289,111 +317,67 @@ export class ClientConnection implements Session, TickOutput {
   #move(request: Request): boolean {
     this.#host.redirect(this, request);
     this.#quiet.stir(this.#host.redirectPauseMs(), () => this.endMoving());
-    return this.#state === 'moving';
-  }
-
-  #decode(): boolean {
-    try {
-      return this.#decoder.next();
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      if (this.#state === 'open') {
-        this.#host.loop.open();
-        this.#join();
-      }
-      this.reply.error(messageOf(error));
-      if (this.#state === 'moving') this.#finishMoving();
-      else this.closeAfterReply();
-      return false;
-    }
-  }
-
-  #join(): void {
-    const { loop } = this.#host;
-    if (this.#joinedTick === loop.number) return;
-    this.#joinedTick = loop.number;
-    this.#unreleased++;
-    loop.join(this);
-  }
-
-  #applyBackPressure(): void {
-    this.#stalled = this.outputBytes >= softOutputBytes;
-    const full = this.#stalled || this.#waiting !== undefined || this.held || this.#closeAfterReply;
-    if (full && this.#state === 'open') this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    return this.isMoving;
   }
 
   /** Ends the open tick, so that the command about to run is alone in its own. */
   runAlone(): void {
     const { loop } = this.#host;
     loop.end();
-    loop.open();
-    this.#join();
+    this.#output.join();
   }
 
   /** Admission is possible again after it was refused. */
   resume(): void {
-    const request = this.#held;
-    if (request === undefined) return;
-    this.#held = undefined;
-    this.#pumping = true;
-    let goesOn = false;
-    try {
-      goesOn = this.#run(request);
-    } finally {
-      this.#pumping = false;
-    }
-    if (goesOn) this.pump();
-    else this.#applyBackPressure();
+    if (!this.isOpen) return;
+    this.paused = false;
+    this.#input.resume();
   }
 
-  takeReplies(): Buffer {
-    // A tick it joined before it had to move has no part in the answers that tell it so.
-    if (this.#state === 'moving') return nothing;
-    const bytes = this.reply.take();
-    this.#unreleasedBytes += bytes.length;
-    this.#memory.grew(bytes.length);
-    return bytes;
+  get isMoving(): boolean {
+    return this.#state === 'moving';
   }
 
-  release(bytes: Buffer): void {
-    this.#unreleased--;
-    if (this.#unreleased === 0) this.#bound = false;
-    this.#unreleasedBytes -= bytes.length;
-    if (this.#state === 'closed' || this.#state === 'lingering') return;
-    if (bytes.length > 0) {
-      this.#host.countOutput(bytes.length);
-      this.#socket.write(bytes);
-    }
-    if (this.#state === 'detached' || this.#unreleased > 0) return;
+  get isSendable(): boolean {
+    return this.#state !== 'closed' && this.#state !== 'lingering';
+  }
+
+  get isMidReply(): boolean {
+    return this.#executing || this.#occupation?.isReply === true;
+  }
+
+  released(): void {
+    if (this.#state === 'detached' || this.#output.owes) return;
     if (this.#movesWhenReleased) this.startMoving();
     else if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
     // 'drain' comes only when the socket kept some of it.
-    else if (this.#stalled && this.outputBytes < softOutputBytes) this.#host.timers.soon(() => this.pump());
+    else if (this.#input.stalled && this.hasRoom) this.#host.timers.soon(() => this.pump());
   }
 
   /** What it asked for has an unknown outcome: it ends without a reply. */
-  abandon(): void {
+  outcomeUnknown(): void {
     // One that moves is owed nothing of what is unknown: what it asked since was not executed.
-    if (this.#state === 'moving') this.#unreleased = 0;
+    if (this.isMoving) this.#output.forgetOwed();
     else this.destroy();
   }
 
   /** Closes at once; with RST when the peer still sends. Nothing more of it is executed. */
   destroy(): void {
     if (this.#state !== 'detached') this.#state = 'closed';
+    this.#leave();
     this.#socket.destroy();
   }
 
   closeAfterReply(): void {
     this.#closeAfterReply = true;
-    if (this.#unreleased === 0 && this.#waiting === undefined && this.#state === 'open') this.#linger();
+    if (!this.#output.owes && !this.occupied && this.#state === 'open') this.#linger();
   }
 
   /** FIN now, unread input drained for a while, reset only for what is left. */
   #linger(): void {
     if (this.#state === 'closed' || this.#state === 'lingering' || this.#state === 'detached') return;
     this.#state = 'lingering';
+    this.#leave();
     this.#socket.end();
     this.#socket.resume();
     const timer = this.#host.timers.after(lingerMs, () => this.#socket.destroy());
@@ -405,28 +389,37 @@ export class ClientConnection implements Session, TickOutput {
    * with MOVED and the connection ends. An idle connection is kept until its first command or until it is cut.
    */
   startMoving(): void {
-    if (this.#state !== 'open') return;
+    if (!this.isOpen) return;
     if (this.#executing) {
       this.#moveNext = true;
       return;
     }
-    if (this.#waiting !== undefined || this.queued !== undefined) {
+    const occupation = this.#occupation;
+    if (occupation !== undefined && !occupation.isWait && !occupation.isReply) {
       this.destroy();
       return;
     }
-    // They are released, or they are dropped and the connection with them.
-    this.#movesWhenReleased = this.#unreleased > 0;
+    // They are released, or they are dropped and the connection with them. A reply that has begun is written to its end.
+    this.#movesWhenReleased = this.#output.owes || occupation?.isReply === true;
+    if (occupation?.isReply === true) this.#host.timers.after(lingerMs, () => this.#cutReply(occupation));
     if (this.#movesWhenReleased) return;
+    if (occupation !== undefined || this.subscriptions > 0) {
+      this.closeGracefully();
+      return;
+    }
     this.#state = 'moving';
     this.#host.timers.after(lingerMs, () => this.endMoving());
-    const request = this.#held;
-    this.#held = undefined;
+    const request = this.#input.takeHeld();
     if (request === undefined || this.#move(request)) this.pump();
+  }
+
+  #cutReply(occupation: Occupation): void {
+    if (this.#occupation === occupation) this.destroy();
   }
 
   /** Ends a moving connection after what was answered so far. */
   endMoving(): void {
-    if (this.#state === 'moving') this.#finishMoving();
+    if (this.isMoving) this.#finishMoving();
   }
 
   #finishMoving(): void {
@@ -435,42 +428,104 @@ export class ClientConnection implements Session, TickOutput {
     this.#linger();
   }
 
-  /** Ends a client at a role change: after what may still be sent, without executing anything more. */
+  /**
+   * Ends a client at a role change: after what may still be sent, without executing anything more. Who waits is told so,
+   * since nothing of its command was executed.
+   */
   closeGracefully(): void {
     // A moving one ends by itself, after its answers.
-    if (this.#state === 'moving') return;
-    if (this.#waiting !== undefined || this.#unreleased > 0) this.destroy();
+    if (this.isMoving) return;
+    if (this.#occupation?.isWait === true) this.#endWait();
+    else if (this.occupied || this.#output.owes) this.destroy();
     else this.#linger();
   }
 
-  defer(): Deferred {
-    assert(this.#waiting === undefined, 'a connection waits for one reply at a time');
-    let settled = false;
-    const isBound = this.#bound;
-    const deferred: Deferred = {
-      get settled(): boolean {
-        return settled;
-      },
-      complete: (write): void => {
-        if (settled) return;
-        settled = true;
-        this.#waiting = undefined;
-        if (this.#state !== 'open') return;
-        this.#host.loop.open();
-        this.#join();
-        if (isBound) this.#bound = true;
-        const mark = this.reply.mark();
-        write(this.reply);
-        if (this.replyMode !== 'on') this.reply.truncate(mark);
-        this.#host.timers.soon(() => this.pump());
-      },
-      abandon: (): void => {
-        settled = true;
-        this.destroy();
-      },
-    };
-    this.#socket.once('close', () => (settled = true));
-    this.#waiting = deferred;
+  /** A role change ends it if it waits; otherwise it goes on. */
+  endWaiting(): void {
+    if (this.#occupation?.isWait === true) this.#endWait();
+  }
+
+  #endWait(): void {
+    this.#leave();
+    const { owes } = this.#output;
+    if (owes) this.#output.join();
+    if (!this.#occupiedSilently) this.reply.error(unblockedErrors.byRoleChange);
+    if (owes) this.closeAfterReply();
+    else this.#finishMoving();
+  }
+
+  /** CLIENT UNBLOCK, or the end of its time. @returns false when it does not wait. */
+  unblock(how: 'timeout' | 'error'): boolean {
+    const occupation = this.#occupation;
+    if (occupation?.isWait !== true || !this.isOpen) return false;
+    const mark = this.reply.mark();
+    if (how === 'error') this.reply.error(unblockedErrors.byCommand);
+    else occupation.expire(this.reply);
+    occupation.left();
+    this.finish(occupation, mark, false);
+    return true;
+  }
+
+  /** The running command is not at its end when it returns: nothing further runs until `finish`. */
+  occupy(occupation: Occupation): void {
+    assert(this.#occupation === undefined, 'a connection waits for one reply at a time');
+    this.#occupation = occupation;
+    this.#occupiedSilently = this.isSilent;
+  }
+
+  isOccupiedBy(occupation: Occupation): boolean {
+    return this.#occupation === occupation;
+  }
+
+  /**
+   * What occupied it has ended and has written its reply, or the rest of it, since `mark`.
+   * @param isBound the reply depends on what was read or written now.
+   */
+  finish(occupation: Occupation, mark: number, isBound: boolean): void {
+    if (this.#occupation !== occupation) return;
+    this.#occupation = undefined;
+    if (isBound) this.#output.bind();
+    this.wrote(mark);
+    this.#output.flushPushed();
+    this.#host.timers.soon(() => this.pump());
+  }
+
+  /** Part of a reply was written since `mark`, outside of a command's run. */
+  wrote(mark: number): void {
+    this.#output.join();
+    if (this.#occupiedSilently) this.reply.truncate(mark);
+    this.#input.applyBackPressure();
+  }
+
+  /** Nothing occupies it any more. */
+  #leave(): void {
+    const occupation = this.#occupation;
+    this.#occupation = undefined;
+    occupation?.left();
+  }
+
+  /**
+   * Sends RESP bytes that nobody asked for (a published message) with the open tick, in order and never within a reply. A
+   * client that does not read what it gets is cut.
+   */
+  push(bytes: Uint8Array): void {
+    if (!this.isOpen) return;
+    this.#output.push(bytes);
+    this.checkOutput();
+  }
+
+  /** Cuts a client that has more unsent output than its kind may have. To be called now and then. */
+  checkOutput(): void {
+    this.#output.check(this.subscriptions > 0 ? 'pubsub' : 'normal');
+  }
+
+  readsTooSlowly(bytes: number): void {
+    this.#host.cutSlowReader(this, bytes);
+  }
+
+  defer(wait?: HarmlessWait): Deferred {
+    const deferred = new DeferredReply(this, !this.#output.unbound, wait);
+    this.occupy(deferred);
     return deferred;
   }
 
@@ -478,7 +533,7 @@ export class ClientConnection implements Session, TickOutput {
     assert(this.#state === 'open', 'only an open connection can be handed over');
     const first = this.reply.take();
     if (first.length > 0) this.#socket.write(first);
-    const rest = this.#decoder.takeRemaining();
+    const rest = this.#input.takeRemaining();
     this.#state = 'detached';
     this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     this.#host.closed(this);
@@ -489,9 +544,4 @@ export class ClientConnection implements Session, TickOutput {
 
 function ignore(): void {
   // 'close' follows every 'error' and does the work.
-}
-
-function address(host: string | undefined, port: number | undefined): string {
-  const shown = host?.startsWith('::ffff:') ? host.slice(7) : (host ?? '?');
-  return shown.includes(':') ? `[${shown}]:${port ?? 0}` : `${shown}:${port ?? 0}`;
 }

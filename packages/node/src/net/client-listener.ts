@@ -117,12 +117,17 @@ export class ClientListener {
     turn();
   }
 
-  /** Closes clients without a command for `idleMs` (the directive `timeout`; 0: never). Waiting ones are not idle. */
-  closeIdle(nowMs: number, idleMs: number): void {
-    if (idleMs === 0 || Math.abs(nowMs - this.#sweptAtMs) < idleSweepMs) return;
+  /**
+   * Cuts clients that have not read for too long, and those without a command for `idleMs` (the directive `timeout`; 0:
+   * never). Who waits, or hears what is published, is not idle.
+   */
+  sweep(nowMs: number, idleMs: number): void {
+    if (Math.abs(nowMs - this.#sweptAtMs) < idleSweepMs) return;
     this.#sweptAtMs = nowMs;
     for (const connection of this.#connections.values()) {
-      if (!connection.blocked && !connection.held && nowMs - connection.lastCommandAtMs > idleMs) connection.destroy();
+      connection.checkOutput();
+      const isBusy = connection.occupied || connection.held || connection.subscriptions > 0;
+      if (idleMs > 0 && !isBusy && nowMs - connection.lastCommandAtMs > idleMs) connection.destroy();
     }
   }
 

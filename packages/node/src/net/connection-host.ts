@@ -5,6 +5,10 @@ import type { Request, RequestLimits } from '@holdfast/resp';
 import type { TickLoop } from '../execution/tick-loop.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientMemory } from './client-memory.ts';
+import type { OutputLimit } from './output-limit.ts';
+
+/** Kinds of clients with limits of their own. */
+export type ClientKind = 'normal' | 'pubsub';
 
 /** What a connection asks of the node for each request. */
 export interface ConnectionHost {
@@ -18,10 +22,19 @@ export interface ConnectionHost {
    * @returns false when it may not run now: it is kept and asked again after `resume`.
    */
   execute(connection: ClientConnection, request: Request): boolean;
+  /**
+   * While a script holds the open tick: answers one request outside of it.
+   * @returns false when it may not run now.
+   */
+  executePinned(connection: ClientConnection, request: Request): boolean;
   /** Answers one request of a client that has to move, or ends the connection when nobody knows where to. */
   redirect(connection: ClientConnection, request: Request): void;
   /** So long nothing more must have come from a client that has to move before it is told so. */
   redirectPauseMs(): number;
+  /** What unsent output a client may have. */
+  outputLimit(kind: ClientKind): OutputLimit;
+  /** Cuts a client that does not read. */
+  cutSlowReader(connection: ClientConnection, bytes: number): void;
   countInput(bytes: number): void;
   countOutput(bytes: number): void;
   closed(connection: ClientConnection): void;

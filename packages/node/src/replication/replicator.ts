@@ -13,7 +13,7 @@
  * epoch, log id and outline (CLUSTERX ATTACH) before it is streamed to.
  */
 import { formatEndpoint, messageOf, OperationError, type Endpoint } from '@holdfast/base';
-import type { Announcement, Deferred, ReplicationPort, RoleFacts, Session } from '@holdfast/commands';
+import type { Announcement, ReplicationPort, RoleFacts, Session } from '@holdfast/commands';
 import type { Commit } from '@holdfast/engine';
 import type { LogEnd, LogOutline } from '@holdfast/fencing';
 import {
@@ -488,9 +488,11 @@ export class Replicator implements ReplicationPort {
     );
   }
 
-  waitForAcks(replicas: number, timeoutMs: number, deferred: Deferred): void {
+  waitForAcks(replicas: number, timeoutMs: number, session: Session): void {
+    const sequence = this.#env.engine.visibleSequence();
+    const deferred = session.defer({ expire: (reply) => reply.integer(this.#followers.countAcked(sequence)) });
     this.#waits.add({
-      sequence: this.#env.engine.visibleSequence(),
+      sequence,
       replicas,
       timeoutMs,
       complete: (acked) => deferred.complete((reply) => reply.integer(acked)),

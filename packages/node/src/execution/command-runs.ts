@@ -1,0 +1,195 @@
+/**
+ * Runs one command that nothing stops any more: into the open tick, with a savepoint of its own, so that a command that
+ * fails leaves neither writes nor half a reply. Afterwards it is counted, those who wait for its keys are noted, and the
+ * observer is told, if there is one.
+ *
+ * What a command may use differs by who runs it: a client's own command may wait, go on in slices or in turns; one of EXEC's
+ * queue, of a script or of a wait that is served ends where it is.
+ *
+ * Hot path: no promise, no closure and no copy per command; one `try` per command.
+ */
+import { InvariantError, messageOf, type Clock, type Logger } from '@holdfast/base';
+import type { Call, KeyEvents, SlicedReply, LongRun, Wait } from '@holdfast/commands';
+import type { Namespace } from '@holdfast/engine';
+import type { ReplyWriter, Request } from '@holdfast/resp';
+import type { ClientConnection } from '../net/client-connection.ts';
+import { flagBits, type CommandEntry } from './command-entry.ts';
+import type { CommandObserver, CommandOrigin } from './command-observer.ts';
+import type { WrittenKeys } from './written-keys.ts';
+
+/** The part of the engine that one command needs. */
+export interface CommandEngine {
+  beginCommand(): void;
+  rollbackCommand(): void;
+  beginAtomic(): void;
+  endAtomic(): void;
+  rollbackAtomic(): void;
+}
+
+type RunningCall = { -readonly [K in keyof Call]: Call[K] } & { session: ClientConnection };
+
+/** A client's command that does not end where it is. */
+export interface RunningCommand {
+  readonly connection: ClientConnection;
+  /** Valid until `run` has returned: copy what is kept. */
+  readonly request: Request;
+  readonly entry: CommandEntry;
+  readonly bits: number;
+}
+
+/** Takes over what a client's command leaves for later. */
+export interface LaterWork {
+  wait(command: RunningCommand, wait: Wait): void;
+  slice(command: RunningCommand, sliced: SlicedReply): void;
+  takeTurns(command: RunningCommand, run: LongRun): void;
+}
+
+/** How a command is run. */
+export interface RunDetails {
+  readonly reply: ReplyWriter;
+  readonly bits: number;
+  readonly request: Request;
+}
+
+export interface CommandRunsEnvironment {
+  readonly engine: CommandEngine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly written: WrittenKeys;
+}
+
+export class CommandRuns {
+  /** Commands run since the start, queued and nested ones included. */
+  processed = 0;
+  /** Told of each command that has run; undefined while nobody wants to know. */
+  observer: CommandObserver | undefined;
+  readonly #env: CommandRunsEnvironment;
+  /** A client's own command. */
+  readonly #call: RunningCall;
+  /** One that ends where it is. */
+  readonly #wholeCall: RunningCall;
+  /** One of a script, while the script's own call is in use. */
+  readonly #scriptCall: RunningCall;
+  readonly #running = { connection: undefined, request: undefined, entry: undefined, bits: 0 } as unknown as {
+    -readonly [K in keyof RunningCommand]: RunningCommand[K];
+  };
+
+  constructor(env: CommandRunsEnvironment, later: LaterWork) {
+    this.#env = env;
+    const running = this.#running;
+    const empty = { nowMs: 0, waits: undefined, slices: undefined, turns: undefined, events: undefined };
+    this.#wholeCall = { ...empty } as unknown as RunningCall;
+    this.#scriptCall = { ...empty } as unknown as RunningCall;
+    this.#call = {
+      ...empty,
+      waits: { begin: (wait: Wait) => later.wait(running, wait) },
+      slices: { begin: (sliced: SlicedReply) => later.slice(running, sliced) },
+      turns: { begin: (run: LongRun) => later.takeTurns(running, run) },
+    } as unknown as RunningCall;
+  }
+
+  /** Who listens to keyspace notifications; undefined for nobody. */
+  set events(events: KeyEvents | undefined) {
+    for (const call of [this.#call, this.#wholeCall, this.#scriptCall]) call.events = events;
+  }
+
+  get events(): KeyEvents | undefined {
+    return this.#call.events;
+  }
+
+  /** A client's own command. */
+  run(connection: ClientConnection, entry: CommandEntry, input: unknown, details: RunDetails): void {
+    const running = this.#running;
+    running.connection = connection;
+    running.request = details.request;
+    running.entry = entry;
+    running.bits = details.bits;
+    this.#execute(this.#prepare(this.#call, connection), entry, input, details, 'client');
+  }
+
+  /** One of the queue of EXEC. */
+  runQueued(connection: ClientConnection, entry: CommandEntry, input: unknown, details: RunDetails): void {
+    this.#execute(this.#prepare(this.#wholeCall, connection), entry, input, details, 'queue');
+  }
+
+  /** One of a script: at the script's time, in its namespace, for its session. */
+  runNested(script: Call, entry: CommandEntry, input: unknown, details: RunDetails): void {
+    const call = this.#scriptCall;
+    call.nowMs = script.nowMs;
+    call.namespace = script.namespace;
+    call.session = script.session as ClientConnection;
+    this.#execute(call, entry, input, details, 'script');
+  }
+
+  #prepare(call: RunningCall, connection: ClientConnection): RunningCall {
+    call.nowMs = this.#env.clock.wallMs();
+    connection.lastCommandAtMs = call.nowMs;
+    call.namespace = connection.namespace;
+    call.session = connection;
+    return call;
+  }
+
+  #execute(call: RunningCall, entry: CommandEntry, input: unknown, details: RunDetails, origin: CommandOrigin): void {
+    const { clock, engine } = this.#env;
+    const { reply } = details;
+    const startedAtMs = clock.leaseMs();
+    const mark = reply.mark();
+    engine.beginCommand();
+    try {
+      entry.definition.run(call, input, reply);
+    } catch (error) {
+      this.#fail(entry, error, reply, mark);
+    }
+    this.#ended(call, entry, details, startedAtMs, origin);
+  }
+
+  #fail(entry: CommandEntry, error: unknown, reply: ReplyWriter, mark: number): void {
+    if (error instanceof InvariantError) throw error;
+    this.#env.engine.rollbackCommand();
+    reply.truncate(mark);
+    reply.error(`ERR ${messageOf(error)}`);
+    entry.failedCalls++;
+    this.#env.logger.error('a command failed', { command: entry.definition.name, error: messageOf(error) });
+  }
+
+  #ended(
+    { session, namespace, nowMs }: RunningCall,
+    entry: CommandEntry,
+    { request, bits }: RunDetails,
+    startedAtMs: number,
+    origin: CommandOrigin,
+  ): void {
+    const { clock, written } = this.#env;
+    const durationUs = (clock.leaseMs() - startedAtMs) * 1000;
+    entry.calls++;
+    this.processed++;
+    entry.usec += durationUs;
+    // One that waits has written nothing yet.
+    const isDone = origin !== 'client' || !session.occupied;
+    if ((bits & flagBits.write) !== 0 && written.wanted && isDone) written.note(entry.definition, request, namespace);
+    this.observer?.executed({ session, request, entry, durationUs, nowMs, origin });
+  }
+
+  /**
+   * Runs a command that waits again, for its connection's reply.
+   * @returns whether it has written its reply; false: it waits on.
+   */
+  retry(command: RunningCommand, wait: Wait): boolean {
+    const { clock, engine } = this.#env;
+    const { connection, entry, request, bits } = command;
+    const { reply } = connection;
+    const call = this.#prepare(this.#wholeCall, connection);
+    const startedAtMs = clock.leaseMs();
+    const mark = reply.mark();
+    engine.beginCommand();
+    let isServed = true;
+    try {
+      isServed = wait.retry(call, reply);
+    } catch (error) {
+      this.#fail(entry, error, reply, mark);
+    }
+    if (isServed) this.#ended(call, entry, { reply, request, bits }, startedAtMs, 'wait');
+    else entry.usec += (clock.leaseMs() - startedAtMs) * 1000;
+    return isServed;
+  }
+}
