@@ -11,7 +11,6 @@ interface EditedBlock {
   writtenLength: number;
 }
 
-
 export class BitEditor {
   readonly #bitmaps: Bitmaps;
   readonly #blocks = new Map<number, EditedBlock>();

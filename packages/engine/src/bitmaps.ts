@@ -113,13 +113,14 @@ export class Bitmaps {
   readBlock(index: number): boolean {
     const at = index * blockBytes;
     this.blockLength = Math.max(0, Math.min(blockBytes, this.length - at));
+    if (this.blockLength === 0) return false;
     if (this.form === 'string') {
       const { buffer, start } = this.#text;
       buffer.copy(this.block, 0, start + at, start + at + this.blockLength);
-      return this.blockLength > 0;
+      return true;
     }
     this.#fragments.keyOf(index);
-    if (this.blockLength === 0 || !this.#fragments.fetch()) {
+    if (!this.#fragments.fetch()) {
       this.blockLength = 0;
       return false;
     }

@@ -9,7 +9,7 @@ export const registerCount: number = 1 << 14;
 /** Bits of a hash that are left for a register's value: it is at most this plus one. */
 const valueBits = 50;
 /** 1 / (2 ln 2), the constant of infinitely many registers. */
-const alpha = 0.721347520444481703680;
+const alpha = 0.72134752044448170368;
 
 /** The part of the sum for registers that are zero; `x` is their share. */
 function sigma(x: number): number {

@@ -86,7 +86,8 @@ function bitCount(bitmaps: Bitmaps): CommandDefinition {
     keys: firstKey,
     group: 'bitmap',
     since: '2.6.0',
-    complexity: 'O(N) where N is the number of bytes in the range; parts of a bitmap that were never written cost nothing.',
+    complexity:
+      'O(N) where N is the number of bytes in the range; parts of a bitmap that were never written cost nothing.',
     summary: 'Counts the bits that are 1, in a range of bytes or bits.',
     parse(request) {
       const range = parseRange(request, 2, false);

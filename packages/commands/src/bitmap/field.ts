@@ -33,8 +33,7 @@ interface FieldInput {
   readonly steps: readonly Step[];
 }
 
-const badType =
-  'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.';
+const badType = 'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.';
 
 /** `i1` to `i64`, `u1` to `u63`. */
 function parseType(request: Request, index: number): FieldType | undefined {

@@ -8,10 +8,5 @@ import { bitOpCommands } from './op.ts';
 /** All commands on bits: of bitmaps, and of strings. */
 export function bitmapCommands(types: DataTypes): CommandDefinition[] {
   const bitmaps = new Bitmaps(types.records);
-  return [
-    ...bitCommands(bitmaps),
-    ...bitCountCommands(bitmaps),
-    ...bitFieldCommands(bitmaps),
-    ...bitOpCommands(types),
-  ];
+  return [...bitCommands(bitmaps), ...bitCountCommands(bitmaps), ...bitFieldCommands(bitmaps), ...bitOpCommands(types)];
 }

@@ -129,7 +129,8 @@ export function bitOpCommands(types: DataTypes): CommandDefinition[] {
       keys: { first: 2, last: -1, step: 1 },
       group: 'bitmap',
       since: '2.6.0',
-      complexity: 'O(N) where N is the number of bytes of all sources; for NOT of the longest bitmap also those never written.',
+      complexity:
+        'O(N) where N is the number of bytes of all sources; for NOT of the longest bitmap also those never written.',
       summary: 'Combines bitmaps or strings bit by bit (AND, OR, XOR, NOT) and stores the result as a bitmap.',
       parse: parseOp,
       run: (call, input, reply) => operation.run(call, input, reply),
