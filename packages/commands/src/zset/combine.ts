@@ -38,9 +38,11 @@ function numberOr0(value: number): number {
   return Number.isNaN(value) ? 0 : value;
 }
 
+/** `b` may be no number: a sum with it is 0, and it is neither less nor more than anything. */
 function combined(aggregate: Aggregate, a: number, b: number): number {
   if (aggregate === 'sum') return numberOr0(a + b);
-  return aggregate === 'min' ? Math.min(a, b) : Math.max(a, b);
+  if (aggregate === 'min') return b < a ? b : a;
+  return b > a ? b : a;
 }
 
 /** One command at work: inputs are opened one at a time, and again when they are read. */
@@ -109,11 +111,11 @@ class Combination {
     }
   }
 
-  /** The weighted score of a member of the input opened last; undefined when it is none. */
+  /** The weighted score, NaN included as in Redis, of a member of the input opened last; undefined when it is none. */
   #scoreOf(opened: Collection, member: string, weight: number): number | undefined {
     const buffer = Buffer.from(member, 'latin1');
     const span = { buffer, start: 0, end: buffer.length };
-    if (this.#isZset) return this.#zsets.find(span) ? numberOr0(this.#zsets.score * weight) : undefined;
+    if (this.#isZset) return this.#zsets.find(span) ? this.#zsets.score * weight : undefined;
     opened.subkeyOf(span);
     return opened.fetch() ? weight : undefined;
   }

@@ -95,7 +95,8 @@ export function storeGathered(
   target.create(key);
   for (const [member, score] of rows) {
     const buffer = Buffer.from(member, 'latin1');
-    target.add({ buffer, start: 0, end: buffer.length }, score);
+    // A weight may have made -0 of a score, which would stand before the members that have 0.
+    target.add({ buffer, start: 0, end: buffer.length }, score + 0);
   }
   target.save(key, true);
   notify(call, 'z', event, key);
