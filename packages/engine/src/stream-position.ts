@@ -16,8 +16,9 @@ export interface StreamExtent {
 }
 
 /** Whether an entry was deleted at `from` or behind it, among those that a reader has still to come to. */
-export function hasDeletedFrom({ size, maxDeleted }: StreamExtent, from: StreamId): boolean {
-  return size > 0 && !maxDeleted.isZero && from.compare(maxDeleted) <= 0;
+export function hasDeletedFrom({ size, recordedFirst, maxDeleted }: StreamExtent, from: StreamId): boolean {
+  if (size === 0 || maxDeleted.isZero || recordedFirst.compare(maxDeleted) > 0) return false;
+  return from.compare(maxDeleted) <= 0;
 }
 
 /** How many entries were ever added up to `id`, it included; `unknownEntriesRead` where that cannot be told. */

@@ -110,7 +110,6 @@ function parseClaim(request: Request): ClaimInput | Refusal {
     if (id === undefined) break;
     ids.push(id);
   }
-  if (ids.length === 0) return new Refusal(invalidId);
   const input: ClaimInput = {
     request,
     minIdleMs,
@@ -154,7 +153,7 @@ function claimOne(claim: Claim, input: ClaimInput, id: StreamId, list: ReplyWrit
   if (found === undefined && !input.isForced) return false;
   if (found !== undefined && input.minIdleMs > 0 && nowMs - found.deliveredMs < input.minIdleMs) return false;
   replyClaimed(types, id, input.isJustId, list);
-  const entry = found ?? { id, consumer: claim.consumer.name, deliveredMs: 0, deliveries: 0 };
+  const entry = found ?? { id, consumer: claim.consumer.name, deliveredMs: 0, deliveries: 1 };
   entry.deliveredMs = deliveredMsOf(input, nowMs);
   entry.deliveries = deliveriesOf(input, entry.deliveries);
   claim.take(entry, found === undefined);
