@@ -94,10 +94,17 @@ export function cellAt({ longitude, latitude }: Position, step: number): Cell {
   return { row: partOf(latitude, latitudeMax, step), column: partOf(longitude, longitudeMax, step), step };
 }
 
-/** The cell so many rows north and columns east; at the edge of the map it goes on at the other side. */
+/**
+ * The cell so many rows north and columns east; at the edge of the map it goes on at the other side. Where nothing moves a row
+ * or column stays what it is, also the one beyond the last, where the ends of the ranges themselves lie.
+ */
 export function neighbour({ row, column, step }: Cell, north: number, east: number): Cell {
   const mask = 2 ** step - 1;
-  return { row: (row + north) & mask, column: (column + east) & mask, step };
+  return {
+    row: north === 0 ? row : (row + north) & mask,
+    column: east === 0 ? column : (column + east) & mask,
+    step,
+  };
 }
 
 export function boundsOf({ row, column, step }: Cell): Bounds {

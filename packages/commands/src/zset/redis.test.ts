@@ -20,7 +20,25 @@ const lexKeys = ['l', 'm'];
 const members = ['x', 'y', 'z', 'xx', 'xy', '', 'x\r\n', 'w', 'v', 'long '.repeat(20)];
 const scores = ['0', '1', '2', '3', '-1', '1.5', '-2.25', 'inf', '-inf', '+1e2', '1e300', '3.0', '.5', '0.1', '1e-5'];
 const ranks = ['0', '1', '2', '3', '-1', '-2', '-3', '7', '-7', '100', '-100', '9223372036854775807'];
-const ends = ['0', '1', '(1', '2', '(2', '1.5', '(1.5', '-inf', '+inf', 'inf', '(inf', '(-inf', '-1', '3', '(3', '-0', '(0'];
+const ends = [
+  '0',
+  '1',
+  '(1',
+  '2',
+  '(2',
+  '1.5',
+  '(1.5',
+  '-inf',
+  '+inf',
+  'inf',
+  '(inf',
+  '(-inf',
+  '-1',
+  '3',
+  '(3',
+  '-0',
+  '(0',
+];
 const lexEnds = ['-', '+', '[x', '(x', '[xx', '(xy', '[', '(', '[y', '(z', '[v'];
 
 const key = (): string => (isRare() ? pick(['string', 'set']) : pick(keys));
@@ -36,7 +54,12 @@ const some = (make: () => string, most = 4): string[] => Array.from({ length: 1 
 const maybe = (...make: (() => string)[]): string[] => (randomBelow(random, 5) < 2 ? make.map((one) => one()) : []);
 const word = (text: string) => (): string => text;
 const pairs = (): string[] => some(member, 3).flatMap((name) => [score(), name]);
-const limit = (): string[] => maybe(word('LIMIT'), () => pick(['0', '1', '2', '-1', '5']), () => pick(['-1', '0', '1', '3']));
+const limit = (): string[] =>
+  maybe(
+    word('LIMIT'),
+    () => pick(['0', '1', '2', '-1', '5']),
+    () => pick(['-1', '0', '1', '3']),
+  );
 const options = ['NX', 'XX', 'GT', 'LT', 'CH', 'INCR'];
 
 /** The positive number of keys that follow, mostly. */
@@ -64,7 +87,10 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [3, () => ['ZREVRANK', key(), member()]],
   [5, () => ['ZRANGE', key(), rank(), rank(), ...maybe(word('REV')), ...maybe(word('WITHSCORES'))]],
   [5, () => ['ZREVRANGE', key(), rank(), rank(), ...maybe(word('WITHSCORES'))]],
-  [5, () => ['ZRANGE', key(), end(), end(), 'BYSCORE', ...maybe(word('REV')), ...limit(), ...maybe(word('WITHSCORES'))]],
+  [
+    5,
+    () => ['ZRANGE', key(), end(), end(), 'BYSCORE', ...maybe(word('REV')), ...limit(), ...maybe(word('WITHSCORES'))],
+  ],
   [3, () => ['ZRANGEBYSCORE', key(), end(), end(), ...limit(), ...maybe(word('withscores'))]],
   [3, () => ['ZREVRANGEBYSCORE', key(), end(), end(), ...maybe(word('withscores')), ...limit()]],
   [3, () => ['ZRANGE', lexKey(), lexEnd(), lexEnd(), 'BYLEX', ...maybe(word('REV')), ...limit()]],
@@ -79,7 +105,15 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [2, () => ['ZREMRANGEBYSCORE', key(), end(), end()]],
   [2, () => ['ZREMRANGEBYLEX', lexKey(), lexEnd(), lexEnd()]],
   [2, () => [pick(['ZPOPMIN', 'ZPOPMAX']), key(), ...maybe(() => pick(['0', '1', '2', '-1', 'x']))]],
-  [3, () => ['ZMPOP', ...counted(some(key)), pick(['MIN', 'max', 'x']), ...maybe(word('COUNT'), () => pick(['1', '2', '0', '-1']))]],
+  [
+    3,
+    () => [
+      'ZMPOP',
+      ...counted(some(key)),
+      pick(['MIN', 'max', 'x']),
+      ...maybe(word('COUNT'), () => pick(['1', '2', '0', '-1'])),
+    ],
+  ],
   [3, () => [pick(['ZUNION', 'ZINTER']), ...combined(), ...maybe(word('WITHSCORES'))]],
   [3, () => [pick(['ZUNIONSTORE', 'ZINTERSTORE']), pick(keys), ...combined()]],
   [2, () => ['ZDIFF', ...counted(some(input)), ...maybe(word('WITHSCORES'))]],

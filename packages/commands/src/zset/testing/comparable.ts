@@ -7,10 +7,18 @@ const kvrocksReason =
 const bulkNumber = /\$\d+\r\n(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\r\n/g;
 const double = /(?<=\r\n|^),(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\r\n/g;
 
+/** Of fractions these digits are compared: sines and cosines differ in the last bit from one library to another. */
+const fractionDigits = 12;
+
+function numberIn(digits: string): string {
+  const value = Number(digits);
+  return Number.isInteger(value) ? String(value) : value.toPrecision(fractionDigits);
+}
+
 /** Redis prints doubles with 17 digits before 7.2, and as short as they read back since. */
 export function comparable(reply: string): string {
   const plain = reply.startsWith('-') ? reply.replace(kvrocksReason, '') : reply;
   return plain
-    .replace(bulkNumber, (_, digits: string) => `$ ${Number(digits)}\r\n`)
-    .replace(double, (_, digits: string) => `, ${Number(digits)}\r\n`);
+    .replace(bulkNumber, (_, digits: string) => `$ ${numberIn(digits)}\r\n`)
+    .replace(double, (_, digits: string) => `, ${numberIn(digits)}\r\n`);
 }
