@@ -46,7 +46,8 @@ export interface Budget {
   left: number;
 }
 
-const visitsMax = 8_000_000;
+/** A second's work, or less. */
+const visitsMax = 2_000_000;
 
 export function newBudget(): Budget {
   return { left: visitsMax };
@@ -65,6 +66,7 @@ export function select(steps: readonly Step[], start: Node, root: Node, budget: 
   let nodes = [start];
   for (const step of steps) {
     const from = step.isDeep ? descendants(nodes, budget) : nodes;
+    if (budget.left < 0) return undefined;
     const next: Node[] = [];
     for (const node of from) {
       for (const selector of step.selectors) apply(selector, node, { root, budget, into: next });

@@ -93,9 +93,10 @@ class PatternParser {
 
   #repeated(piece: Piece): Piece {
     let repeated = piece;
-    for (let count = 0; count < 3; count++) {
+    for (let count = 0; ; count++) {
       const bounds = this.#bounds();
       if (bounds === undefined) return repeated;
+      if (count === 3) break;
       // A lazy quantifier changes what is matched, not whether.
       this.#take('?');
       repeated = { kind: 'repeat', of: repeated, ...bounds };
@@ -205,7 +206,8 @@ class PatternParser {
     const last = end === '\\' ? this.#classEscape() : [point(end), point(end)];
     const from = first[0] as number;
     const to = last[1] as number;
-    if (first.length !== 2 || last.length !== 2 || from > to) this.#fail('a range in a class is malformed');
+    // A shorthand such as \d is no end of a range.
+    if (from !== first[1] || to !== last[0] || from > to) this.#fail('a range in a class is malformed');
     return [from, to];
   }
 
