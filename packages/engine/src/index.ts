@@ -62,6 +62,7 @@ export {
   type Uint64Range,
 } from './sorted-ints.ts';
 export { estimate, registerCount } from './cardinality.ts';
+export { Blooms, type BloomSettings } from './blooms.ts';
 export { BatchReader, countOf, sequenceOf } from './batch-reader.ts';
 export { Streams, highestEntryId, type EntryRange, type Trim } from './streams.ts';
 export { StreamId } from './stream-id.ts';

@@ -4,7 +4,7 @@
  */
 
 /** The upper half of the product of two unsigned 32-bit numbers. */
-function upperProduct(a: number, b: number): number {
+export function upperProduct(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
