@@ -121,8 +121,8 @@ function recordsOf(batch: Buffer, hasSlots: boolean): string[] {
   while (reader.next()) {
     const { kind, family: of } = reader;
     const isWrite = kind === 'put' || kind === 'delete';
-    let key = Buffer.from(reader.key.view());
-    let value = Buffer.from(reader.value.view());
+    let key: Buffer = Buffer.from(reader.key.view());
+    let value: Buffer = Buffer.from(reader.value.view());
     if (isWrite && subkeyFamilies.includes(of)) key = withoutKeyVersion(key, hasSlots);
     if (kind === 'put' && of === family.metadata) value = withoutVersion(value);
     records.push(`${kind} ${of} ${key.toString('latin1')} ${value.toString('latin1')}`);
