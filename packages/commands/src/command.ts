@@ -73,6 +73,17 @@ export interface Call {
   readonly events?: KeyEvents | undefined;
 }
 
+/** One sub-command for COMMAND and the reference page. */
+export interface SubCommandFacts {
+  /** Lower case. */
+  readonly name: string;
+  /** Number of arguments with both names; negative: at least that many. */
+  readonly arity: number;
+  /** How it is written after its name; empty when it takes nothing. */
+  readonly usage: string;
+  readonly summary: string;
+}
+
 /** @typeParam Input what `parse` makes of the arguments and `run` works on. */
 export interface CommandDefinition<Input = unknown> {
   /** Lower case. */
@@ -94,6 +105,8 @@ export interface CommandDefinition<Input = unknown> {
   readonly since: string;
   readonly complexity: string;
   readonly summary: string;
+  /** Of a command whose first argument says what to do: how each of its words is used. */
+  readonly subCommands?: readonly SubCommandFacts[];
   /**
    * Pure. `request` is a window on the connection's buffer: valid until `run` has returned, never longer; copy what is
    * kept. When a command is queued by MULTI it is parsed again at EXEC from a copied request.

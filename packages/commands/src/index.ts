@@ -4,6 +4,7 @@ export { notify, type EventClass, type KeyEvents } from './events.ts';
 export { sliceElements, slicedAbove, type SlicePort, type SlicedReply } from './sliced.ts';
 export type { Wait, WaitPort } from './waiting.ts';
 export type { LongRun, TurnPort } from './turns.ts';
+export { commandsReference } from './reference.ts';
 export { dataCommands } from './data/families.ts';
 export type { Deferred, HarmlessWait, Session } from './session.ts';
 export { CommandTable, arityFits, keysOf } from './table.ts';

@@ -3,17 +3,16 @@
  * as a row; parsing, arity, flags and HELP read that row, and the refusals are Redis 7.2's.
  */
 import type { ReplyWriter, Request } from '@holdfast/resp';
-import { Refusal, noKeys, type Call, type CommandDefinition, type CommandFlag } from './command.ts';
+import {
+  Refusal,
+  noKeys,
+  type Call,
+  type CommandDefinition,
+  type CommandFlag,
+  type SubCommandFacts,
+} from './command.ts';
 
-export interface SubCommand<Input = unknown> {
-  /** Lower case. */
-  readonly name: string;
-  /** Number of arguments with both names; negative: at least that many. */
-  readonly arity: number;
-  /** How it is written after its name, for HELP; empty when it takes nothing. */
-  readonly usage: string;
-  /** One sentence for HELP. */
-  readonly summary: string;
+export interface SubCommand<Input = unknown> extends SubCommandFacts {
   /** Added to the command's own flags. */
   readonly flags?: readonly CommandFlag[];
   parse(request: Request): Input | Refusal;
@@ -61,6 +60,7 @@ export function commandWithRows(of: CommandWithRows): CommandDefinition<Chosen |
     since: of.since,
     complexity: 'Depends on the sub-command.',
     summary: of.summary,
+    subCommands: rows,
     parse(request): Chosen | undefined | Refusal {
       if (request.count === 1) return undefined;
       const row = rowOf(request);
