@@ -113,10 +113,11 @@ export class Waits {
     return true;
   }
 
-  #ask(waiting: WaitingCommand): 'served' | 'waits' | 'held' {
+  #ask(waiting: WaitingCommand): 'served' | 'waits' | 'held' | 'gone' {
     const { lease, loop, refusals, runs } = this.#env;
     const { connection, entry, bits, request } = waiting;
-    if (!connection.isOccupiedBy(waiting)) return 'waits';
+    // Another's reply may have been what cut it.
+    if (!connection.isOccupiedBy(waiting)) return 'gone';
     const kind = kindOf(entry.definition, bits);
     const admission = lease.admit(kind, false);
     if (admission === 'hold' || loop.isFull) return 'held';
@@ -131,6 +132,7 @@ export class Waits {
       assert(reply.length === mark, `${entry.definition.name} wrote a reply and waits on`);
       return 'waits';
     }
+    waiting.left();
     connection.finish(waiting, mark, true);
     return 'served';
   }
