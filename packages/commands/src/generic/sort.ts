@@ -56,8 +56,9 @@ function readElements({ entries, keyOffset }: Source, { skip, take }: Window): B
 }
 
 /**
- * The elements of the key that may be answered. Those of a set that is not sorted come in the order of their bytes: Redis does so
- * in scripts and with STORE only. Undefined when the key is no collection that can be sorted.
+ * The elements of the key that may be answered; undefined when it is no collection that can be sorted. Those of a set that is
+ * not sorted come in the order of their bytes, which only a result that is stored may turn around: Redis sorts such a set
+ * for STORE, and Kvrocks keeps the order else.
  */
 function load(types: DataTypes, place: Place, call: Call, options: SortOptions): Buffer[] | undefined {
   const key = keyOf(call, options.request, 1);
@@ -81,7 +82,7 @@ function load(types: DataTypes, place: Place, call: Call, options: SortOptions):
   const entries = collection.iterate({
     keysOnly: true,
     of: isByScore ? family.zsetScore : family.subkey,
-    reverse: isReverse,
+    reverse: isReverse && (isByScore || options.store !== undefined),
   });
   const keyOffset = collection.prefixLength + (isByScore ? scoreBytes : 0);
   return readElements({ entries, keyOffset }, window);
