@@ -176,6 +176,16 @@ test('an element put in shifts the shorter side, and so do elements taken out', 
   assert.deepEqual(written(test), ['log 3 5 -2 x', 'put 7 b', 'delete 9', 'delete 8', 'put meta']);
 });
 
+test('of two sides that are equally long the left one is shifted', async () => {
+  await using test = await openTestEngine();
+  pushAll(test, 'ab');
+  test.engine.commit();
+  change(test, (list) => insertBeside(list, spanOf('b'), spanOf('x'), 'before'));
+  assert.deepEqual(written(test), ['log 3 1 1 b x', 'put -1 a', 'put 0 x', 'put meta']);
+  change(test, (list) => removeMatches(list, 0, spanOf('x')));
+  assert.deepEqual(written(test), ['log 3 5 0 x', 'put 0 a', 'delete -1', 'put meta']);
+});
+
 test('a trimmed list loses its elements, one that keeps none its metadata record too', async () => {
   await using test = await openTestEngine();
   pushAll(test, 'abcde');
