@@ -52,6 +52,11 @@ test('an entry that was deleted meanwhile stays pending, without its fields', as
     ['XDEL s 2-0', ':1'],
     ['XREADGROUP GROUP g alice STREAMS s 0', `[[$s [${entry(1)} [$2-0 nil-array] ${entry(3)}]]]`],
     ['XPENDING s g - + 9', '[[$1-0 $alice :0 :2] [$2-0 $alice :0 :1] [$3-0 $alice :0 :2]]'],
+    ['XREADGROUP GROUP g alice STREAMS s 2-0', `[[$s [${entry(3)}]]]`],
+    ['XREADGROUP GROUP g alice STREAMS s 1', `[[$s [[$2-0 nil-array] ${entry(3)}]]]`],
+    // Milliseconds alone: as Kvrocks, from the entry itself if it was deleted.
+    ['XREADGROUP GROUP g alice STREAMS s 2', `[[$s [[$2-0 nil-array] ${entry(3)}]]]`],
+    ['XREADGROUP GROUP g bob STREAMS s 2', '[[$s []]]'],
   ]);
 });
 

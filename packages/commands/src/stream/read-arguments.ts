@@ -15,6 +15,8 @@ export interface ReadInput {
   /** Index of the first key argument. */
   readonly firstKey: number;
   readonly from: readonly ReadFrom[];
+  /** Which of `from` were given as milliseconds alone. */
+  readonly isMsAlone: readonly boolean[];
   /** Infinity: all. */
   readonly count: number;
   /** How long to wait for entries; 0 for ever, undefined not at all. */
@@ -99,12 +101,14 @@ export function parseRead(request: Request, isGroup: boolean): ReadInput | Refus
   }
   if (isGroup && options.group === undefined) return new Refusal('ERR Missing GROUP option for XREADGROUP');
   const from: ReadFrom[] = [];
-  for (let i = 0; i < keys; i++) {
-    const parsed = parseFrom(request, firstKey + keys + i, isGroup);
+  const isMsAlone: boolean[] = [];
+  for (let index = firstKey + keys; index < request.count; index++) {
+    const parsed = parseFrom(request, index, isGroup);
     if (parsed instanceof Refusal) return parsed;
     from.push(parsed);
+    isMsAlone.push(!request.bytes(index).includes(45));
   }
-  return { request, firstKey, from, ...options };
+  return { request, firstKey, from, isMsAlone, ...options };
 }
 
 /** Indexes of the keys; none where the arguments cannot be parsed. */

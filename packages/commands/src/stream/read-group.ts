@@ -7,6 +7,7 @@ import {
   entriesUpTo,
   hasDeletedFrom,
   unknownEntriesRead,
+  type PendingEntry,
   type Span,
   type StreamConsumer,
   type UserKey,
@@ -21,8 +22,14 @@ import { announceStreams, hasAfter, entriesAfter, replyName } from './read.ts';
 import { parseRead, readKeys, type ReadFrom, type ReadInput } from './read-arguments.ts';
 import type { StreamTypes } from './stream-types.ts';
 
+interface StreamOfGroup {
+  readonly key: UserKey;
+  readonly from: ReadFrom;
+  readonly isMsAlone: boolean;
+}
+
 interface GroupRead {
-  readonly streams: readonly { readonly key: UserKey; readonly from: ReadFrom }[];
+  readonly streams: readonly StreamOfGroup[];
   readonly group: Span;
   readonly consumer: Span;
   readonly count: number;
@@ -92,35 +99,52 @@ function hasPendingFrom({ groups }: StreamTypes, group: OpenGroup['group'], from
   }
 }
 
-/** Shows the consumer's own pending entries behind an id, each counted as delivered once more. */
-function replay(
-  types: StreamTypes,
+interface Replay {
+  readonly group: OpenGroup['group'];
+  readonly consumer: StreamConsumer;
+  readonly after: StreamId;
+  readonly isMsAlone: boolean;
+}
+
+/**
+ * Shows a pending entry, counted as delivered once more; without its fields, and not counted, when it was deleted.
+ */
+function showPending(
+  { streams, groups }: StreamTypes,
   call: Call,
-  read: GroupRead,
-  { group, consumer, after }: { group: OpenGroup['group']; consumer: StreamConsumer; after: StreamId },
+  to: Replay,
+  pending: PendingEntry,
   list: ReplyWriter,
-): number {
+): void {
+  if (streams.fetchEntry(pending.id)) {
+    replyEntry(pending.id, streams.value, list);
+    const deliveries = pending.deliveries + 1;
+    groups.putPending(to.group, { ...pending, deliveredMs: call.nowMs, deliveries });
+    return;
+  }
+  list.array(2);
+  list.bulkLatin1(pending.id.toString());
+  list.nilArray();
+}
+
+/** Shows the consumer's own pending entries behind an id. @returns how many. */
+function replay(types: StreamTypes, call: Call, read: GroupRead, to: Replay, list: ReplyWriter): number {
   const { streams, groups } = types;
-  const pending = groups.iterate(group, { from: entriesAfter(after, 0).from });
+  const { group, consumer, after } = to;
   let count = 0;
+  // Redis begins behind the id, Kvrocks at it, and the suite of each holds it to that: Kvrocks' with an entry that was
+  // deleted and an id without its sequence, as nobody gives it who goes on from what was shown before. That one is shown.
+  const itself = to.isMsAlone && !streams.fetchEntry(after) ? groups.findPending(group, after) : undefined;
+  if (itself?.consumer.equals(consumer.name) === true) {
+    showPending(types, call, to, itself, list);
+    count++;
+  }
+  const pending = groups.iterate(group, { from: entriesAfter(after, 0).from });
   try {
     while (count < Math.min(read.count, consumer.pending) && pending.next()) {
       if (!pending.isOf(consumer.name)) continue;
+      showPending(types, call, to, pending.entry(), list);
       count++;
-      if (streams.fetchEntry(pending.id)) {
-        replyEntry(pending.id, streams.value, list);
-        const { deliveries } = pending;
-        groups.putPending(group, {
-          id: pending.id,
-          consumer: consumer.name,
-          deliveredMs: call.nowMs,
-          deliveries: deliveries + 1,
-        });
-      } else {
-        list.array(2);
-        list.bulkLatin1(pending.id.toString());
-        list.nilArray();
-      }
     }
   } finally {
     pending.close();
@@ -134,15 +158,16 @@ function serve(types: StreamTypes, call: Call, read: GroupRead, reply: ReplyWrit
   const body = reply.body();
   const list = reply.body();
   let served = 0;
-  for (const { key, from } of read.streams) {
+  for (const { key, from, isMsAlone } of read.streams) {
     streams.open(key, call.nowMs);
     const group = groups.find(read.group);
     if (group === undefined) continue;
     const opened = { key, group };
     const consumer = consumerOf(types, call, opened, read.consumer);
     let count: number | undefined;
-    if (from instanceof StreamId) count = replay(types, call, read, { group, consumer, after: from }, list);
-    else if (hasAfter(streams, group.lastDelivered)) count = handOut(types, call, read, { opened, consumer }, list);
+    if (from instanceof StreamId) {
+      count = replay(types, call, read, { group, consumer, after: from, isMsAlone }, list);
+    } else if (hasAfter(streams, group.lastDelivered)) count = handOut(types, call, read, { opened, consumer }, list);
     groups.put(group);
     groups.putConsumer(group, consumer);
     if (count === undefined) continue;
@@ -164,7 +189,7 @@ function ownedSpan({ buffer, start, end }: Span): Span {
 function waitFor(types: StreamTypes, read: GroupRead, timeoutMs: number): Wait {
   const kept: GroupRead = {
     ...read,
-    streams: read.streams.map(({ key, from }) => ({ key: { namespace: key.namespace, ...ownedSpan(key) }, from })),
+    streams: read.streams.map((one) => ({ ...one, key: { namespace: one.key.namespace, ...ownedSpan(one.key) } })),
     group: ownedSpan(read.group),
     consumer: ownedSpan(read.consumer),
   };
@@ -185,7 +210,11 @@ function waitFor(types: StreamTypes, read: GroupRead, timeoutMs: number): Wait {
 function runReadGroup(types: StreamTypes, call: Call, input: ReadInput, reply: ReplyWriter): void {
   const { request, group = 0 } = input;
   const read: GroupRead = {
-    streams: input.from.map((from, i) => ({ key: keyOf(call, request, input.firstKey + i), from })),
+    streams: input.from.map((from, i) => ({
+      key: keyOf(call, request, input.firstKey + i),
+      from,
+      isMsAlone: input.isMsAlone[i] === true,
+    })),
     group: spanOfArgument(request, group),
     consumer: spanOfArgument(request, group + 1),
     count: input.count,
