@@ -52,7 +52,12 @@ test('a transaction serves as a whole: what it took back again was never there',
   const client = await node.client();
   const peer = await waiter(t, node, 'BLPOP a 0');
   await blocked(client, 1);
-  await Promise.all([ask(client, 'MULTI'), ask(client, 'RPUSH', 'a', 'x'), ask(client, 'DEL', 'a'), ask(client, 'EXEC')]);
+  await Promise.all([
+    ask(client, 'MULTI'),
+    ask(client, 'RPUSH', 'a', 'x'),
+    ask(client, 'DEL', 'a'),
+    ask(client, 'EXEC'),
+  ]);
   assert.equal(await ask(client, 'PING'), 'PONG');
   assert.equal(peer.text, '');
   await Promise.all([ask(client, 'MULTI'), ask(client, 'RPUSH', 'a', 'x', 'y'), ask(client, 'EXEC')]);

@@ -17,5 +17,6 @@ export type { HeartbeatEnvironment, NodeReport } from './lease/heartbeat.ts';
 export { InSyncKeeper } from './lease/in-sync-keeper.ts';
 export type { InSyncEnvironment, InSyncHost, InSyncReport, InSyncSettings } from './lease/in-sync-keeper.ts';
 export { LeaseKeeper } from './lease/lease-keeper.ts';
-export type { ActingRole, FenceFile, LeaseAnswer, LeaseEnvironment, LeaseHost } from './lease/lease-keeper.ts';
+export type { ActingRole, FenceFile, LeaseHost } from './lease/lease-host.ts';
+export type { LeaseAnswer, LeaseEnvironment } from './lease/lease-keeper.ts';
 export { SharedLease } from './lease/shared-lease.ts';

@@ -140,8 +140,14 @@ export class Node {
       condition: this.conditions.condition,
       router: this.router,
       timers: env.timers,
-      askHeldAgain: () => this.listener.resumeHeld(),
+      askHeldAgain: (): void => {
+        // A script that took long has ended, perhaps.
+        this.pubsub.settle();
+        this.listener.resumeHeld();
+      },
     });
+    this.#passOnEvents();
+    config.onChange('notify-keyspace-events', () => this.#passOnEvents());
     this.info = new InfoCollector(this);
   }
 
@@ -209,6 +215,7 @@ export class Node {
     this.shared.publishSequence(this.engine.latestSequence(), this.replicator.lastEpoch);
     this.conditions.refresh();
     this.loop.checkWaiting();
+    this.lease.keeper.noticeLapse(() => this.listener.isAwaited);
     this.info.sample();
     this.pubsub.sweep();
     this.listener.sweep(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
@@ -217,6 +224,7 @@ export class Node {
   /** What was held may be admitted again: those who wait first, since their commands are older. */
   resumeHeld(): void {
     this.dispatcher.waits.serve();
+    this.pubsub.settle();
     this.listener.resumeHeld();
   }
 
@@ -232,6 +240,10 @@ export class Node {
     this.dispatcher.resetStatistics();
     this.listener.accepted = 0;
     this.listener.rejected = 0;
+  }
+
+  #passOnEvents(): void {
+    this.dispatcher.runs.events = this.pubsub.events;
   }
 
   /** The role of the start: the topology's on a cluster node, `slaveof` otherwise. */

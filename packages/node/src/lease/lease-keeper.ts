@@ -33,41 +33,8 @@ import {
   type ShardMessage,
 } from '@holdfast/fencing';
 import type { GateVerdict, TickGate } from '../execution/tick-loop.ts';
+import type { ActingRole, FenceFile, LeaseHost } from './lease-host.ts';
 import type { SharedLease } from './shared-lease.ts';
-
-/** fence.conf; both calls are synchronous, `save` returns after the fsync. */
-export interface FenceFile {
-  readonly path: string;
-  load(): string | undefined;
-  save(text: string): void;
-}
-
-export interface LeaseHost {
-  /** The node stops being what it was: drop unreleased ticks, cut links, close clients. Synchronous. */
-  roleChanging(reason: string): void;
-  /** The role is the new one. */
-  roleChanged(role: ActingRole): void;
-  /** The in-sync set of the present epoch is another one than before. */
-  isrChanged(): void;
-  /**
-   * An armed master is about to execute the first read or write of a tick: what must stand before it in the log (the
-   * record that begins the epoch) is put into the tick now.
-   */
-  workAdmitted(): void;
-  /** Held connections may be asked again. */
-  resumeHeld(): void;
-  /** The lapse lasted too long: close clients, paced. */
-  lapsedTooLong(): void;
-  /**
-   * A switchover's clients are to be answered MOVED and closed.
-   * @param sinceMs how long ago the epoch was resigned.
-   */
-  redirectClients(sinceMs: number): void;
-  /** The record, role or health changed: heartbeat replies show it. */
-  reportChanged(): void;
-}
-
-export type ActingRole = 'master' | 'replica' | 'none';
 
 export interface LeaseEnvironment {
   readonly file: FenceFile;
@@ -181,6 +148,16 @@ export class LeaseKeeper implements TickGate {
     // The control thread has closed the word, and why is on its way here (`sawEpoch`): a lapse that has just begun.
     this.#closedAtMs ??= nowMs;
     this.#facts.word = { epoch, deadlineMs: this.#closedAtMs };
+  }
+
+  /**
+   * To be called now and then: clients that wait or listen ask nothing, so that no gate would notice for them that the
+   * lease of this master has lapsed.
+   * @param isAwaited whether there are such clients; asked only when the lease has lapsed.
+   */
+  noticeLapse(isAwaited: () => boolean): void {
+    if (!this.#record.armed || this.#facts.role !== 'master' || this.holdsLease()) return;
+    if (isAwaited()) this.#watchHold();
   }
 
   tickOpened(): void {

@@ -18,7 +18,8 @@ import type { ClientListener } from '../net/client-listener.ts';
 import type { Replicator } from '../replication/replicator.ts';
 import type { HeartbeatResponder, NodeReport } from './heartbeat.ts';
 import type { InSyncKeeper } from './in-sync-keeper.ts';
-import type { ActingRole, LeaseHost, LeaseKeeper } from './lease-keeper.ts';
+import type { ActingRole, LeaseHost } from './lease-host.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
 
 export interface NodeLeaseEnvironment {
   readonly logger: Logger;

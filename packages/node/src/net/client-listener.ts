@@ -131,6 +131,12 @@ export class ClientListener {
     }
   }
 
+  /** Somebody waits for what others do, or listens to what is published. */
+  get isAwaited(): boolean {
+    for (const { blocked, subscriptions } of this.#connections.values()) if (blocked || subscriptions > 0) return true;
+    return false;
+  }
+
   /** Asks every connection whose request was held to try again. */
   resumeHeld(): void {
     for (const connection of this.#connections.values()) if (connection.held) connection.resume();

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFileDurably, syncDirectory } from '@holdfast/base/real';
-import type { FenceFile } from '../lease/lease-keeper.ts';
+import type { FenceFile } from '../lease/lease-host.ts';
 
 function readIfThere(path: string): string | undefined {
   try {

@@ -8,7 +8,7 @@ import { bootId } from '@holdfast/base/real';
 import type { ReplicationFiles } from '@holdfast/replication';
 import { buildInfo } from '@holdfast/rocksdb';
 import type { NodesFile } from '../cluster/cluster-state.ts';
-import type { FenceFile } from '../lease/lease-keeper.ts';
+import type { FenceFile } from '../lease/lease-host.ts';
 import { DiskGuard, directoryBytes, diskFacts, treeBytes, type DiskFacts } from './disk-guard.ts';
 import { fenceFile, markCleanShutdown, openLogId, writeLogId } from './files.ts';
 import { interfaceAddresses, nodesFile } from './nodes-file.ts';
