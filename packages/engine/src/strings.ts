@@ -11,6 +11,8 @@ export class Strings {
   /** The value found last; valid until the next read of anything. */
   readonly value: Window = new Window();
   readonly records: Records;
+  /** Longest bitmap, in bytes, that is returned as a string (`max-bitmap-to-string-mb`). */
+  bitmapBytesMax: number = 16 << 20;
 
   constructor(records: Records) {
     this.records = records;

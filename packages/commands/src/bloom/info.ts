@@ -63,7 +63,8 @@ function bfInfo(blooms: Blooms): CommandDefinition {
       if (opened === undefined) return;
       if (opened === 'absent') return reply.error(bloomErrors.notFound);
       if (fact !== undefined) return replyFact(fact, blooms, reply);
-      reply.map(facts.length);
+      // An array in RESP3 too, as Kvrocks has it.
+      reply.array(2 * facts.length);
       for (const each of facts) {
         reply.simple(each.title);
         replyFact(each, blooms, reply);

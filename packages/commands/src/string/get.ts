@@ -1,5 +1,5 @@
 /** GET and the commands that read one string: GETEX, GETDEL, STRLEN, GETRANGE, SUBSTR, DIGEST. */
-import { bitmapAsString, type DataTypes } from '@holdfast/engine';
+import { bitmapAsString, typeId, type DataTypes, type UserKey } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
@@ -7,17 +7,30 @@ import { digestOf } from '../data/digest.ts';
 import { expireMsOf, invalidExpire, isTimed, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
 import { notify, notifyExpire } from '../events.ts';
 
-/** Kvrocks' max-bitmap-to-string-mb. */
-const bitmapBytesMax = 16 << 20;
+/**
+ * Answers with the string that the value loaded last is, which `Strings.get` did not find to be one: a bitmap, as Redis would
+ * hold it. Anything else is refused, and a bitmap beyond max-bitmap-to-string-mb too.
+ * @returns whether it was a bitmap that was written.
+ */
+function replyBitmap({ strings, records }: DataTypes, key: UserKey, reply: ReplyWriter): boolean {
+  const { type, size } = records.meta;
+  const bitmap = bitmapAsString(records, key, strings.bitmapBytesMax);
+  if (bitmap !== undefined) reply.bulk(bitmap);
+  else if (type !== typeId.bitmap) reply.error(errors.wrongType);
+  else {
+    const most = `only ${strings.bitmapBytesMax} are returned as a string (max-bitmap-to-string-mb)`;
+    reply.error(`ERR Operation aborted: The size of the bitmap is ${size} bytes, ${most}`);
+  }
+  return bitmap !== undefined;
+}
 
-function runGet({ strings, records }: DataTypes, call: Call, request: Request, reply: ReplyWriter): void {
+function runGet(types: DataTypes, call: Call, request: Request, reply: ReplyWriter): void {
+  const { strings } = types;
   const key = keyOf(call, request, 1);
   const found = strings.get(key, call.nowMs);
   if (found === 'found') return reply.bulk(strings.value.buffer, strings.value.start, strings.value.end);
   if (found === 'absent') return reply.nil();
-  const bitmap = bitmapAsString(records, key, bitmapBytesMax);
-  if (bitmap === undefined) reply.error(errors.wrongType);
-  else reply.bulk(bitmap);
+  replyBitmap(types, key, reply);
 }
 
 function get(types: DataTypes): CommandDefinition {
@@ -49,7 +62,8 @@ function parseGetEx(request: Request): GetExInput | Refusal {
   return expiry instanceof Refusal ? expiry : { request, expiry };
 }
 
-function getEx({ strings, keyspace }: DataTypes): CommandDefinition {
+function getEx(types: DataTypes): CommandDefinition {
+  const { strings, keyspace, records } = types;
   return define<GetExInput>({
     name: 'getex',
     arity: -2,
@@ -63,12 +77,14 @@ function getEx({ strings, keyspace }: DataTypes): CommandDefinition {
     run(call, { request, expiry }, reply) {
       const key = keyOf(call, request, 1);
       const found = strings.get(key, call.nowMs);
-      if (found === 'wrong-type') return reply.error(errors.wrongType);
       if (found === 'absent') return reply.nil();
+      if (found === 'wrong-type' && records.meta.type !== typeId.bitmap) return reply.error(errors.wrongType);
       const currentMs = strings.expireMs;
       const expireMs = expiry === undefined ? currentMs : expireMsOf(expiry, call.nowMs, currentMs);
       if (expireMs === undefined) return reply.error(invalidExpire('getex').message);
-      reply.bulk(strings.value.buffer, strings.value.start, strings.value.end);
+      if (found === 'found') reply.bulk(strings.value.buffer, strings.value.start, strings.value.end);
+      else if (!replyBitmap(types, key, reply)) return;
+      else records.load(key, call.nowMs); // Its fragments were read since.
       if (expireMs !== currentMs) keyspace.setExpireMs(key, expireMs, call.nowMs);
       if (expiry !== undefined && isTimed(expiry)) notifyExpire(call, key, expireMs);
       else if (expireMs !== currentMs) notify(call, 'g', 'persist', key);
