@@ -111,6 +111,11 @@ function append({ streams, entry }: StreamTypes, { request, firstField, trim }: 
   return 0;
 }
 
+/** Trims the open stream. @returns how many entries went. */
+function trimmedOf(streams: Streams, trim: TrimOptions): number {
+  return streams.trim(trim.trimOf(streams.size, Number(streams.entriesAdded)));
+}
+
 /** Opens the stream that is to be added to. @returns false when the reply was written: there is none. */
 function openForAdd({ streams }: StreamTypes, call: Call, key: UserKey, input: AddInput, reply: ReplyWriter): boolean {
   const opened = openStream(streams, key, call.nowMs, reply);
@@ -139,7 +144,7 @@ export function xAdd(types: StreamTypes): CommandDefinition {
       const refused = chooseId(streams, input, call.nowMs);
       if (refused !== undefined) return reply.error(refused);
       const dropped = append(types, input);
-      const trimmed = (input.trim.isAsked ? streams.trim(input.trim.trimOf(streams.size)) : 0) + dropped;
+      const trimmed = (input.trim.isAsked ? trimmedOf(streams, input.trim) : 0) + dropped;
       streams.saveStream(key);
       notify(call, 't', 'xadd', key);
       if (trimmed > 0) notify(call, 't', 'xtrim', key);
@@ -175,7 +180,7 @@ export function xTrim({ streams }: StreamTypes): CommandDefinition {
       const key = keyOf(call, request, 1);
       const opened = openStream(streams, key, call.nowMs, reply);
       if (opened === undefined) return;
-      const trimmed = opened === 'found' ? streams.trim(trim.trimOf(streams.size)) : 0;
+      const trimmed = opened === 'found' ? trimmedOf(streams, trim) : 0;
       if (trimmed > 0) {
         streams.saveStream(key);
         notify(call, 't', 'xtrim', key);

@@ -93,13 +93,17 @@ test('trimming removes the oldest entries, by number or by id', async () => {
 test('an approximate trim waits until a hundred entries can go together', async () => {
   await using opened = await openTestCommands();
   const { runner } = opened;
-  for (let i = 1; i <= 999; i++) runner.run('XADD', 's', 'MAXLEN', '~', '555', '*', 'f', 'v');
+  for (let i = 1; i <= 1000; i++) runner.run('XADD', 's', 'MAXLEN', '~', '555', '*', 'f', 'v');
   transcript(runner, [
-    ['XLEN s', ':599'],
-    ['XTRIM s MAXLEN ~ 500 LIMIT 90', ':0'],
-    ['XTRIM s MAXLEN ~ 400 LIMIT 150', ':100'],
-    ['XTRIM s MAXLEN ~ 0 LIMIT 0', ':499'],
-    ['XADD s MAXLEN ~ 0 * f v', `$${runner.nowMs}-999`],
+    ['XLEN s', ':600'],
+    ['XTRIM s MAXLEN 555', ':45'],
+    ['XTRIM s MAXLEN ~ 444', ':55'],
+    ['XTRIM s MAXLEN ~ 400 LIMIT 99', ':0'],
+    ['XTRIM s MAXLEN ~ 401', ':0'],
+    ['XTRIM s MAXLEN ~ 400 LIMIT 100', ':100'],
+    ['XTRIM s MAXLEN ~ 0 LIMIT 250', ':200'],
+    ['XTRIM s MAXLEN ~ 0 LIMIT 0', ':200'],
+    ['XADD s MAXLEN ~ 0 * f v', `$${runner.nowMs}-1000`],
     ['XLEN s', ':0'],
   ]);
 });

@@ -3,7 +3,7 @@
  *
  * With `~` Redis removes whole nodes of its tree, of 100 entries each by default, because taking one apart is dear. Here an
  * entry is a record and costs the same alone, but finding the new first one costs a seek: with `~` MAXLEN lets the stream
- * grow by a hundred and then removes them together. MINID removes exactly.
+ * grow by a hundred and then removes them together, the same that Redis would. MINID removes exactly.
  */
 import type { StreamId, Trim } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
@@ -73,14 +73,16 @@ export class TrimOptions {
     return new Refusal('ERR syntax error, LIMIT cannot be used without the special ~ option');
   }
 
-  /** What is to be removed of a stream of `size` entries. */
-  trimOf(size: number): Trim {
+  /** What is to be removed of a stream with `size` of the `added` entries it ever had. */
+  trimOf(size: number, added: number): Trim {
     const { keep, minId } = this;
     let limit = this.isApproximate ? (this.limit ?? defaultLimit) : Infinity;
     if (limit === 0) limit = Infinity;
     if (minId !== undefined) return { minId, limit };
     const excess = Math.min(size - (keep as number), limit);
-    const isPart = this.isApproximate && excess < size;
-    return { keep: keep as number, limit: isPart ? excess - (excess % trimmedTogether) : excess };
+    if (!this.isApproximate || excess >= size) return { keep: keep as number, limit: excess };
+    // As if entries had been filled into nodes: up to the end of one.
+    const removed = Math.max(0, added - size);
+    return { keep: keep as number, limit: excess - ((removed + excess) % trimmedTogether) };
   }
 }
