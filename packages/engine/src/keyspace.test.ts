@@ -139,7 +139,7 @@ test('an expired key is removed by compaction, and its hash fields with it', asy
   const { types, engine } = test;
   types.hashes.openOrCreate(keyOf('h'), nowMs);
   types.hashes.put(spanOf('f'), spanOf('v'), true);
-  types.hashes.expireAt(1);
+  types.hashes.expireMs = 1;
   types.hashes.save(keyOf('h'));
   set(test, 'kept');
   engine.commit();

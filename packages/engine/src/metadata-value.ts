@@ -59,6 +59,10 @@ export function typeIdOf(name: string): number | undefined {
 
 const form64 = 0x80;
 
+/** First byte of the tail of a hash whose fields can have a time to die, and the length of that tail (hashes.ts). */
+export const fieldExpirationMode = 1;
+export const hashTailBytes = 25;
+
 function isSingleValue(type: number): boolean {
   return type === typeId.string || type === typeId.json;
 }
@@ -80,6 +84,8 @@ export class Metadata implements Version {
   size = 0;
   /** Where payload (string, JSON) or tail begin in the value. */
   bodyStart = 0;
+  /** Unix time in ms at which the last field of a hash dies, when each has a time to; 0 else. */
+  fieldsEndMs = 0;
 
   /** Makes this the record of a key that is about to be created, in the 64-bit form. */
   create(type: number, version?: Version): void {
@@ -90,6 +96,7 @@ export class Metadata implements Version {
     this.low = version?.low ?? 0;
     this.size = 0;
     this.bodyStart = 0;
+    this.fieldsEndMs = 0;
   }
 
   /**
@@ -115,6 +122,7 @@ export class Metadata implements Version {
       at += 8 + sizeBytes;
     }
     this.bodyStart = at;
+    this.fieldsEndMs = this.type === typeId.hash && end - at === hashTailBytes ? fieldsEnd(buffer, at) : 0;
     return true;
   }
 
@@ -134,8 +142,15 @@ export class Metadata implements Version {
   /** Whether reads treat the record as missing. */
   isDead(nowMs: number): boolean {
     if (this.size === 0 && !allowsZeroSize(this.type)) return true;
+    if (this.fieldsEndMs !== 0 && this.fieldsEndMs < nowMs) return true;
     return this.expireMs !== 0 && this.expireMs < nowMs;
   }
+}
+
+/** What the tail of a hash says of its fields' end; 0 when one of them has no time to die. */
+function fieldsEnd(buffer: Buffer, at: number): number {
+  const isTimed = buffer[at] === fieldExpirationMode && readU64(buffer, at + 1) === 0;
+  return isTimed ? readU64(buffer, at + 17) : 0;
 }
 
 /** Eight bytes as a number; exact up to 2^53, beyond what any time in ms or size reaches. */

@@ -39,7 +39,7 @@ function hIncrBy({ hashes }: DataTypes): CommandDefinition {
       if (value === undefined) return reply.error(notIntegerField);
       const sum = addInt64(value, increment);
       if (sum === undefined) return reply.error(errors.overflow);
-      hashes.put(field, spanOf(String(sum)), !exists);
+      hashes.put(field, spanOf(String(sum)), !exists, exists ? hashes.fieldExpireMs : 0);
       hashes.save(key);
       notify(call, 'h', 'hincrby', key);
       reply.integer(sum);
@@ -72,7 +72,7 @@ function hIncrByFloat({ hashes }: DataTypes): CommandDefinition {
       const stored = exists ? buffer.latin1Slice(start, end) : undefined;
       const sum = addFloat(stored, increment, notFloatField);
       if ('error' in sum) return reply.error(sum.error);
-      hashes.put(field, spanOf(sum.text), !exists);
+      hashes.put(field, spanOf(sum.text), !exists, exists ? hashes.fieldExpireMs : 0);
       hashes.save(key);
       notify(call, 'h', 'hincrbyfloat', key);
       reply.bulkLatin1(sum.text);

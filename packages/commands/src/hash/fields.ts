@@ -1,10 +1,13 @@
 /** What hash commands share: opening a hash with its refusals, and single-field answers. */
-import type { Hashes, UserKey } from '@holdfast/engine';
+import type { Hashes, Lookup, UserKey } from '@holdfast/engine';
 import type { ReplyWriter } from '@holdfast/resp';
-import { errors } from '../command.ts';
+import { errors, type Call } from '../command.ts';
+import { notify } from '../events.ts';
 
-/** A hash of Kvrocks' newer encoding: its values begin with a time and must not be handed out as they are. */
-const unsupported = 'ERR the hash uses field expiration, which this server does not support';
+/** Values of an encoding that is not known must not be handed out as they are. */
+const unknownEncoding = 'ERR the hash is stored in an encoding that this server does not know';
+/** Commands on the times of fields, on a hash that cannot have any. */
+export const noTimedFields = 'ERR hash field expiration is not supported by legacy hash encoding';
 
 /**
  * Opens a hash for reading, writing the error line when it cannot be.
@@ -16,7 +19,7 @@ export function openHash(
   nowMs: number,
   reply: ReplyWriter,
 ): 'found' | 'absent' | undefined {
-  return settle(hashes.open(key, nowMs), reply);
+  return settle(hashes, hashes.open(key, nowMs), reply);
 }
 
 /** As `openHash`, beginning a hash that does not exist. */
@@ -26,11 +29,17 @@ export function openHashForWrite(
   nowMs: number,
   reply: ReplyWriter,
 ): 'found' | 'absent' | undefined {
-  return settle(hashes.openOrCreate(key, nowMs), reply);
+  return settle(hashes, hashes.openOrCreate(key, nowMs), reply);
 }
 
-function settle(found: ReturnType<Hashes['open']>, reply: ReplyWriter): 'found' | 'absent' | undefined {
-  if (found === 'found' || found === 'absent') return found;
-  reply.error(found === 'wrong-type' ? errors.wrongType : unsupported);
+function settle(hashes: Hashes, found: Lookup, reply: ReplyWriter): 'found' | 'absent' | undefined {
+  if (found !== 'wrong-type') return found;
+  reply.error(hashes.isUnknown ? unknownEncoding : errors.wrongType);
   return undefined;
+}
+
+/** Says that fields of the open hash were deleted, and the hash when none is left. */
+export function notifyDeleted(call: Call, hashes: Hashes, key: UserKey, event = 'hdel'): void {
+  notify(call, 'h', event, key);
+  if (hashes.size === 0) notify(call, 'g', 'del', key);
 }

@@ -218,12 +218,12 @@ function putRecord(runner: CommandRunner, options: { is64: boolean; size: number
   engine.tick.put(family.metadata, key, value, spanOf(Buffer.from(options.tail, 'hex')));
 }
 
-test('a hash in the field-expiration encoding is refused instead of showing its times as values', async () => {
+test('a hash in an encoding that is not known is refused instead of showing its values as they are', async () => {
   await using opened = await openTestCommands();
   const { runner } = opened;
-  putRecord(runner, { is64: true, size: 1, tail: `01${'00'.repeat(24)}` });
+  putRecord(runner, { is64: true, size: 1, tail: `02${'00'.repeat(24)}` });
   for (const line of ['HGET h a', 'HSET h a 1', 'HGETALL h', 'HDEL h a', 'HSCAN h 0']) {
-    assert.match(runner.line(line), /^-ERR the hash uses field expiration/, line);
+    assert.match(runner.line(line), /^-ERR the hash is stored in an encoding/, line);
   }
   assert.equal(short(runner.line('DEL h')), ':1');
 });

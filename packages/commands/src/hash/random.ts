@@ -2,11 +2,11 @@
  * HRANDFIELD. Fields are numbered in byte order; positions are drawn first and then met in one pass, so memory is what
  * is returned, whatever the hash holds. Distinct fields come in byte order, repeated draws in the order drawn.
  */
-import { randomBelow, type Random } from '@holdfast/base';
 import type { DataTypes } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
+import { distinctPositions, repeatedPositions } from '../data/random-positions.ts';
 import { openHash } from './fields.ts';
 
 /** Repeated draws in one reply: a short request must not ask for gigabytes. */
@@ -28,15 +28,6 @@ function parseRandom(request: Request): RandomInput | Refusal {
   return { request, count: Number(count), withValues: request.count === 4 };
 }
 
-/** Positions below `size`, rising: `count` distinct ones, each set equally likely (Knuth's algorithm S). */
-function distinctPositions(random: Random, size: number, count: number): number[] {
-  const positions: number[] = [];
-  for (let position = 0; positions.length < count; position++) {
-    if (randomBelow(random, size - position) < count - positions.length) positions.push(position);
-  }
-  return positions;
-}
-
 interface Field {
   readonly field: Buffer;
   readonly value: Buffer;
@@ -46,40 +37,31 @@ interface Field {
 function fieldsAt({ hashes }: DataTypes, positions: readonly number[], reply: ReplyWriter): Field[] {
   let bytes = 0;
   const found: Field[] = [];
-  const entries = hashes.iterate();
+  const walk = hashes.walk();
   try {
-    for (let position = 0; found.length < positions.length && entries.next(); position++) {
-      const { key, value } = entries;
+    for (let position = 0; found.length < positions.length && walk.next(); position++) {
       let taken: Field | undefined;
       while (positions[found.length] === position) {
-        bytes += key.end - key.start + value.end - value.start;
+        bytes += walk.field.length + walk.value.length;
         if (taken === undefined) reply.demandRoom(bytes);
-        taken ??= {
-          field: Buffer.from(key.buffer.subarray(key.start + hashes.fieldOffset, key.end)),
-          value: value.copy(),
-        };
+        taken ??= { field: walk.field.copy(), value: walk.value.copy() };
         found.push(taken);
       }
     }
     return found;
   } finally {
-    entries.close();
+    walk.close();
   }
 }
 
 function draw(types: DataTypes, count: number, reply: ReplyWriter): Field[] {
   const { random } = types.engine;
-  const { size } = types.hashes;
+  const size = types.hashes.livingFields();
+  if (size === 0) return [];
   if (count >= 0) return fieldsAt(types, distinctPositions(random, size, Math.min(count, size)), reply);
-  const drawn = Array.from({ length: -count }, () => randomBelow(random, size));
-  const order = drawn.map((_, index) => index).sort((a, b) => (drawn[a] as number) - (drawn[b] as number));
-  const found = fieldsAt(
-    types,
-    order.map((index) => drawn[index] as number),
-    reply,
-  );
+  const { positions, draws } = repeatedPositions(random, size, -count);
   const fields: Field[] = [];
-  found.forEach((field, i) => (fields[order[i] as number] = field));
+  fieldsAt(types, positions, reply).forEach((field, i) => (fields[draws[i] as number] = field));
   return fields.filter((field) => field !== undefined);
 }
 

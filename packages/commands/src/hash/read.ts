@@ -69,12 +69,12 @@ function hLen({ hashes }: DataTypes): CommandDefinition {
     keys: firstKey,
     group: 'hash',
     since: '2.0.0',
-    complexity: 'O(1)',
+    complexity: 'O(1); O(N) while fields that have died still stand in a hash of N fields.',
     summary: 'Returns the number of fields of a hash.',
     parse: itself,
     run(call, request, reply) {
-      if (openHash(hashes, keyOf(call, request, 1), call.nowMs, reply) === undefined) return;
-      reply.integer(hashes.size);
+      const opened = openHash(hashes, keyOf(call, request, 1), call.nowMs, reply);
+      if (opened !== undefined) reply.integer(opened === 'found' ? hashes.length() : 0);
     },
   });
 }

@@ -1,35 +1,77 @@
 /** Whole hashes: HGETALL, HKEYS, HVALS, HRANGEBYLEX, HSCAN. Fields come in byte order, as Kvrocks stores them. */
-import { spanOf, type DataTypes, type EntryIterator, type Span } from '@holdfast/engine';
+import { OperationError } from '@holdfast/base';
+import { spanOf, type DataTypes, type HashWalk } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
-import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
+import { itself, keyOf } from '../data/arguments.ts';
+import { isEmptyLexRange, lexEnd, lexStart, parseLexBound, successor, type LexBound } from '../data/lex-range.ts';
 import { parseScanOptions, type ScanOptions } from '../data/scan-options.ts';
+import { sliceElements, slicedAbove, type SlicedReply } from '../sliced.ts';
 import { openHash } from './fields.ts';
 
 type Part = 'fields' | 'values' | 'both';
 
-/** Writes one entry of a hash. */
-export function replyEntry({ key, value }: EntryIterator, fieldOffset: number, part: Part, reply: ReplyWriter): void {
-  if (part !== 'values') reply.bulk(key.buffer, key.start + fieldOffset, key.end);
+/** Writes the current field of a walk. */
+function replyField({ field, value }: HashWalk, part: Part, reply: ReplyWriter): void {
+  if (part !== 'values') reply.bulk(field.buffer, field.start, field.end);
   if (part !== 'fields') reply.bulk(value.buffer, value.start, value.end);
 }
 
+function replyHeader(count: number, part: Part, reply: ReplyWriter): void {
+  if (part === 'both') reply.map(count);
+  else reply.array(count);
+}
+
+/** A hash in slices. What the walk finds beyond the number announced is left out; fewer end the connection. */
+class HashSlices implements SlicedReply {
+  readonly #walk: HashWalk;
+  readonly #part: Part;
+  #left: number;
+
+  constructor(walk: HashWalk, announced: number, part: Part) {
+    this.#walk = walk;
+    this.#left = announced;
+    this.#part = part;
+  }
+
+  next(reply: ReplyWriter): boolean {
+    for (let written = 0; written < sliceElements && this.#left > 0; written++) {
+      if (!this.#walk.next()) {
+        const message = `a hash has ${this.#left} fields less than its metadata record says: nothing can be sent for them`;
+        throw new OperationError('ENGINE_SIZE_CORRUPT', message, { outcome: 'not-applied' });
+      }
+      replyField(this.#walk, this.#part, reply);
+      this.#left--;
+    }
+    return this.#left > 0;
+  }
+
+  close(): void {
+    this.#walk.close();
+  }
+}
+
 /**
- * Writes the open hash. The header is written from the size in its metadata; should fewer or more fields turn up, the
- * reply is cut off and written again with what there really is, so that the client never loses step.
+ * Writes the open hash. The header is written from what its metadata says; should fewer or more fields turn up, the
+ * reply is cut off and written again with what there really is, so that the client never loses step. A long one is
+ * handed over in slices, where that may be.
  */
-export function replyWhole({ hashes }: DataTypes, part: Part, reply: ReplyWriter): void {
+function replyWhole({ hashes }: DataTypes, call: Call, part: Part, reply: ReplyWriter): void {
   const mark = reply.mark();
-  let announced = hashes.size;
+  let announced = hashes.livingFields();
+  const keysOnly = part === 'fields';
+  if (announced > slicedAbove && call.slices !== undefined) {
+    replyHeader(announced, part, reply);
+    return call.slices.begin(new HashSlices(hashes.walk({ keysOnly, detached: true }), announced, part));
+  }
   for (;;) {
-    if (part === 'both') reply.map(announced);
-    else reply.array(announced);
-    const entries = hashes.iterate({ keysOnly: part === 'fields' });
+    replyHeader(announced, part, reply);
+    const walk = hashes.walk({ keysOnly });
     let count = 0;
     try {
-      for (; entries.next(); count++) replyEntry(entries, hashes.fieldOffset, part, reply);
+      for (; walk.next(); count++) replyField(walk, part, reply);
     } finally {
-      entries.close();
+      walk.close();
     }
     if (count === announced) return;
     reply.truncate(mark);
@@ -51,32 +93,10 @@ function whole(types: DataTypes, name: string, part: Part, summary: string): Com
     run(call, request, reply) {
       const opened = openHash(types.hashes, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
-      if (opened === 'found') return replyWhole(types, part, reply);
-      if (part === 'both') reply.map(0);
-      else reply.array(0);
+      if (opened === 'found') replyWhole(types, call, part, reply);
+      else replyHeader(0, part, reply);
     },
   });
-}
-
-/** One end of a range of fields; `field` undefined for the open ends `-` and `+`. */
-interface LexBound {
-  readonly field: Span | undefined;
-  readonly isExcluded: boolean;
-  readonly sign: -1 | 0 | 1;
-}
-
-function parseBound(request: Request, index: number): LexBound | undefined {
-  const text = spanOfArgument(request, index);
-  const first = request.buffer[text.start];
-  const length = text.end - text.start;
-  if (length === 1 && first === 45) return { field: undefined, isExcluded: false, sign: -1 };
-  if (length === 1 && first === 43) return { field: undefined, isExcluded: false, sign: 1 };
-  if (length === 0 || (first !== 91 && first !== 40)) return undefined;
-  return {
-    field: { buffer: text.buffer, start: text.start + 1, end: text.end },
-    isExcluded: first === 40,
-    sign: 0,
-  };
 }
 
 interface LexInput {
@@ -104,34 +124,19 @@ function parseLex(request: Request): LexInput | Refusal {
       index += 3;
     } else return new Refusal(errors.syntax);
   }
-  const min = parseBound(request, reverse ? 3 : 2);
-  const max = parseBound(request, reverse ? 2 : 3);
+  const min = parseLexBound(request, reverse ? 3 : 2);
+  const max = parseLexBound(request, reverse ? 2 : 3);
   if (min === undefined || max === undefined) return new Refusal('ERR min or max not valid string range item');
   return { request, min, max, reverse, offset, count };
-}
-
-/** The first field at or after a bound, as an included start. */
-function startOf({ field, isExcluded }: LexBound): Span | undefined {
-  return field === undefined || !isExcluded ? field : successor(field);
-}
-
-/** The end of a range, not included. */
-function endOf({ field, isExcluded }: LexBound): Span | undefined {
-  return field === undefined || isExcluded ? field : successor(field);
-}
-
-/** The next byte string after a field. */
-function successor({ buffer, start, end }: Span): Span {
-  return spanOf(Buffer.concat([buffer.subarray(start, end), Buffer.of(0)]));
 }
 
 function runLex({ hashes }: DataTypes, call: Call, input: LexInput, reply: ReplyWriter): void {
   const opened = openHash(hashes, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
-  const isEmpty = opened === 'absent' || input.min.sign === 1 || input.max.sign === -1;
+  const isEmpty = opened === 'absent' || isEmptyLexRange(input.min, input.max);
   if (isEmpty || input.offset < 0 || input.count === 0) return reply.array(0);
-  const from = startOf(input.min);
-  const to = endOf(input.max);
+  const from = lexStart(input.min);
+  const to = lexEnd(input.max);
   const range = {
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
@@ -139,15 +144,15 @@ function runLex({ hashes }: DataTypes, call: Call, input: LexInput, reply: Reply
   };
   const rows = reply.body();
   let count = 0;
-  const entries = hashes.iterate(range);
+  const walk = hashes.walk(range);
   try {
-    for (let at = 0; (input.count < 0 || count < input.count) && entries.next(); at++) {
+    for (let at = 0; (input.count < 0 || count < input.count) && walk.next(); at++) {
       if (at < input.offset) continue;
-      replyEntry(entries, hashes.fieldOffset, 'both', rows);
+      replyField(walk, 'both', rows);
       count++;
     }
   } finally {
-    entries.close();
+    walk.close();
   }
   // A flat array in RESP3 too, as Kvrocks has it.
   reply.array(2 * count);
@@ -178,26 +183,19 @@ interface HScanInput {
 }
 
 /**
- * Takes one step's entries into `rows`.
+ * Takes one step's fields into `rows`.
  * @returns the last field that was looked at; undefined when none is left after it.
  */
-function collect(
-  entries: EntryIterator,
-  fieldOffset: number,
-  options: ScanOptions,
-  rows: Buffer[],
-): Buffer | undefined {
+function collect(walk: HashWalk, options: ScanOptions, rows: Buffer[]): Buffer | undefined {
   let last: Buffer | undefined;
   let bytes = 0;
-  for (let looked = 0; entries.next(); looked++) {
+  for (let looked = 0; walk.next(); looked++) {
     if (looked === options.count || bytes >= stepBytesMax) return last;
-    const { key, value } = entries;
-    const field = { buffer: key.buffer, start: key.start + fieldOffset, end: key.end };
-    last = Buffer.from(field.buffer.subarray(field.start, field.end));
-    if (options.match !== undefined && !options.match.matches(field)) continue;
+    last = walk.field.copy();
+    if (options.match !== undefined && !options.match.matches(walk.field)) continue;
     rows.push(last);
-    if (!options.noValues) rows.push(value.copy());
-    bytes += last.length + (options.noValues ? 0 : value.end - value.start);
+    if (!options.noValues) rows.push(walk.value.copy());
+    bytes += last.length + (options.noValues ? 0 : walk.value.length);
   }
   return undefined;
 }
@@ -210,14 +208,14 @@ function runHScan({ hashes, cursors }: DataTypes, call: Call, input: HScanInput,
   const rows: Buffer[] = [];
   let last: Buffer | undefined;
   if (opened === 'found') {
-    const entries = hashes.iterate({
+    const walk = hashes.walk({
       ...(after === undefined ? {} : { from: successor(spanOf(after)) }),
       keysOnly: options.noValues,
     });
     try {
-      last = collect(entries, hashes.fieldOffset, options, rows);
+      last = collect(walk, options, rows);
     } finally {
-      entries.close();
+      walk.close();
     }
   }
   reply.array(2);

@@ -5,7 +5,7 @@ import { Refusal, define, errors, firstKey, type CommandDefinition } from '../co
 import { itself, keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts';
 import { expireMsMax } from '../data/expiry-option.ts';
 import { notify } from '../events.ts';
-import { openHash, openHashForWrite } from './fields.ts';
+import { notifyDeleted, openHash, openHashForWrite } from './fields.ts';
 
 /**
  * Puts the fields and values from argument `first` on into the open hash. From the last pair to the first, so that of a
@@ -16,15 +16,17 @@ import { openHash, openHashForWrite } from './fields.ts';
 function putFields({ hashes }: DataTypes, request: Request, first: number): number {
   const before = hashes.size;
   const isSingle = request.count === first + 2;
+  let added = 0;
   for (let index = request.count - 2; index >= first; index -= 2) {
     const field = spanOfArgument(request, index);
     const value = spanOfArgument(request, index + 1);
-    if (!isSingle && hashes.isWrittenByCommand(field)) continue;
+    if (!isSingle && hashes.isPutByCommand(field)) continue;
     const exists = before > 0 && hashes.get(field);
-    if (isSingle && exists && sameBytes(hashes.value, value)) continue;
+    if (isSingle && exists && hashes.fieldExpireMs === 0 && sameBytes(hashes.value, value)) continue;
     hashes.put(field, value, !exists);
+    if (!exists) added++;
   }
-  return hashes.size - before;
+  return added;
 }
 
 /** HSET answers how many fields are new, HMSET just OK. */
@@ -80,7 +82,7 @@ function hSetExpire(types: DataTypes): CommandDefinition {
       const key = keyOf(call, request, 1);
       if (openHashForWrite(types.hashes, key, call.nowMs, reply) === undefined) return;
       putFields(types, request, 3);
-      types.hashes.expireAt(expireMs);
+      types.hashes.expireMs = expireMs;
       types.hashes.save(key, true);
       notify(call, 'h', 'hset', key);
       notify(call, 'g', 'expire', key);
@@ -138,15 +140,10 @@ function hDel({ hashes }: DataTypes): CommandDefinition {
       let deleted = 0;
       for (let index = 2; index < request.count; index++) {
         const field = spanOfArgument(request, index);
-        if (!hashes.get(field)) continue;
-        hashes.remove(field);
-        deleted++;
+        if (hashes.remove(field)) deleted++;
       }
       hashes.save(key);
-      if (deleted > 0) {
-        notify(call, 'h', 'hdel', key);
-        if (hashes.size === 0) notify(call, 'g', 'del', key);
-      }
+      if (deleted > 0) notifyDeleted(call, hashes, key);
       reply.integer(deleted);
     },
   });
