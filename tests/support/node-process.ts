@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { tcpConnector, realTimers } from '@holdfast/base/real';
-import { RespClient } from '@holdfast/resp';
+import { ReplyError, RespClient } from '@holdfast/resp';
 
 const binary = join(import.meta.dirname, '..', '..', 'bin', 'holdfast-server');
 
@@ -95,7 +95,7 @@ async function untilReady(node: NodeProcess, exit: Promise<number | string>): Pr
       const client = await node.client();
       const reply = await client.command('PING');
       client.close();
-      if (reply === 'PONG') return;
+      if (reply === 'PONG' || (reply instanceof ReplyError && reply.message.startsWith('NOAUTH'))) return;
     } catch {
       // Not listening yet, or still loading: asked again below.
     }
