@@ -116,8 +116,8 @@ export function trimTo(list: Lists, start: number, stop: number): void {
   }
   const first = list.first + start;
   const end = list.first + stop + 1;
-  for (let position = list.first; position < first; position++) list.eraseAt(position);
-  for (let position = end; position < list.end; position++) list.eraseAt(position);
+  list.eraseBetween(list.first, first);
+  list.eraseBetween(end, list.end);
   list.first = first;
   list.end = end;
   list.size = stop - start + 1;

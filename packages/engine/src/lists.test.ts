@@ -197,6 +197,32 @@ test('a trimmed list loses its elements, one that keeps none its metadata record
   assert.deepEqual(contentOf(test), []);
 });
 
+test('many elements are trimmed away with a few records, and their places can be taken again', async () => {
+  await using test = await openTestEngine();
+  const many = Array.from({ length: 5000 }, (_, i) => String(i));
+  const push = (list: Lists): void => many.forEach((one) => list.push('right', spanOf(one)));
+  for (const isCommitted of [true, false]) {
+    change(test, push);
+    if (isCommitted) test.engine.commit();
+    const before = test.engine.visibleSequence();
+    change(test, (list) => trimTo(list, 2000, 2001));
+    assert.equal(test.engine.visibleSequence() - before, 5);
+    pushAll(test, 'yz', 'left');
+    pushAll(test, 'ab', 'right');
+    assert.deepEqual(contentOf(test), ['z', 'y', '2000', '2001', 'a', 'b']);
+    test.engine.rollbackCommand();
+    assert.deepEqual(contentOf(test), ['z', 'y', '2000', '2001']);
+    test.engine.commit();
+    assert.deepEqual(contentOf(test), ['z', 'y', '2000', '2001']);
+    test.types.keyspace.delete(key, nowMs);
+  }
+  change(test, push);
+  test.engine.commit();
+  change(test, (list) => trimTo(list, 4998, 4999));
+  test.engine.rollbackCommand();
+  assert.deepEqual(contentOf(test), many);
+});
+
 test('a move is written under one log text, whatever is moved where', async () => {
   await using test = await openTestEngine();
   const { records } = test.types;

@@ -13,6 +13,7 @@ import { OperationError } from '@holdfast/base';
 import { sameBytes, spanOf, type Scratch, type Span } from './bytes.ts';
 import { Collection } from './collection.ts';
 import type { EntryIterator } from './entry-iterator.ts';
+import { family } from './families.ts';
 import { typeId } from './metadata-value.ts';
 import type { Records } from './records.ts';
 import type { UserKey } from './stored-key.ts';
@@ -29,6 +30,8 @@ const distanceMax = 2 ** 52;
 const positionBytes = 8;
 const tailBytes = 2 * positionBytes;
 const noSpan: Span = spanOf('');
+/** Above it elements are erased as a range. */
+const erasedOneByOneMax = 1024;
 
 /** LogData texts (docs/formats/keys.md); those with arguments are made by `sayWith`. */
 const pushLog = { left: Buffer.from('3 6'), right: Buffer.from('3 7') } as const;
@@ -119,6 +122,19 @@ export class Lists extends Collection {
   eraseAt(position: number): void {
     this.#positionKey(position);
     this.erase();
+  }
+
+  /**
+   * Takes the elements at positions from `from` to before `to` away, many of them with one record. The first has a record of
+   * its own all the same: who reads commands out of the log, as Kvrocks' migration does, passes over deleted ranges.
+   */
+  eraseBetween(from: number, to: number): void {
+    const isMany = to - from > erasedOneByOneMax;
+    const end = isMany ? from + 1 : to;
+    for (let position = from; position < end; position++) this.eraseAt(position);
+    if (!isMany) return;
+    const begin = Buffer.from(this.#positionKey(end).view());
+    this.records.engine.tick.deleteRange(family.subkey, begin, this.#positionKey(to).view());
   }
 
   /** Elements at positions from `from` to before `to`; to be closed by the caller. */
