@@ -301,15 +301,15 @@ function hGetDel({ hashes }: DataTypes): CommandDefinition {
       reply.array(fields.count);
       for (let index = fields.first; index < fields.first + fields.count; index++) {
         const field = spanOfArgument(request, index);
-        if (opened === 'found' && hashes.get(field)) {
-          reply.bulk(hashes.value.buffer, hashes.value.start, hashes.value.end);
-          hashes.remove(field);
-          deleted++;
-        } else reply.nil();
+        const isThere = opened === 'found' && hashes.get(field);
+        if (isThere) reply.bulk(hashes.value.buffer, hashes.value.start, hashes.value.end);
+        else reply.nil();
+        // The record of a field that has died goes too.
+        if (opened === 'found' && hashes.remove(field)) deleted++;
       }
-      if (deleted === 0) return;
+      if (opened === 'absent') return;
       hashes.save(key);
-      notifyDeleted(call, hashes, key);
+      if (deleted > 0) notifyDeleted(call, hashes, key);
     },
   });
 }
