@@ -5,7 +5,7 @@ export { sliceElements, slicedAbove, type SlicePort, type SlicedReply } from './
 export type { Wait, WaitPort } from './waiting.ts';
 export type { LongRun, TurnPort } from './turns.ts';
 export { commandsReference } from './reference.ts';
-export { dataCommands } from './data/families.ts';
+export { dataCommands, type DataSettings } from './data/families.ts';
 export type { Deferred, HarmlessWait, Session } from './session.ts';
 export { CommandTable, arityFits, keysOf } from './table.ts';
 export { clusterCommands } from './cluster/index.ts';

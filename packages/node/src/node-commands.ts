@@ -14,6 +14,7 @@ import {
   type TransactionPort,
 } from '@holdfast/commands';
 import { defaultNamespace, namespaceOf } from '@holdfast/engine';
+import { dataSettings } from './data-settings.ts';
 import { redisVersion } from './info/versions.ts';
 import type { ClientConnection } from './net/client-connection.ts';
 import type { Node } from './node.ts';
@@ -27,7 +28,7 @@ export function commandFamilies(node: Node): CommandDefinition[] {
     ...clusterCommands(clusterPort(node)),
     ...serverCommands(serverPort(node)),
     ...pubSubCommands(node.pubsub),
-    ...dataCommands(data),
+    ...dataCommands(data, dataSettings(node.env.config)),
   ];
 }
 
@@ -53,7 +54,7 @@ function connectionPort(node: Node): ConnectionPort {
       };
     },
     disconnect: (id) => node.listener.connections.get(id)?.destroy(),
-    unblock: (id, how) => node.listener.connections.get(id)?.unblock(how) ?? false,
+    unblock: (id, how) => node.listener.connections.get(id)?.occupancy.unblock(how) ?? false,
     pause: (mode, durationMs) => node.dispatcher.pause.begin(mode, durationMs),
     unpause: () => node.dispatcher.pause.end(),
     reset: (session): void => {

@@ -1,5 +1,5 @@
 /** Every family that needs nothing but the engine's data types. */
-import type { DataTypes } from '@holdfast/engine';
+import type { DataTypes, HashSettings, JsonSettings } from '@holdfast/engine';
 import { bitmapCommands } from '../bitmap/index.ts';
 import { bloomCommands } from '../bloom/index.ts';
 import { genericCommands } from '../generic/index.ts';
@@ -15,11 +15,17 @@ import { stringCommands } from '../string/index.ts';
 import { zsetCommands } from '../zset/index.ts';
 import type { CommandDefinition } from '../command.ts';
 
+/** Directives that commands on data read at each use; what is left out is as Kvrocks has it by default. */
+export interface DataSettings {
+  readonly json?: JsonSettings;
+  readonly hashes?: HashSettings;
+}
+
 /** All commands on data. */
-export function dataCommands(types: DataTypes): CommandDefinition[] {
+export function dataCommands(types: DataTypes, settings: DataSettings = {}): CommandDefinition[] {
   return [
     ...stringCommands(types),
-    ...hashCommands(types),
+    ...hashCommands(types, settings.hashes),
     ...listCommands(types),
     ...setCommands(types),
     ...zsetCommands(types),
@@ -27,7 +33,7 @@ export function dataCommands(types: DataTypes): CommandDefinition[] {
     ...bitmapCommands(types),
     ...hyperLogLogCommands(types),
     ...streamCommands(types),
-    ...jsonCommands(types),
+    ...jsonCommands(types, settings.json),
     ...bloomCommands(types),
     ...sortedIntCommands(types),
     ...genericCommands(types),
