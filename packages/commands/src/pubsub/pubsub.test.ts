@@ -87,10 +87,7 @@ test('each channel is confirmed with the number of channels and patterns; shard 
   assert.equal(node.run(session, 'PSUBSCRIBE', 'a*'), '*3 $10 psubscribe $2 a* :3');
   assert.equal(node.run(session, 'SSUBSCRIBE', 'a'), '*3 $10 ssubscribe $1 a :1');
   assert.equal(node.run(session, 'UNSUBSCRIBE', 'x'), '*3 $11 unsubscribe $1 x :3');
-  assert.equal(
-    node.run(session, 'UNSUBSCRIBE'),
-    '*3 $11 unsubscribe $1 a :2 *3 $11 unsubscribe $1 b :1',
-  );
+  assert.equal(node.run(session, 'UNSUBSCRIBE'), '*3 $11 unsubscribe $1 a :2 *3 $11 unsubscribe $1 b :1');
   assert.equal(node.run(session, 'PUNSUBSCRIBE', 'a*'), '*3 $12 punsubscribe $2 a* :0');
   assert.equal(node.run(session, 'SUNSUBSCRIBE'), '*3 $12 sunsubscribe $1 a :0');
 });

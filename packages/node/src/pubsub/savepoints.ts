@@ -5,10 +5,7 @@
 import type { Engine } from '@holdfast/engine';
 import type { Outbox, Recipient } from './outbox.ts';
 
-type Savepoints = Pick<
-  Engine,
-  'beginCommand' | 'rollbackCommand' | 'beginAtomic' | 'endAtomic' | 'rollbackAtomic'
->;
+type Savepoints = Pick<Engine, 'beginCommand' | 'rollbackCommand' | 'beginAtomic' | 'endAtomic' | 'rollbackAtomic'>;
 
 export function withMessages(engine: Savepoints, outbox: Outbox<Recipient>): Savepoints {
   let command = 0;

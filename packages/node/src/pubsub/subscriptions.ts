@@ -135,7 +135,8 @@ export class Subscriptions<S extends Subscriber> {
     for (const kind of kinds) {
       for (const [name, subscribers] of this.#all(kind)) {
         assert(subscribers.size > 0, `${kind} ${name} without subscribers is forgotten`);
-        for (const one of subscribers) assert(this.#own.get(one)?.[kind].has(name) === true, `${name} is its subscriber's`);
+        for (const one of subscribers)
+          assert(this.#own.get(one)?.[kind].has(name) === true, `${name} is its subscriber's`);
       }
     }
   }
