@@ -10,7 +10,6 @@
  */
 import { InvariantError, messageOf, type Clock, type Logger } from '@holdfast/base';
 import type { Call, KeyEvents, SlicedReply, LongRun, Wait } from '@holdfast/commands';
-import type { Namespace } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { flagBits, type CommandEntry } from './command-entry.ts';

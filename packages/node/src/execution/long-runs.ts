@@ -67,7 +67,7 @@ export class LongRuns {
   begin({ connection }: RunningCommand, run: LongRun): void {
     const running = new Running(connection, run);
     this.#running = running;
-    connection.occupy(running);
+    connection.occupancy.begin(running);
     this.#env.loop.pin(() => this.#dropped());
     this.#env.timers.soon(() => this.#next(running));
   }
@@ -93,10 +93,10 @@ export class LongRuns {
     this.#running = undefined;
     this.#env.nested.end();
     this.#env.loop.unpin();
-    if (connection.isOccupiedBy(running)) {
+    if (connection.occupancy.is(running)) {
       const mark = connection.reply.mark();
       connection.reply.raw(reply.take());
-      connection.finish(running, mark, true);
+      connection.occupancy.finish(running, mark, true);
     }
     this.#env.ended();
     this.#env.askHeldAgain();

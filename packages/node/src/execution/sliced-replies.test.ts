@@ -38,18 +38,15 @@ class Taker implements SliceTaker {
   finished = 0;
   occupation: Occupation | undefined;
 
-  occupy(occupation: Occupation): void {
-    this.occupation = occupation;
-  }
-
-  wrote(): void {
+  readonly occupancy = {
+    begin: (occupation: Occupation): void => void (this.occupation = occupation),
     // A tick would take it.
-  }
-
-  finish(): void {
-    this.finished++;
-    this.occupation = undefined;
-  }
+    wrote: (): void => undefined,
+    finish: (): void => {
+      this.finished++;
+      this.occupation = undefined;
+    },
+  };
 
   destroy(): void {
     this.destroyed = true;

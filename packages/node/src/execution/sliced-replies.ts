@@ -9,6 +9,7 @@
 import { messageOf, type Logger, type Timers } from '@holdfast/base';
 import type { SlicedReply } from '@holdfast/commands';
 import type { ReplyWriter } from '@holdfast/resp';
+import type { Occupancy } from '../net/occupancy.ts';
 import type { Occupation } from '../net/occupation.ts';
 
 /** The connection that takes a sliced reply. */
@@ -19,10 +20,7 @@ export interface SliceTaker {
   readonly hasRoom: boolean;
   /** CLIENT REPLY OFF or SKIP: nobody will read it. */
   readonly isSilent: boolean;
-  occupy(occupation: Occupation): void;
-  /** Part of the reply was written since `mark`. */
-  wrote(mark: number): void;
-  finish(occupation: Occupation, mark: number, isBound: boolean): void;
+  readonly occupancy: Pick<Occupancy, 'begin' | 'wrote' | 'finish'>;
   destroy(): void;
 }
 
@@ -73,12 +71,12 @@ class Slicing implements Occupation {
       return;
     }
     if (goesOn) {
-      taker.wrote(mark);
+      taker.occupancy.wrote(mark);
       this.onRoom();
       return;
     }
     this.left();
-    taker.finish(this, mark, false);
+    taker.occupancy.finish(this, mark, false);
   }
 }
 
@@ -105,7 +103,7 @@ export class SlicedReplies {
     }
     const slicing = new Slicing(taker, sliced, this);
     this.#running.add(slicing);
-    taker.occupy(slicing);
+    taker.occupancy.begin(slicing);
     slicing.onRoom();
   }
 

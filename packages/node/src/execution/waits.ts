@@ -55,7 +55,8 @@ export class WaitingCommand implements Occupation, RunningCommand {
     const prefix = prefixOf(connection.namespace);
     const names = wait.keys.map((key) => prefix + key.toString('latin1'));
     keys.add(this, names);
-    if (wait.timeoutMs > 0) this.#timer = afterLong(timers, wait.timeoutMs, () => connection.unblock('timeout'));
+    if (wait.timeoutMs > 0)
+      this.#timer = afterLong(timers, wait.timeoutMs, () => connection.occupancy.unblock('timeout'));
   }
 
   expire(reply: ReplyWriter): void {
@@ -78,7 +79,7 @@ export class Waits {
 
   /** A client's command has to wait. */
   begin(command: RunningCommand, wait: Wait): void {
-    command.connection.occupy(new WaitingCommand(command, wait, this.#env));
+    command.connection.occupancy.begin(new WaitingCommand(command, wait, this.#env));
   }
 
   /** Serves whoever waits for what was written. To be called after each outermost command, between two commands. */
@@ -114,10 +115,10 @@ export class Waits {
   }
 
   #ask(waiting: WaitingCommand): 'served' | 'waits' | 'held' | 'gone' {
-    const { lease, loop, refusals, runs } = this.#env;
+    const { lease, loop, runs } = this.#env;
     const { connection, entry, bits, request } = waiting;
     // Another's reply may have been what cut it.
-    if (!connection.isOccupiedBy(waiting)) return 'gone';
+    if (!connection.occupancy.is(waiting)) return 'gone';
     const kind = kindOf(entry.definition, bits);
     const admission = lease.admit(kind, false);
     if (admission === 'hold' || loop.isFull) return 'held';
@@ -133,7 +134,7 @@ export class Waits {
       return 'waits';
     }
     waiting.left();
-    connection.finish(waiting, mark, true);
+    connection.occupancy.finish(waiting, mark, true);
     return 'served';
   }
 

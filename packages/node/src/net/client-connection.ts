@@ -19,7 +19,8 @@ import { CommandQueue } from './command-queue.ts';
 import type { ConnectionHost, ConnectionIdentity } from './connection-host.ts';
 import { ConnectionOutput, type OutputOwner } from './connection-output.ts';
 import { DeferredReply } from './deferred-reply.ts';
-import { unblockedErrors, type Occupation } from './occupation.ts';
+import { Occupancy, type OccupancyOwner } from './occupancy.ts';
+import type { Occupation } from './occupation.ts';
 import { addressOf } from './peer-address.ts';
 import { QuietMoment } from './quiet-moment.ts';
 import { RequestInput, type InputOwner } from './request-input.ts';
@@ -29,12 +30,13 @@ type State = 'open' | 'moving' | 'lingering' | 'detached' | 'closed';
 /** How long unread input is drained after FIN before the rest is reset. */
 const lingerMs = 1000;
 
-export class ClientConnection implements Session, InputOwner, OutputOwner {
+export class ClientConnection implements Session, InputOwner, OutputOwner, OccupancyOwner {
   readonly id: number;
   readonly peer: string;
   readonly local: string;
   readonly createdAtMs: number;
   readonly reply: ReplyWriter;
+  readonly occupancy: Occupancy;
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -66,9 +68,6 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   readonly #output: ConnectionOutput;
   #authenticated = false;
   #state: State = 'open';
-  #occupation: Occupation | undefined;
-  /** CLIENT REPLY OFF or SKIP was in force when it was occupied. */
-  #occupiedSilently = false;
   #executedAny = false;
   #closeAfterReply = false;
   #peerEnded = false;
@@ -76,6 +75,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   #moveNext = false;
   /** Asked to move while answers of its are still on their way. */
   #movesWhenReleased = false;
+
   constructor(socket: Socket, host: ConnectionHost, identity: ConnectionIdentity) {
     this.#socket = socket;
     this.#host = host;
@@ -85,6 +85,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
     this.#quiet = new QuietMoment(host.timers);
     this.#output = new ConnectionOutput(socket, host, identity.memory, this);
     this.reply = this.#output.reply;
+    this.occupancy = new Occupancy(this.#output, this);
     this.peer = addressOf(socket.remoteAddress, socket.remotePort);
     this.local = addressOf(socket.localAddress, socket.localPort);
     this.createdAtMs = host.clock.wallMs();
@@ -146,14 +147,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   /** Bytes held for this client, whatever for. */
   get memoryBytes(): number {
     const names = this.name.length + this.libraryName.length + this.libraryVersion.length;
-    return (
-      this.#input.memoryBytes +
-      this.outputBytes +
-      this.#queue.bytes +
-      this.watchedBytes +
-      this.subscriptionBytes +
-      names
-    );
+    const kept = this.#queue.bytes + this.watchedBytes + this.subscriptionBytes + names;
+    return this.#input.memoryBytes + this.outputBytes + kept;
   }
 
   get queued(): Request[] | undefined {
@@ -171,12 +166,12 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
 
   /** It waits for what others do, or for the end of CLIENT PAUSE. */
   get blocked(): boolean {
-    return this.#occupation?.isWait === true || (this.held && this.paused);
+    return this.occupancy.isWait || (this.held && this.paused);
   }
 
   /** The command it ran last is not at its end. */
   get occupied(): boolean {
-    return this.#occupation !== undefined;
+    return this.occupancy.current !== undefined;
   }
 
   get hasRoom(): boolean {
@@ -196,9 +191,9 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
 
   readonly #onEnd = (): void => {
     this.#peerEnded = true;
-    if (this.#occupation?.isWait === true) {
+    if (this.occupancy.isWait) {
       // Nobody is there to wait any more; what was sent behind it is dropped as well.
-      this.#leave();
+      this.occupancy.leave();
       this.closeAfterReply();
       return;
     }
@@ -216,13 +211,13 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   readonly #onClose = (): void => {
     if (this.#state === 'detached') return;
     this.#state = 'closed';
-    this.#leave();
+    this.occupancy.leave();
     this.#host.closed(this);
   };
 
   /** Executes what has arrived, and goes on with the reply that is being written, as far as the peer takes them. */
   pump(): void {
-    this.#occupation?.onRoom?.();
+    this.occupancy.current?.onRoom?.();
     this.#input.pump();
   }
 
@@ -343,7 +338,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   }
 
   get isMidReply(): boolean {
-    return this.#executing || this.#occupation?.isReply === true;
+    return this.#executing || this.occupancy.isReply;
   }
 
   released(): void {
@@ -351,7 +346,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
     if (this.#movesWhenReleased) this.startMoving();
     else if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
     // 'drain' comes only when the socket kept some of it.
-    else if (this.#input.stalled && this.hasRoom) this.#host.timers.soon(() => this.pump());
+    else if (this.#input.stalled && this.hasRoom) this.goOn();
   }
 
   /** What it asked for has an unknown outcome: it ends without a reply. */
@@ -364,7 +359,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   /** Closes at once; with RST when the peer still sends. Nothing more of it is executed. */
   destroy(): void {
     if (this.#state !== 'detached') this.#state = 'closed';
-    this.#leave();
+    this.occupancy.leave();
     this.#socket.destroy();
   }
 
@@ -377,7 +372,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   #linger(): void {
     if (this.#state === 'closed' || this.#state === 'lingering' || this.#state === 'detached') return;
     this.#state = 'lingering';
-    this.#leave();
+    this.occupancy.leave();
     this.#socket.end();
     this.#socket.resume();
     const timer = this.#host.timers.after(lingerMs, () => this.#socket.destroy());
@@ -394,7 +389,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
       this.#moveNext = true;
       return;
     }
-    const occupation = this.#occupation;
+    const occupation = this.occupancy.current;
     if (occupation !== undefined && !occupation.isWait && !occupation.isReply) {
       this.destroy();
       return;
@@ -414,7 +409,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   }
 
   #cutReply(occupation: Occupation): void {
-    if (this.#occupation === occupation) this.destroy();
+    if (this.occupancy.is(occupation)) this.destroy();
   }
 
   /** Ends a moving connection after what was answered so far. */
@@ -435,73 +430,30 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
   closeGracefully(): void {
     // A moving one ends by itself, after its answers.
     if (this.isMoving) return;
-    if (this.#occupation?.isWait === true) this.#endWait();
+    if (this.occupancy.isWait) this.#endWait();
     else if (this.occupied || this.#output.owes) this.destroy();
     else this.#linger();
   }
 
   /** A role change ends it if it waits; otherwise it goes on. */
   endWaiting(): void {
-    if (this.#occupation?.isWait === true) this.#endWait();
+    if (this.occupancy.isWait) this.#endWait();
   }
 
   #endWait(): void {
-    this.#leave();
     const { owes } = this.#output;
     if (owes) this.#output.join();
-    if (!this.#occupiedSilently) this.reply.error(unblockedErrors.byRoleChange);
+    this.occupancy.endWait(this.reply);
     if (owes) this.closeAfterReply();
     else this.#finishMoving();
   }
 
-  /** CLIENT UNBLOCK, or the end of its time. @returns false when it does not wait. */
-  unblock(how: 'timeout' | 'error'): boolean {
-    const occupation = this.#occupation;
-    if (occupation?.isWait !== true || !this.isOpen) return false;
-    const mark = this.reply.mark();
-    if (how === 'error') this.reply.error(unblockedErrors.byCommand);
-    else occupation.expire(this.reply);
-    occupation.left();
-    this.finish(occupation, mark, false);
-    return true;
-  }
-
-  /** The running command is not at its end when it returns: nothing further runs until `finish`. */
-  occupy(occupation: Occupation): void {
-    assert(this.#occupation === undefined, 'a connection waits for one reply at a time');
-    this.#occupation = occupation;
-    this.#occupiedSilently = this.isSilent;
-  }
-
-  isOccupiedBy(occupation: Occupation): boolean {
-    return this.#occupation === occupation;
-  }
-
-  /**
-   * What occupied it has ended and has written its reply, or the rest of it, since `mark`.
-   * @param isBound the reply depends on what was read or written now.
-   */
-  finish(occupation: Occupation, mark: number, isBound: boolean): void {
-    if (this.#occupation !== occupation) return;
-    this.#occupation = undefined;
-    if (isBound) this.#output.bind();
-    this.wrote(mark);
-    this.#output.flushPushed();
-    this.#host.timers.soon(() => this.pump());
-  }
-
-  /** Part of a reply was written since `mark`, outside of a command's run. */
-  wrote(mark: number): void {
-    this.#output.join();
-    if (this.#occupiedSilently) this.reply.truncate(mark);
+  wroteLate(): void {
     this.#input.applyBackPressure();
   }
 
-  /** Nothing occupies it any more. */
-  #leave(): void {
-    const occupation = this.#occupation;
-    this.#occupation = undefined;
-    occupation?.left();
+  goOn(): void {
+    this.#host.timers.soon(() => this.pump());
   }
 
   /**
@@ -525,7 +477,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner {
 
   defer(wait?: HarmlessWait): Deferred {
     const deferred = new DeferredReply(this, !this.#output.unbound, wait);
-    this.occupy(deferred);
+    this.occupancy.begin(deferred);
     return deferred;
   }
 

@@ -1,12 +1,13 @@
 /** A reply that a command put off (CONFIG REWRITE, SLAVEOF, WAIT): whoever was asked completes it later, once. */
 import type { Deferred, HarmlessWait } from '@holdfast/commands';
 import type { ReplyWriter } from '@holdfast/resp';
+import type { Occupancy } from './occupancy.ts';
 import type { Occupation } from './occupation.ts';
 
 /** The connection whose reply it is. */
 export interface DeferringConnection {
   readonly reply: ReplyWriter;
-  finish(occupation: Occupation, mark: number, isBound: boolean): void;
+  readonly occupancy: Pick<Occupancy, 'finish'>;
   destroy(): void;
 }
 
@@ -38,7 +39,7 @@ export class DeferredReply implements Deferred, Occupation {
     const { reply } = this.#connection;
     const mark = reply.mark();
     write(reply);
-    this.#connection.finish(this, mark, this.#isBound);
+    this.#connection.occupancy.finish(this, mark, this.#isBound);
   }
 
   abandon(): void {

@@ -491,12 +491,7 @@ export class Replicator implements ReplicationPort {
   waitForAcks(replicas: number, timeoutMs: number, session: Session): void {
     const sequence = this.#env.engine.visibleSequence();
     const deferred = session.defer({ expire: (reply) => reply.integer(this.#followers.countAcked(sequence)) });
-    this.#waits.add({
-      sequence,
-      replicas,
-      timeoutMs,
-      complete: (acked) => deferred.complete((reply) => reply.integer(acked)),
-      isGone: () => deferred.settled,
-    });
+    const complete = (acked: number): void => deferred.complete((reply) => reply.integer(acked));
+    this.#waits.add({ sequence, replicas, timeoutMs, complete, isGone: () => deferred.settled });
   }
 }
