@@ -111,8 +111,16 @@ export function parseRead(request: Request, isGroup: boolean): ReadInput | Refus
   return { request, firstKey, from, isMsAlone, ...options };
 }
 
-/** Indexes of the keys; none where the arguments cannot be parsed. */
-export function readKeys(request: Request, isGroup: boolean): readonly number[] {
-  const input = parseRead(request, isGroup);
-  return input instanceof Refusal ? [] : input.from.map((_, i) => input.firstKey + i);
+/** Indexes of the keys, found without reading anything else; none where the arguments cannot be parsed. */
+export function readKeys(request: Request): readonly number[] {
+  let index = 1;
+  while (index < request.count && !request.is(index, 'streams')) {
+    if (request.is(index, 'group')) index += 3;
+    else if (request.is(index, 'block') || request.is(index, 'count')) index += 2;
+    else if (request.is(index, 'noack')) index++;
+    else return [];
+  }
+  const count = (request.count - index - 1) / 2;
+  if (!Number.isInteger(count) || count < 1) return [];
+  return Array.from({ length: count }, (_, i) => index + 1 + i);
 }

@@ -234,7 +234,7 @@ export function xReadGroup(types: StreamTypes): CommandDefinition {
     arity: -7,
     flags: ['write', 'slow', 'blocking'],
     keys: noKeys,
-    keyIndexes: (request) => readKeys(request, true),
+    keyIndexes: readKeys,
     group: 'stream',
     since: '5.0.0',
     complexity: 'O(N) with N being the number of entries returned; of the history, of entries pending in the group.',

@@ -124,7 +124,7 @@ export function xRead(types: StreamTypes): CommandDefinition {
     arity: -4,
     flags: ['readonly', 'slow', 'blocking'],
     keys: noKeys,
-    keyIndexes: (request) => readKeys(request, false),
+    keyIndexes: readKeys,
     group: 'stream',
     since: '5.0.0',
     complexity: 'O(N) with N being the number of entries returned.',
