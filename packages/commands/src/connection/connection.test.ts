@@ -280,7 +280,7 @@ describe('CLIENT', () => {
     );
     assert.equal(node.run(session, 'CLIENT KILL'), "-ERR wrong number of arguments for 'client|kill' command\r\n");
     assert.equal(node.run(session, 'CLIENT'), '(arity)');
-    assert.match(node.run(session, 'CLIENT HELP'), /^\*19\r\n\+CLIENT <subcommand>.*\+ID\r\n\+ {4}Returns/s);
+    assert.match(node.run(session, 'CLIENT HELP'), /^\*25\r\n\+CLIENT <subcommand>.*\+ID\r\n\+ {4}Returns/s);
     const client = node.commands.find(({ name }) => name === 'client');
     assert.ok(client?.flagsOf?.(Request.of('CLIENT', 'REPLY', 'OFF')).includes('no-multi'));
     assert.ok(!client?.flagsOf?.(Request.of('CLIENT', 'ID')).includes('no-multi'));
