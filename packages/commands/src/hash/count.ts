@@ -8,8 +8,9 @@ import { addInt64, int64Of } from '../data/integers.ts';
 import { notify } from '../events.ts';
 import { openHashForWrite } from './fields.ts';
 
-const notIntegerField = 'ERR hash value is not an integer';
-const notFloatField = 'ERR hash value is not a float';
+/** Redis' texts, with what Kvrocks' own suite looks for. */
+const notIntegerField = 'ERR hash value is not an integer: it has non-integer characters';
+const notFloatField = 'ERR hash value is not a float: it is not a number';
 
 interface IncrementInput {
   readonly request: Request;

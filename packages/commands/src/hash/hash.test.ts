@@ -72,8 +72,8 @@ test('numbers in fields count as those in strings do', async () => {
     ['HINCRBY h n 1', '-ERR increment or decrement would overflow'],
     ['HINCRBY h n x', '-ERR value is not an integer or out of range'],
     ['HSET h n x', ':0'],
-    ['HINCRBY h n 1', '-ERR hash value is not an integer'],
-    ['HINCRBYFLOAT h n 1', '-ERR hash value is not a float'],
+    ['HINCRBY h n 1', '-ERR hash value is not an integer: it has non-integer characters'],
+    ['HINCRBYFLOAT h n 1', '-ERR hash value is not a float: it is not a number'],
     ['HINCRBYFLOAT h f 10.5', '$10.5'],
     ['HINCRBYFLOAT h f 0.1', '$10.6'],
     ['HINCRBYFLOAT h f x', '-ERR value is not a valid float'],
@@ -113,8 +113,9 @@ test('HRANGEBYLEX walks a range of fields either way', async () => {
     ['HRANGEBYLEX h + -', '[]'],
     ['HRANGEBYLEX h [d [b', '[]'],
     ['HRANGEBYLEX none - +', '[]'],
-    ['HRANGEBYLEX h b c', '-ERR min or max not valid string range item'],
-    ['HRANGEBYLEX h - + LIMIT 1', '-ERR syntax error'],
+    ['HRANGEBYLEX h b c', '-ERR min or max not valid string range item: the min is illegal'],
+    ['HRANGEBYLEX h - + LIMIT 1', '-ERR no more item to parse'],
+    ['HRANGEBYLEX h - + LIMITS 1 1', '-ERR syntax error'],
   ]);
 });
 

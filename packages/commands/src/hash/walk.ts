@@ -117,7 +117,8 @@ function parseLex(request: Request): LexInput | Refusal {
     if (request.is(index, 'rev')) {
       reverse = true;
       index++;
-    } else if (request.is(index, 'limit') && index + 2 < request.count) {
+    } else if (request.is(index, 'limit')) {
+      if (index + 2 >= request.count) return new Refusal('ERR no more item to parse');
       offset = request.integer(index + 1);
       count = request.integer(index + 2);
       if (Number.isNaN(offset) || Number.isNaN(count)) return new Refusal(errors.notInteger);
@@ -126,7 +127,10 @@ function parseLex(request: Request): LexInput | Refusal {
   }
   const min = parseLexBound(request, reverse ? 3 : 2);
   const max = parseLexBound(request, reverse ? 2 : 3);
-  if (min === undefined || max === undefined) return new Refusal('ERR min or max not valid string range item');
+  if (min === undefined || max === undefined) {
+    const which = min === undefined ? 'min' : 'max';
+    return new Refusal(`ERR min or max not valid string range item: the ${which} is illegal`);
+  }
   return { request, min, max, reverse, offset, count };
 }
 
