@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { slicedAbove } from '../sliced.ts';
+import { ReplyWriter, Request } from '@holdfast/resp';
+import type { Session } from '../session.ts';
+import { slicedAbove, type SlicedReply } from '../sliced.ts';
 import { openTestCommands } from '../data/testing/command-runner.ts';
 import { short, transcript } from '../data/testing/transcript.ts';
 
@@ -216,7 +218,7 @@ test('LMPOP pops from the first list that is there', async () => {
   assert.equal(runner.line('LPOP none'), '_\r\n');
 });
 
-test('a range of many elements is answered in slices, from the moment of the command', async () => {
+test('a range of many elements is answered whole, in slices and not', async () => {
   await using opened = await openTestCommands();
   const { runner } = opened;
   const count = slicedAbove + 100;
@@ -229,6 +231,40 @@ test('a range of many elements is answered in slices, from the moment of the com
   assert.equal(whole, `[${values.map((value) => `$${value}`).join(' ')}]`);
   runner.mayWait = false;
   assert.equal(short(runner.line('LRANGE l 0 -1')), whole);
+});
+
+test('slices show the list as it was when the command ran, whatever is written between them', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const values = Array.from({ length: slicedAbove + 1 }, (_, i) => `v${i}`);
+  runner.run('RPUSH', 'l', ...values);
+  runner.commit();
+  runner.line('LSET l 8000 uncommitted');
+  values[8000] = 'uncommitted';
+  const request = Request.of('LRANGE', 'l', '0', '-1');
+  const definition = runner.definitions.get('lrange');
+  assert.ok(definition !== undefined);
+  const reply = new ReplyWriter();
+  let sliced: SlicedReply | undefined;
+  const { nowMs, namespace } = runner;
+  const slices = { begin: (begun: SlicedReply) => void (sliced = begun) };
+  definition.run({ nowMs, namespace, session: {} as Session, slices }, definition.parse(request), reply);
+  assert.ok(sliced !== undefined);
+  assert.equal(reply.take().toString(), `*${values.length}\r\n`);
+  let body = '';
+  let count = 0;
+  try {
+    for (let isLast = false; !isLast; count++) {
+      isLast = !sliced.next(reply);
+      body += reply.take().toString();
+      runner.line(['LSET l 5000 changed', 'LTRIM l 100 -100', 'DEL l', 'RPUSH l new'][count % 4] as string);
+      runner.commit();
+    }
+  } finally {
+    sliced.close();
+  }
+  assert.ok(count >= 4, `${count} slices`);
+  assert.equal(body, values.map((value) => `$${value.length}\r\n${value}\r\n`).join(''));
 });
 
 test('list commands say what they did, and del when the last element went', async () => {

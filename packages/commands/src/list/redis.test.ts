@@ -25,6 +25,7 @@ const number = (): string => (isRare() ? pick(['x', '', '1.5', '9223372036854775
 const side = (): string => (isRare() ? 'middle' : pick(sides));
 const some = (make: () => string): string[] => Array.from({ length: 1 + randomBelow(random, 4) }, make);
 const maybe = (...make: (() => string)[]): string[] => (randomBelow(random, 5) < 2 ? make.map((one) => one()) : []);
+const timeout = (): string => (isRare() ? pick(['-1', 'x', 'nan', '']) : pick(['0', '0.5', '10']));
 const word = (text: string) => (): string => text;
 
 /** The positive number of keys that follow, mostly. */
@@ -51,6 +52,11 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [2, () => ['LTRIM', key(), number(), number()]],
   [4, () => ['LMOVE', key(), key(), side(), side()]],
   [2, () => ['RPOPLPUSH', key(), key()]],
+  [1, () => ['BLPOP', ...some(key), timeout()]],
+  [1, () => ['BRPOP', ...some(key), timeout()]],
+  [1, () => ['BLMPOP', timeout(), ...counted(some(key)), side(), ...maybe(word('COUNT'), number)]],
+  [1, () => ['BLMOVE', key(), key(), side(), side(), timeout()]],
+  [1, () => ['BRPOPLPUSH', key(), key(), timeout()]],
   [1, () => ['DEL', pick(keys)]],
   [1, () => ['TYPE', key()]],
 ];
@@ -79,10 +85,16 @@ test('random list commands answer as Redis does', async (t) => {
   for (let batch = 0; batch < batches; batch++) {
     const asked = Array.from({ length: batchCommands }, randomCommand);
     for (const name of keys) asked.push(['LRANGE', name, '0', '-1']);
-    const expected = await redis.run(asked);
+    // Blocking ones within a transaction: there nothing waits.
+    const isBlocking = ([name]: string[]): boolean => (name as string).startsWith('B');
+    const sent = asked.flatMap((args) => (isBlocking(args) ? [['MULTI'], args, ['EXEC']] : [args]));
+    const replies = await redis.run(sent);
+    const expected = replies.filter((_, i) => sent[i]?.[0] !== 'MULTI' && sent[i + 1]?.[0] !== 'EXEC');
     asked.forEach((args, i) => {
       const before = asked.slice(Math.max(0, i - 5), i + 1).map((line) => line.join(' '));
-      assert.equal(runner.run(...args), expected[i], before.join('\n'));
+      runner.mayWait = !isBlocking(args);
+      const reply = runner.run(...args);
+      assert.equal(runner.mayWait ? reply : `*1\r\n${reply}`, expected[i], before.join('\n'));
       // Reads go through the open tick as well as through the database.
       if (randomBelow(random, 20) === 0) runner.commit();
     });
