@@ -91,7 +91,7 @@ function transactionPort(node: Node): TransactionPort {
       const expireMs = node.conditions.condition.loading
         ? 0
         : node.data.keyspace.expireMs(userKey, node.env.clock.wallMs());
-      node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs ?? 0);
+      node.watched.watch(connection(session), prefix + key.toString('latin1'), expireMs);
     },
     unwatch: (session) => node.watched.unwatch(connection(session)),
     execute: (session, reply) => node.dispatcher.transactions.execute(connection(session), reply),

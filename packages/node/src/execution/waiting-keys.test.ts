@@ -38,12 +38,12 @@ test('a key for which nobody waits any more need not be looked at', () => {
   assert.deepEqual([keys.hasReady, keys.empty], [false, true]);
 });
 
-test('a write to everything is one to each key, or to each of a namespace', () => {
+test('a write to everything is one to each key, and a flush to each of its namespace', () => {
   const keys = new WaitingKeys<string>();
   keys.add('one', ['\x01na', '\x01nb', '\x02nsa']);
-  keys.touchAll('\x01n');
+  keys.deletedAll('\x01n');
   assert.deepEqual(taken(keys), ['\x01na', '\x01nb']);
-  keys.touchAll();
+  keys.replacedAll();
   assert.equal(taken(keys).length, 3);
 });
 

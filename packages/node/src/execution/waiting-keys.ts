@@ -50,9 +50,14 @@ export class WaitingKeys<W> {
     if (this.#queues.has(key)) this.#ready.add(key);
   }
 
-  /** Everything may have been written, or everything whose key begins with `prefix`. */
-  touchAll(prefix = ''): void {
+  /** Every key that begins with `prefix` was deleted: whoever waits for what a key holds may have to be told. */
+  deletedAll(prefix: string): void {
     for (const key of this.#queues.keys()) if (key.startsWith(prefix)) this.#ready.add(key);
+  }
+
+  /** Anything may have been written. */
+  replacedAll(): void {
+    this.deletedAll('');
   }
 
   /** The key that was written first of those still to be looked at; it is then looked at. */

@@ -17,10 +17,22 @@ test('only who watches a key is spoilt by its write, until it unwatches', () => 
   assert.equal(watched.isSpoilt(a, 1), false);
   watched.touch('key');
   assert.equal(watched.isSpoilt(a, 1), false);
-  watched.touchAll();
+  watched.replacedAll();
   assert.equal(watched.isSpoilt(b, 1), true);
   watched.unwatch(b);
   assert.ok(watched.empty);
+});
+
+test('a flush spoils the watches of keys that were there, and of its own namespace only', () => {
+  const { watched, a, b } = setup();
+  watched.watch(a, '1absent', undefined);
+  watched.watch(b, '2there', 0);
+  watched.deletedAll('1');
+  assert.deepEqual([watched.isSpoilt(a, 1), watched.isSpoilt(b, 1)], [false, false]);
+  watched.deletedAll('');
+  assert.deepEqual([watched.isSpoilt(a, 1), watched.isSpoilt(b, 1)], [false, true]);
+  watched.replacedAll();
+  assert.equal(watched.isSpoilt(a, 1), true);
 });
 
 test('a watched key that expires spoils, the first of several and not before its time', () => {

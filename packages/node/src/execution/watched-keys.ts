@@ -12,7 +12,8 @@ export interface Watcher {
 }
 
 export class WatchedKeys<W extends Watcher> {
-  readonly #watchers = new Map<string, Set<W>>();
+  /** Who watches a key, and whether it was there then. */
+  readonly #watchers = new Map<string, Map<W, boolean>>();
   readonly #keys = new Map<W, Set<string>>();
   readonly #spoilt = new Set<W>();
   /** When the first key that a watcher saw alive expires. */
@@ -24,16 +25,19 @@ export class WatchedKeys<W extends Watcher> {
 
   /**
    * @param key namespace prefix and user key, one character per byte.
-   * @param expireMs when the key dies by itself; 0 when it does not or is not there. A later change of it is a write.
+   * @param expireMs when the key dies by itself; 0 when it does not; undefined when it is not there. A later change of it
+   *   is a write.
    */
-  watch(watcher: W, key: string, expireMs: number): void {
-    if (expireMs !== 0) this.#expireMs.set(watcher, Math.min(expireMs, this.#expireMs.get(watcher) ?? Infinity));
+  watch(watcher: W, key: string, expireMs: number | undefined): void {
+    if (expireMs !== undefined && expireMs !== 0)
+      this.#expireMs.set(watcher, Math.min(expireMs, this.#expireMs.get(watcher) ?? Infinity));
     const keys = this.#keys.get(watcher) ?? new Set();
     if (!keys.has(key)) watcher.watchedBytes += key.length + keyOverheadBytes;
     keys.add(key);
     this.#keys.set(watcher, keys);
-    const watchers = this.#watchers.get(key) ?? new Set();
-    watchers.add(watcher);
+    const watchers = this.#watchers.get(key) ?? new Map<W, boolean>();
+    // Seen there once, it is there: had it gone since, that was a write.
+    watchers.set(watcher, expireMs !== undefined || watchers.get(watcher) === true);
     this.#watchers.set(key, watchers);
   }
 
@@ -54,15 +58,20 @@ export class WatchedKeys<W extends Watcher> {
   /** A key was written. */
   touch(key: string): void {
     const watchers = this.#watchers.get(key);
-    if (watchers !== undefined) for (const watcher of watchers) this.#spoilt.add(watcher);
+    if (watchers !== undefined) for (const watcher of watchers.keys()) this.#spoilt.add(watcher);
   }
 
-  /** Everything may have been written (FLUSHALL, full sync), or everything whose key begins with `prefix`. */
-  touchAll(prefix = ''): void {
+  /** Every key, or every one that begins with `prefix`, is gone (FLUSHALL): those that were not there are what they were. */
+  deletedAll(prefix: string): void {
     for (const [key, watchers] of this.#watchers) {
       if (!key.startsWith(prefix)) continue;
-      for (const watcher of watchers) this.#spoilt.add(watcher);
+      for (const [watcher, wasThere] of watchers) if (wasThere) this.#spoilt.add(watcher);
     }
+  }
+
+  /** Everything may be another thing than before (full sync). */
+  replacedAll(): void {
+    for (const watcher of this.#keys.keys()) this.#spoilt.add(watcher);
   }
 
   /** Whether a watched key was written, or has expired, since it is watched. */

@@ -10,7 +10,10 @@ import type { Request } from '@holdfast/resp';
 export interface KeyListener {
   readonly empty: boolean;
   touch(key: string): void;
-  touchAll(prefix?: string): void;
+  /** Every key that begins with `prefix` was deleted. */
+  deletedAll(prefix: string): void;
+  /** Anything may have been written. */
+  replacedAll(): void;
 }
 
 export class WrittenKeys {
@@ -36,16 +39,22 @@ export class WrittenKeys {
     }
     const { first, last, step } = definition.keys;
     if (first === 0) {
-      this.noteAll(definition.name === 'flushdb' ? prefix : '');
+      if (definition.name === 'flushdb') this.#deletedAll(prefix);
+      else if (definition.name === 'flushall') this.#deletedAll('');
+      else this.noteAll();
       return;
     }
     const end = last < 0 ? request.count + last : last;
     for (let i = first; i <= end && i < request.count; i += step) this.#touch(prefix + request.latin1(i));
   }
 
-  /** Everything may have been written, or everything of a namespace. */
-  noteAll(prefix = ''): void {
-    for (const listener of this.#listeners) listener.touchAll(prefix);
+  /** Everything may have been written. */
+  noteAll(): void {
+    for (const listener of this.#listeners) listener.replacedAll();
+  }
+
+  #deletedAll(prefix: string): void {
+    for (const listener of this.#listeners) listener.deletedAll(prefix);
   }
 
   #touch(key: string): void {
