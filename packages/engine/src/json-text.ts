@@ -77,11 +77,11 @@ class Reader {
 
   /** Begins a container. @returns it when it is empty. */
   #open(isObject: boolean): JsonValue | undefined {
-    this.#at++;
     if (this.#frames.length >= this.#nestingMax) {
       this.#fail(`it nests deeper than ${this.#nestingMax} levels`);
       return undefined;
     }
+    this.#at++;
     const byte = this.#next();
     if (byte === (isObject ? 125 : 93)) {
       this.#at++;

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultNamespace, family, spanOf, writeMetadataKey } from '@holdfast/engine';
 import { openTestCommands, type CommandRunner } from '../data/testing/command-runner.ts';
 import { short, transcript } from '../data/testing/transcript.ts';
+import type { CommandDefinition } from '../command.ts';
+import { jsonCommands } from './index.ts';
 
 test('documents are set, read and deleted, whole and by path; members stand in key order', async () => {
   await using opened = await openTestCommands();
@@ -253,7 +256,7 @@ test('documents grow neither too deep nor too large to be read again', async () 
   assert.equal(runner.run('JSON.SET', 'a', '$', deep(1024)), '+OK\r\n');
   assert.match(
     runner.run('JSON.SET', 'b', '$', deep(1025)),
-    /^-ERR invalid JSON at byte 1025: it nests deeper than 1024/,
+    /^-ERR invalid JSON at byte 1024: it nests deeper than 1024/,
   );
   assert.match(runner.run('JSON.ARRAPPEND', 'a', '$..*', '1'), /^\*1023/);
   assert.match(
@@ -262,4 +265,66 @@ test('documents grow neither too deep nor too large to be read again', async () 
   );
   assert.match(runner.run('JSON.RESP', 'a'), /^\*2\r\n\+\[\r\n\*3\r\n/);
   assert.match(runner.run('JSON.GET', 'a', '$..*..*..*'), /^-ERR the path selects too much of the document/);
+});
+
+/** The stored bytes of a document, from the byte of its form on. */
+function storedBody(runner: CommandRunner, key: string): Buffer {
+  const { engine } = runner.types;
+  writeMetadataKey(engine.key, { ...spanOf(key), namespace: defaultNamespace }, false);
+  assert.ok(engine.get(family.metadata, engine.key));
+  const record = engine.value.view();
+  assert.equal(record.subarray(0, 9).toString('hex'), '8a0000000000000000');
+  return Buffer.from(record.subarray(9));
+}
+
+test('documents are stored as text or CBOR, as configured when they are written, and read in either form', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const settings: { storageFormat: 'json' | 'cbor'; nestingMax: number } = { storageFormat: 'json', nestingMax: 3 };
+  const definitions = runner.definitions as Map<string, CommandDefinition>;
+  for (const definition of jsonCommands(runner.types, settings)) definitions.set(definition.name, definition);
+  transcript(runner, [
+    ['JSON.SET a $ {"b":1.5,"a":[]}', '+OK'],
+    ['JSON.SET t $ [[[]]]', '+OK'],
+    ['JSON.SET t $ [[[[]]]]', '-ERR invalid JSON at byte 3: it nests deeper than 3 levels'],
+  ]);
+  assert.equal(storedBody(runner, 'a').toString('latin1'), '\0{"a":[],"b":1.5}');
+  settings.storageFormat = 'cbor';
+  settings.nestingMax = 1024;
+  transcript(runner, [
+    ['JSON.INFO a', '[$storage_format $json]'],
+    ['JSON.GET a', '${"a":[],"b":1.5}'],
+    ['JSON.DEBUG MEMORY a', ':16'],
+    ['JSON.SET a $.c 18446744073709551616', '+OK'],
+    ['JSON.DEL a $.c', ':1'],
+    ['JSON.INFO a', '[$storage_format $cbor]'],
+    ['JSON.DEBUG MEMORY a $', '[:11]'],
+    ['JSON.DEBUG MEMORY a $.b', '[:5]'],
+    ['JSON.SET t $ [[[[]]]]', '+OK'],
+    ['JSON.MSET a $.d 2 a $.e.f 3 a $.e {} a $.e.f 3', '+OK'],
+    ['JSON.GET a', '${"a":[],"b":1.5,"d":2,"e":{"f":3}}'],
+    ['JSON.DEL a $.d', ':1'],
+    ['JSON.DEL a $.e', ':1'],
+  ]);
+  assert.equal(storedBody(runner, 'a').toString('hex'), '01a261618061 62fa3fc00000'.replace(' ', ''));
+});
+
+test('a document in a form that is not known, or damaged, is refused', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const { engine } = runner.types;
+  const bodies: readonly (readonly [hex: string, error: RegExp])[] = [
+    ['02aa', /^-ERR the document is stored in a form that is not known/],
+    ['', /^-ERR the document is stored in a form that is not known/],
+    ['007b', /^-ERR invalid JSON at byte 1/],
+    ['0182', /^-ERR invalid CBOR/],
+  ];
+  for (const [hex, error] of bodies) {
+    writeMetadataKey(engine.key, { ...spanOf('a'), namespace: defaultNamespace }, false);
+    engine.tick.put(family.metadata, engine.key, spanOf(Buffer.from(`8a0000000000000000${hex}`, 'hex')));
+    for (const line of ['JSON.GET a', 'JSON.ARRAPPEND a $ 1', 'JSON.MERGE a $ {}', 'JSON.SET a $.x 1'])
+      assert.match(runner.line(line), error, `${hex} ${line}`);
+    assert.equal(runner.line('JSON.MGET a $'), '*1\r\n$-1\r\n');
+    assert.equal(runner.line('JSON.DEL a'), ':1\r\n');
+  }
 });
