@@ -60,6 +60,26 @@ test('an entry that was deleted meanwhile stays pending, without its fields', as
   ]);
 });
 
+test('an entry that is handed out anew goes over from who had it', async () => {
+  for (const count of ['1', '99']) {
+    await using opened = await openTestCommands();
+    const { runner } = opened;
+    prepare(runner, 1);
+    transcript(runner, [
+      ['XREADGROUP GROUP g alice STREAMS s >', `[[$s [${entry(1)}]]]`],
+      ['XREADGROUP GROUP g alice STREAMS s 0', `[[$s [${entry(1)}]]]`],
+      ['XGROUP SETID s g 0', '+OK'],
+      [`XREADGROUP GROUP g bob COUNT ${count} STREAMS s >`, `[[$s [${entry(1)}]]]`],
+      ['XPENDING s g', '[:1 $1-0 $1-0 [[$bob $1]]]'],
+      ['XPENDING s g - + 9', '[[$1-0 $bob :0 :1]]'],
+      ['XREADGROUP GROUP g alice STREAMS s 0', '[[$s []]]'],
+      ['XGROUP SETID s g 0', '+OK'],
+      [`XREADGROUP GROUP g bob COUNT ${count} STREAMS s >`, `[[$s [${entry(1)}]]]`],
+      ['XPENDING s g', '[:1 $1-0 $1-0 [[$bob $1]]]'],
+    ]);
+  }
+});
+
 test('XPENDING lists what lies between two ids, has been idle for a while, and is of one consumer', async () => {
   await using opened = await openTestCommands();
   const { runner } = opened;

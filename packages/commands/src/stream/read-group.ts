@@ -17,7 +17,7 @@ import { define, errors, noKeys, type Call, type CommandDefinition } from '../co
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
 import type { Wait } from '../waiting.ts';
 import { FormerOwners, consumerOf, noSuchGroup, type OpenGroup } from './consumer-names.ts';
-import { replyEntry } from './entry-reply.ts';
+import { replyEntry, type WantedEntries } from './entry-reply.ts';
 import { announceStreams, hasAfter, entriesAfter, replyName } from './read.ts';
 import { parseRead, readKeys, type ReadFrom, type ReadInput } from './read-arguments.ts';
 import type { StreamTypes } from './stream-types.ts';
@@ -63,8 +63,7 @@ function handOut(
 ): number {
   const { streams, groups } = types;
   const wanted = entriesAfter(group.lastDelivered, read.count);
-  // After XGROUP SETID back, or XCLAIM FORCE, entries ahead may be somebody's already.
-  const mayBePending = group.pending > 0 && hasPendingFrom(types, group, wanted.from);
+  const mayBePending = mayBePendingFrom(types, group, wanted);
   const owners = new FormerOwners(types, group);
   const entries = streams.iterateEntries({ from: wanted.from, to: wanted.to });
   let count = 0;
@@ -90,7 +89,13 @@ function handOut(
   return count;
 }
 
-function hasPendingFrom({ groups }: StreamTypes, group: OpenGroup['group'], from: StreamId): boolean {
+/** Entries of which each is looked up; of more, one seek tells whether any may be pending. */
+const lookedUpEach = 16;
+
+/** Whether entries ahead may be somebody's already: after XGROUP SETID back, or XCLAIM FORCE. */
+function mayBePendingFrom({ groups }: StreamTypes, group: OpenGroup['group'], { from, count }: WantedEntries): boolean {
+  if (group.pending === 0) return false;
+  if (count <= lookedUpEach) return true;
   const pending = groups.iterate(group, { from });
   try {
     return pending.next();
