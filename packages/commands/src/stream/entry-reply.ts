@@ -39,7 +39,7 @@ function rangeOf({ from, to, reverse }: WantedEntries): EntryRange {
 
 /**
  * Writes the wanted entries of the open stream.
- * @returns how many; undefined when there are more than `room`, after `room` were written.
+ * @returns how many; undefined when there are more than `room`: what was written then is to be thrown away.
  */
 export function gatherEntries(
   streams: Streams,
@@ -48,6 +48,7 @@ export function gatherEntries(
   into: ReplyWriter,
 ): number | undefined {
   if (wanted.from.compare(wanted.to) > 0 || streams.size === 0) return 0;
+  if ((knownCount(streams, wanted) ?? 0) > room) return undefined;
   const entries = streams.iterateEntries(rangeOf(wanted));
   let count = 0;
   try {
