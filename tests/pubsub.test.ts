@@ -260,6 +260,7 @@ test('a master without its lease publishes nothing, and its subscribers are clos
   await second.until(() => second.text.endsWith('heard\r\n'));
   const sequence = async (): Promise<string | undefined> => (await report(a, 1)).get('sequence');
   const before = await sequence();
+  assert.match(before ?? '', /^[1-9]/);
 
   stopLease();
   await until(

@@ -160,6 +160,7 @@ test('PUBSUB tells channels, their subscribers and patterns', () => {
   node.run(two, 'SSUBSCRIBE', 's');
   assert.equal(node.run(one, 'PUBSUB', 'CHANNELS'), '*3 $2 aa $2 ab $1 b');
   assert.equal(node.run(one, 'PUBSUB', 'channels', 'a'), '*2 $2 aa $2 ab');
+  assert.equal(node.run(one, 'PUBSUB', 'CHANNELS', ''), '*3 $2 aa $2 ab $1 b');
   assert.equal(node.run(one, 'PUBSUB', 'NUMSUB', 'aa', 'x'), '*4 $2 aa :2 $1 x :0');
   assert.equal(node.run(one, 'PUBSUB', 'NUMSUB'), '*0');
   assert.equal(node.run(one, 'PUBSUB', 'NUMPAT'), ':7');

@@ -12,9 +12,15 @@ function channelsRow(port: PubSubPort, name: string, kind: ChannelKind): SubComm
     arity: -2,
     usage: '[<pattern>]',
     summary: `Returns the ${kind === 'shard' ? 'shard channels' : 'channels'} that have subscribers.`,
-    parse: (request) => (request.count > 3 ? tooMany(request) : request.count === 3 ? request.bytes(2) : undefined),
+    parse: parsePattern,
     run: (_call, pattern, reply) => writeNames(port.channels(kind, pattern), reply),
   });
+}
+
+/** An empty pattern means every channel, as Kvrocks' suite asks; in Redis nothing matches it. */
+function parsePattern(request: Request): Buffer | undefined | Refusal {
+  if (request.count > 3) return tooMany(request);
+  return request.count === 3 && request.size(2) > 0 ? request.bytes(2) : undefined;
 }
 
 /** Redis' text. */
