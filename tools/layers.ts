@@ -16,6 +16,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   resp: ['base'],
   topology: ['base'],
   rocksdb: ['base'],
+  lua: ['base'],
   history: ['base'],
   engine: ['base', 'rocksdb', 'topology'],
   fencing: ['base', 'topology'],
@@ -23,7 +24,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   balancer: ['base', 'topology'],
   commands: ['base', 'engine', 'resp', 'topology'],
   replication: ['base', 'engine', 'rocksdb', 'resp', 'topology', 'fencing'],
-  node: ['base', 'resp', 'topology', 'rocksdb', 'engine', 'fencing', 'commands', 'replication'],
+  node: ['base', 'resp', 'topology', 'rocksdb', 'lua', 'engine', 'fencing', 'commands', 'replication'],
   controller: ['base', 'resp', 'topology', 'rocksdb', 'history', 'fencing', 'metadata', 'balancer'],
   simulator: ['base', 'topology', 'history', 'fencing', 'node'],
 };

@@ -25,6 +25,7 @@ if [ -n "${ROCKSDB_DIR:-}" ]; then
 else
   [ -f /usr/include/rocksdb/db.h ] || missing librocksdb-dev
 fi
+[ -f /usr/include/lua5.1/lua.h ] || missing liblua5.1-0-dev
 command -v g++ >/dev/null 2>&1 || missing g++
 command -v make >/dev/null 2>&1 || missing make
 command -v python3 >/dev/null 2>&1 || missing python3
@@ -77,7 +78,7 @@ if [ ! -x "$nodedir/bin/node" ] || [ "$(cat "$cache/npm.stamp" 2>/dev/null)" != 
 fi
 
 rocksdb_version=$(sed -n 's/^#define ROCKSDB_\(MAJOR\|MINOR\|PATCH\) //p' "${ROCKSDB_DIR:-/usr}/include/rocksdb/version.h" | tr '\n' '.')
-for package in base rocksdb; do
+for package in base rocksdb lua; do
   dir=$root/packages/$package
   [ -f "$dir/binding.gyp" ] || continue
   sources=$(find "$dir/binding.gyp" "$dir/native" -type f -print | sort)

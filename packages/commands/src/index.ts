@@ -27,3 +27,13 @@ export { transactionCommands } from './transaction/index.ts';
 export type { TransactionPort } from './transaction/port.ts';
 export { pubSubCommands } from './pubsub/index.ts';
 export type { PubSubPort, SubscriptionKind } from './pubsub/port.ts';
+export { scriptingCommands } from './scripting/index.ts';
+export { flagsOfWords, parseLibraryHead, parseScriptHead, type ScriptFlags } from './scripting/shebang.ts';
+export type {
+  FunctionFacts,
+  FunctionStats,
+  LibraryFacts,
+  RunningScript,
+  ScriptCall,
+  ScriptingPort,
+} from './scripting/port.ts';

@@ -5,6 +5,7 @@ import {
   dataCommands,
   pubSubCommands,
   replicationCommands,
+  scriptingCommands,
   serverCommands,
   transactionCommands,
   type ClusterPort,
@@ -28,6 +29,7 @@ export function commandFamilies(node: Node): CommandDefinition[] {
     ...clusterCommands(clusterPort(node)),
     ...serverCommands(serverPort(node)),
     ...pubSubCommands(node.pubsub),
+    ...scriptingCommands(node.scripting),
     ...dataCommands(data, dataSettings(node.env.config)),
   ];
 }

@@ -40,6 +40,7 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
     onApplied: (commit): void => {
       node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch);
       node.pubsub.applied(commit);
+      node.scripting.databaseChanged();
     },
     onLoading: (loading): void => {
       if (loading) {
@@ -51,6 +52,7 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
     beforeDatabaseReplaced: () => node.lease.keeper.replaceLogId(rim.replaceLogId(makeRandomId(random))),
     onDatabaseReplaced: (): void => {
       node.dispatcher.written.noteAll();
+      node.scripting.databaseChanged();
       node.dispatcher.waits.serve();
       node.shared.publishSequence(engine.latestSequence(), node.replicator.lastEpoch);
     },

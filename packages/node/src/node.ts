@@ -41,11 +41,13 @@ import { ConditionKeeper } from './node-condition.ts';
 import { endForeignShardChannels, newPubSub } from './node-pubsub.ts';
 import { redirectRequest } from './node-redirect.ts';
 import { nodeHosts, replicatorEnvironment } from './node-replication.ts';
+import { newScripting } from './node-scripting.ts';
 import { inSyncEnvironment, tickLoopEnvironment } from './node-ticks.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
 import { withMessages } from './pubsub/savepoints.ts';
 import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
+import type { Scripting } from './scripting/scripting.ts';
 import { minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
 
 export interface NodeEnvironment {
@@ -74,6 +76,7 @@ export class Node {
   readonly network: { inputBytes: number; outputBytes: number } = { inputBytes: 0, outputBytes: 0 };
   readonly watched: WatchedKeys<ClientConnection> = new WatchedKeys();
   readonly pubsub: PubSub<ClientConnection>;
+  readonly scripting: Scripting;
   readonly lease: NodeLease = new NodeLease();
   readonly shared: SharedLease = new SharedLease();
   readonly commands: CommandTable = new CommandTable();
@@ -104,6 +107,7 @@ export class Node {
     this.loop = new TickLoop(tickLoopEnvironment(this));
     this.inSync = new InSyncKeeper(inSyncEnvironment(this));
     this.pubsub = newPubSub(this);
+    this.scripting = newScripting(this);
     this.listener = new ClientListener({
       host: this.#connectionHost(),
       timers: env.timers,
@@ -463,6 +467,7 @@ export class Node {
     await this.replicator.close();
     await this.controlPort.stop();
     rim.stop();
+    this.scripting.runner.close();
     if (this.engine.isOpen) {
       this.engine.database.syncWal();
       await this.engine.close();
