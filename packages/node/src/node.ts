@@ -48,7 +48,7 @@ import { withMessages } from './pubsub/savepoints.ts';
 import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
 import type { Scripting } from './scripting/scripting.ts';
-import { minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
+import { keepDataLimits, minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
 
 export interface NodeEnvironment {
   readonly config: Config;
@@ -103,6 +103,7 @@ export class Node {
     this.processId = processId;
     this.startedAtMs = clock.wallMs();
     this.data = dataTypes(engine);
+    keepDataLimits(config, this.data);
     this.conditions = this.#newConditions();
     this.loop = new TickLoop(tickLoopEnvironment(this));
     this.inSync = new InSyncKeeper(inSyncEnvironment(this));

@@ -1,5 +1,5 @@
 /** What each part of the node reads from the configuration, in the units that part uses. */
-import type { RocksdbSettings } from '@holdfast/engine';
+import type { DataTypes, RocksdbSettings } from '@holdfast/engine';
 import type { Config } from './config/index.ts';
 import type { ReplicationSettings } from './replication/environment.ts';
 
@@ -66,4 +66,13 @@ export function replicationSettings(config: Config): ReplicationSettings {
 export function minFreeBytes(config: Config): number {
   const set = config.get('min-free-mb');
   return (set > 0 ? set : Math.max(512, 2 * config.get('rocksdb.write_buffer_size'))) * mib;
+}
+
+/** Limits of data types: as configured, now and whenever they are set. */
+export function keepDataLimits(config: Config, { strings }: DataTypes): void {
+  const limit = (bitmapMib: number): void => {
+    strings.bitmapBytesMax = bitmapMib * mib;
+  };
+  limit(config.get('max-bitmap-to-string-mb'));
+  config.onChange('max-bitmap-to-string-mb', limit);
 }

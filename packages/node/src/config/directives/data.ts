@@ -99,7 +99,7 @@ export const data = {
     type: 'int',
     default: 16,
     when: 'run',
-    effect: 'accepted',
+    effect: 'used',
     unit: 'MiB',
     doc: 'Largest bitmap that GET returns as a string.',
   },
