@@ -3,7 +3,8 @@
  * name of Redis. Nobody listens most of the time, so `Call.events` is undefined then and saying costs one comparison.
  */
 import type { Namespace, Span } from '@holdfast/engine';
-import type { Call } from './command.ts';
+import type { Request } from '@holdfast/resp';
+import type { Call, CommandDefinition } from './command.ts';
 
 /** The class of an event, as in `notify-keyspace-events`. */
 export type EventClass = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'd' | 'x' | 'n' | 'm';
@@ -11,6 +12,11 @@ export type EventClass = 'g' | '$' | 'l' | 's' | 'h' | 'z' | 't' | 'd' | 'x' | '
 export interface KeyEvents {
   /** `key` may be a view: it is copied when somebody listens. */
   emit(kind: EventClass, name: string, namespace: Namespace, key: Span): void;
+  /**
+   * A command is about to run: what must be known of its keys before it changes them (new keys), or is known then already
+   * (misses), is looked at now.
+   */
+  begins?(call: Call, definition: CommandDefinition, request: Request): void;
 }
 
 /** Says that the running command did `name` to `key`. To be called after its effects, once for each event of Redis. */

@@ -135,6 +135,7 @@ export class CommandRuns {
     const mark = reply.mark();
     engine.beginCommand();
     try {
+      if (call.events !== undefined) call.events.begins?.(call, entry.definition, details.request);
       entry.definition.run(call, input, reply);
     } catch (error) {
       this.#fail(entry, error, reply, mark);

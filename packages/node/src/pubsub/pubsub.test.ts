@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultNamespace, namespaceOf, spanOf, type Namespace } from '@holdfast/engine';
 import { openTestEngine, type TestEngine } from '@holdfast/engine/testing';
+import { Request } from '@holdfast/resp';
+import { define, firstKey, type Call, type CommandFlag } from '@holdfast/commands';
 import { PubSub, type PubSubClient } from './pubsub.ts';
 import { withMessages } from './savepoints.ts';
 
@@ -259,4 +261,45 @@ test('while a script holds the tick nothing is handed over, and nothing at all i
   world.pubsub.dropTick();
   world.pubsub.sweep();
   assert.equal(client.take(), '');
+});
+
+test('new keys and misses are told of where they are asked for by name', async () => {
+  await using world = await openWorld();
+  const { pubsub, opened } = world;
+  const client = world.subscriber('pattern', '__keyevent*');
+  const call = { nowMs: world.nowMs, namespace: defaultNamespace } as Call;
+  const run = (flag: CommandFlag, key: string, event?: string): string => {
+    const definition = define({
+      name: 'x',
+      arity: 2,
+      flags: [flag],
+      keys: firstKey,
+      group: 'string',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: '',
+      parse: () => null,
+      run: () => undefined,
+    });
+    opened.engine.beginCommand();
+    pubsub.events?.begins?.(call, definition, Request.of('x', key));
+    if (event !== undefined && event !== 'del') {
+      opened.types.strings.set({ namespace: defaultNamespace, ...spanOf(key) }, spanOf('v'), 0);
+    }
+    if (event !== undefined) pubsub.events?.emit('$', event, defaultNamespace, spanOf(key));
+    pubsub.outbox.flush();
+    return [...client.take().matchAll(/__keyevent@0__:(\w+) \$\d+ (\w+)/g)]
+      .map(([, name, of]) => `${name} ${of}`)
+      .join();
+  };
+  pubsub.setEventLetters('EA');
+  assert.equal(run('write', 'a', 'set'), 'set a');
+  assert.equal(run('readonly', 'b'), '');
+  pubsub.setEventLetters('E$nm');
+  assert.equal(run('write', 'a', 'set'), 'set a');
+  assert.equal(run('write', 'b', 'set'), 'new b,set b');
+  assert.equal(run('write', 'b', 'set'), 'set b');
+  assert.equal(run('write', 'c', 'del'), 'del c');
+  assert.equal(run('readonly', 'b'), '');
+  assert.equal(run('readonly', 'c'), 'keymiss c');
 });

@@ -7,9 +7,11 @@
  * not gossip, so PUBLISH reaches the subscribers of its own shard. Channels are shared by all namespaces, as in Kvrocks;
  * notifications tell of keys and are heard in the namespace of the key only.
  */
-import type { EventClass, KeyEvents, PubSubPort, Session } from '@holdfast/commands';
+import type { Call, CommandDefinition, EventClass, KeyEvents, PubSubPort, Session } from '@holdfast/commands';
 import type { Commit, Engine, Namespace, Span } from '@holdfast/engine';
+import type { Request } from '@holdfast/resp';
 import { slotOf, type Slot } from '@holdfast/topology';
+import { AbsentKeys } from './absent-keys.ts';
 import { eventClasses, type EventClasses } from './event-classes.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { MessageLog, readMessages } from './message-log.ts';
@@ -48,6 +50,7 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
   readonly #env: PubSubEnvironment;
   readonly #log: MessageLog;
   readonly #expiries: ExpiryWatch;
+  readonly #absent: AbsentKeys;
   #classes = noClasses;
   readonly #received = {
     message: (kind: 'channel' | 'shard', channel: Span, message: Span): void => {
@@ -59,6 +62,9 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
     this.#env = env;
     this.#log = new MessageLog(env.engine);
     this.#expiries = new ExpiryWatch(env);
+    this.#absent = new AbsentKeys({
+      exists: (namespace, key, nowMs) => env.expireMs(namespace, key, nowMs) !== undefined,
+    });
   }
 
   // What the commands ask for.
@@ -184,8 +190,22 @@ export class PubSub<C extends PubSubClient> implements PubSubPort, KeyEvents {
     return classes.size > 0 && (byKey || byEvent) ? this : undefined;
   }
 
+  begins(call: Call, definition: CommandDefinition, request: Request): void {
+    const { classes } = this.#classes;
+    if (!classes.has('n') && !classes.has('m')) return;
+    if ((definition.flagsOf?.(request) ?? definition.flags).includes('write')) {
+      if (classes.has('n')) this.#absent.writes(call, definition, request);
+    } else if (classes.has('m')) {
+      this.#absent.reads(call, definition, request, (key) => {
+        this.emit('m', 'keymiss', call.namespace, spanOfBytes(key));
+      });
+    }
+  }
+
   emit(kind: EventClass, name: string, namespace: Namespace, key: Span): void {
     const { classes, byKey, byEvent } = this.#classes;
+    const mayBeNew = classes.has('n') && kind !== 'm' && kind !== 'x' && kind !== 'n' && name !== 'del';
+    if (mayBeNew && this.#absent.isNew(key)) this.emit('n', 'new', namespace, key);
     if (givesExpiry.has(name) && this.#watchesExpiry) this.#expiries.note(namespace, key, this.#env.nowMs());
     if (!classes.has(kind) || this.subscriptions.isEmpty) return;
     const event = spanOfBytes(Buffer.from(name, 'latin1'));
