@@ -7,7 +7,7 @@ import { notify } from '../events.ts';
 import { parsePath } from './path-parser.ts';
 import {
   distinct,
-  inOrderOfChange,
+  fromLastToFirst,
   newBudget,
   removeNode,
   replaceNode,
@@ -22,9 +22,10 @@ export const notAtRoot = 'ERR new objects must be created at the root';
 const unreadable = 'ERR the document is stored in a form that is not known';
 const tooMuch = 'ERR the path selects too much of the document for one command';
 
-/** A document in memory, private to the command that read it. */
+/** A document in memory, private to the command that read it. What paths may look at in it is bounded for them together. */
 export class Document {
   value: JsonValue;
+  readonly #budget = newBudget();
 
   constructor(value: JsonValue) {
     this.value = value;
@@ -38,7 +39,7 @@ export class Document {
   /** @returns undefined when the path asks for too much. */
   select(path: Path): Node[] | undefined {
     const root = rootNode(this.value);
-    return select(path.steps, root, root, newBudget());
+    return select(path.steps, root, root, this.#budget);
   }
 }
 
@@ -190,7 +191,9 @@ export function runChange(
   if (document instanceof Refusal) return reply.error(document.message);
   const selected = document.select(input.path);
   if (selected === undefined) return reply.error(tooMuch);
-  const changing = inOrderOfChange(selected);
+  const nodes = change.order === 'document' ? distinct(input.path, selected) : fromLastToFirst(selected);
+  // What is in a container changes before the container.
+  const changing = change.order === 'document' ? nodes.toReversed() : nodes;
   const answerOf = new Map<Node, Answer>();
   let isChanged = false;
   for (const node of changing) {
@@ -202,7 +205,6 @@ export function runChange(
   const refusal = isChanged ? storeDocument(documents, key, document) : undefined;
   if (refusal !== undefined) return reply.error(refusal.message);
   if (isChanged) notify(call, 'd', change.event, key);
-  const nodes = change.order === 'document' ? distinct(selected) : changing;
   const answers = nodes.map((node) => answerOf.get(node));
   if (change.write === undefined) writeAnswers(input.path, answers, nodes, change, reply);
   else change.write(input.path, answers, nodes, reply);

@@ -328,3 +328,20 @@ test('a document in a form that is not known, or damaged, is refused', async () 
     assert.equal(runner.line('JSON.DEL a'), ':1\r\n');
   }
 });
+
+test('the deepest document that can be stored can be merged, searched and answered', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const definitions = runner.definitions as Map<string, CommandDefinition>;
+  const settings = { storageFormat: 'json', nestingMax: 1_000_000 } as const;
+  for (const definition of jsonCommands(runner.types, settings)) definitions.set(definition.name, definition);
+  const nested = (levels: number, inmost: string): string => '{"a":'.repeat(levels) + inmost + '}'.repeat(levels);
+  assert.equal(runner.run('JSON.SET', 'd', '$', nested(2048, '1')), '+OK\r\n');
+  assert.match(runner.run('JSON.SET', 'd', '$', nested(2049, '1')), /^-ERR invalid JSON .*2048 levels/);
+  assert.equal(runner.run('JSON.MERGE', 'd', '$', nested(2048, '2')), '+OK\r\n');
+  assert.equal(runner.run('JSON.GET', 'd'), `$${2048 * 6 + 1}\r\n${nested(2048, '2')}\r\n`);
+  assert.match(runner.run('JSON.RESP', 'd'), /^\*3\r\n\+\{/);
+  assert.equal(runner.run('JSON.SET', 'l', '$', `[${nested(2047, '2')}]`), '+OK\r\n');
+  assert.equal(runner.run('JSON.ARRINDEX', 'l', '$', nested(2047, '2')), '*1\r\n:0\r\n');
+  assert.equal(runner.run('JSON.NUMINCRBY', 'd', '$..a', '1').slice(0, 30), '$10238\r\n[null,null,null,null,n');
+});

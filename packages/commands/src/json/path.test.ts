@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { JsonFailure, parseJson, printJson, spanOf, type JsonValue } from '@holdfast/engine';
 import { parsePath } from './path-parser.ts';
-import { distinct, inOrderOfChange, newBudget, rootNode, select, type Node } from './path.ts';
+import { distinct, fromLastToFirst, newBudget, rootNode, select, type Node, type Path } from './path.ts';
 import { Pattern, compilePattern } from './pattern.ts';
 
 function json(text: string): JsonValue {
@@ -11,9 +11,14 @@ function json(text: string): JsonValue {
   return value;
 }
 
-function nodesOf(text: string, path: string): Node[] {
+function parsedPath(path: string): Path {
   const parsed = parsePath(Buffer.from(path));
   assert.ok(!(parsed instanceof JsonFailure), `${path}: ${parsed instanceof JsonFailure ? parsed.message : ''}`);
+  return parsed;
+}
+
+function nodesOf(text: string, path: string): Node[] {
+  const parsed = parsedPath(path);
   const root = rootNode(json(text));
   return select(parsed.steps, root, root, newBudget()) ?? [];
 }
@@ -137,16 +142,20 @@ test('a path that would look at too much ends', () => {
   assert.equal(select(path.steps, root, root, { left: 100_000 }), undefined);
 });
 
-test('nodes change from the last to the first and from within to without, each once', () => {
+test('nodes are put in order, each once: as selected, or from the last to the first', () => {
   const routes = (nodes: readonly Node[]): string => {
     const route = (node: Node): string => (node.up === undefined ? '' : `${route(node.up)}/${node.key}`);
     return nodes.map(route).join(' ');
   };
-  const document = '{"a":{"a":[1,2,3,4,5,6,7,8,9,10,11]},"b":1}';
-  assert.equal(routes(inOrderOfChange(nodesOf(document, '$..a'))), '/a/a /a');
-  assert.equal(routes(inOrderOfChange(nodesOf(document, '$.a.a[2,10,2,0]'))), '/a/a/10 /a/a/2 /a/a/0');
-  assert.equal(routes(distinct(nodesOf(document, '$.a.a[2,10,2,0]'))), '/a/a/2 /a/a/10 /a/a/0');
-  assert.equal(routes(distinct(nodesOf(document, "$['b','a','b']"))), '/b /a');
+  const document = '{"a":{"a":[1,2,3,4,5,6,7,8,9,10,11]},"b":{"a":[]}}';
+  const last = (path: string): string => routes(fromLastToFirst(nodesOf(document, path)));
+  const once = (path: string): string => routes(distinct(parsedPath(path), nodesOf(document, path)));
+  assert.equal(last('$..a'), '/b/a /a/a /a');
+  assert.equal(once('$..a'), '/a /a/a /b/a');
+  assert.equal(last('$.a.a[2,10,2,0]'), '/a/a/10 /a/a/2 /a/a/0');
+  assert.equal(once('$.a.a[2,10,2,0]'), '/a/a/2 /a/a/10 /a/a/0');
+  assert.equal(once("$['b','a','b']"), '/b /a');
+  assert.equal(once('$..a..*'), '/a/a /a/a/0 /a/a/1 /a/a/2 /a/a/3 /a/a/4 /a/a/5 /a/a/6 /a/a/7 /a/a/8 /a/a/9 /a/a/10');
 });
 
 const patterns: readonly (readonly [pattern: string, found: readonly string[], missed: readonly string[]])[] = [

@@ -203,11 +203,8 @@ function compareRoutes(a: readonly (string | number)[], b: readonly (string | nu
   return a.length - b.length;
 }
 
-/**
- * Nodes in the order in which they may be changed one after the other, each once: last first, and what is in a
- * container before the container.
- */
-export function inOrderOfChange(nodes: readonly Node[]): Node[] {
+/** Nodes from the last route to the first, each once: the order in which Kvrocks changes them, and answers some. */
+export function fromLastToFirst(nodes: readonly Node[]): Node[] {
   if (nodes.length < 2) return [...nodes];
   const routed = nodes.map((node) => ({ node, route: route(node) }));
   routed.sort((a, b) => compareRoutes(b.route, a.route));
@@ -216,9 +213,14 @@ export function inOrderOfChange(nodes: readonly Node[]): Node[] {
     .map(({ node }) => node);
 }
 
-/** Each node once, in the order given. */
-export function distinct(nodes: readonly Node[]): Node[] {
-  if (nodes.length < 2) return [...nodes];
+/** Whether a path may select a node twice. */
+function mayRepeat({ steps }: Path): boolean {
+  return steps.some(({ selectors }) => selectors.length > 1) || steps.filter(({ isDeep }) => isDeep).length > 1;
+}
+
+/** Each node once, in the order selected. In it a container comes before what is in it. */
+export function distinct(path: Path, nodes: Node[]): Node[] {
+  if (nodes.length < 2 || !mayRepeat(path)) return nodes;
   const seen = new Map<JsonValue | undefined, Set<string | number>>();
   return nodes.filter(({ up, key }) => {
     const keys = seen.get(up?.value) ?? new Set();

@@ -25,7 +25,7 @@ import {
   valueAt,
   type Given,
 } from './access.ts';
-import { distinct, inOrderOfChange, type Path } from './path.ts';
+import { distinct, type Path } from './path.ts';
 
 type Found = ReturnType<JsonDocuments['find']>;
 
@@ -63,7 +63,7 @@ function putAt(document: Document, path: Path, { value }: Given, condition: Cond
   if (nodes === undefined) return new Refusal(tooMuch);
   if (nodes.length > 0) {
     if (condition === 'if-absent') return false;
-    for (const node of inOrderOfChange(nodes)) document.put(node, value);
+    for (const node of distinct(path, nodes).reverse()) document.put(node, value);
     return true;
   }
   return condition === 'if-present' ? false : addAt(document, path, value);
@@ -77,7 +77,7 @@ function addAt(document: Document, path: Path, value: JsonValue): boolean | Refu
   const parents = document.select({ ...path, steps: path.steps.slice(0, -1) });
   if (parents === undefined) return new Refusal(tooMuch);
   let isAdded = false;
-  for (const parent of distinct(parents)) {
+  for (const parent of parents) {
     if (!isJsonObject(parent.value)) continue;
     putJsonMember(parent.value, selector.name, value);
     isAdded = true;
@@ -242,8 +242,8 @@ function mergeAt(document: Document, path: Path, patch: JsonValue): boolean | Re
   if (nodes === undefined) return new Refusal(tooMuch);
   const isRemoval = patch === null && path.steps.length > 0;
   if (nodes.length === 0) return isRemoval ? false : addAt(document, path, merged(undefined, patch));
-  if (isRemoval) removeNodes(distinct(nodes));
-  else for (const node of inOrderOfChange(nodes)) document.put(node, merged(node.value, patch));
+  if (isRemoval) removeNodes(nodes);
+  else for (const node of distinct(path, nodes).reverse()) document.put(node, merged(node.value, patch));
   return true;
 }
 
@@ -300,7 +300,7 @@ function runDel(documents: JsonDocuments, call: Call, { request, path }: DelInpu
   if (document instanceof Refusal) return reply.error(document.message);
   const selected = document.select(path);
   if (selected === undefined) return reply.error(tooMuch);
-  const nodes = distinct(selected);
+  const nodes = distinct(path, selected);
   removeNodes(nodes);
   const refusal = nodes.length > 0 ? storeDocument(documents, key, document) : undefined;
   if (refusal !== undefined) return reply.error(refusal.message);
