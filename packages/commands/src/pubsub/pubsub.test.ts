@@ -46,7 +46,6 @@ class FakeNode {
   }
 
   #newPort(): PubSubPort {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of the port have a `this` of their own
     const node = this;
     return {
       subscribe: (session, kind, name) => void this.#names(session, kind).add(name),
