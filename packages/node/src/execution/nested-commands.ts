@@ -3,13 +3,15 @@
  * of the script, whose writes become one record of the log. Nothing of them waits, and every reply is whole.
  *
  * Admission is the script's: it was let in as the write or the read it declared to be. What is checked again for each
- * command is what the script could not declare: the command, its keys' slot, and whether writes are accepted.
+ * command is what the script could not declare: the command, its keys' slot, and whether writes are accepted. A slot that
+ * another node serves is out of reach for every script, whatever it declared.
  *
  * Error lines are those of Redis 7.2 (`script.c`) without the script's name, which whoever runs the script adds.
  */
 import { assert } from '@holdfast/base';
 import { Refusal, type Call } from '@holdfast/commands';
 import type { ReplyWriter, Request } from '@holdfast/resp';
+import type { ClientConnection } from '../net/client-connection.ts';
 import { noSlot, severalSlots, slotOfRequest } from '../cluster/routing.ts';
 import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEntry } from './command-entry.ts';
 import type { CommandEngine, CommandRuns } from './command-runs.ts';
@@ -21,6 +23,8 @@ export const nestedErrors = {
   notAllowed: 'ERR This Redis command is not allowed from script',
   readOnly: 'ERR Write commands are not allowed from read-only scripts.',
   severalSlots: 'ERR Script attempted to access keys that do not hash to the same slot',
+  /** With Kvrocks' last word. */
+  notLocal: 'ERR Script attempted to access a non local key in a cluster node script',
 } as const;
 
 /** Commands that a replica hands on, and that are refused to scripts that declare to write nothing. */
@@ -41,6 +45,8 @@ export interface ScriptScope {
   readonly readOnly: boolean;
   /** Slot of the keys it declared; undefined without keys: then the first command with a key decides. */
   readonly slot: number | undefined;
+  /** Keys of several slots of this node: the flag `allow-cross-slot-keys`, or a script from before there were flags. */
+  readonly crossSlot?: boolean;
 }
 
 export class NestedCommands {
@@ -48,6 +54,7 @@ export class NestedCommands {
   #call: Call | undefined;
   #isReadOnly = false;
   #slot: number | undefined;
+  #crossSlot = false;
   /** The atomic part is the script's own, not that of an EXEC around it. */
   #ownsAtomic = false;
 
@@ -65,12 +72,13 @@ export class NestedCommands {
    * @param call of the command that runs it; its time, namespace and session are those of every command.
    * @param isQueued it runs in EXEC, whose atomic part it belongs to.
    */
-  begin(call: Call, { readOnly, slot }: ScriptScope, isQueued: boolean): void {
+  begin(call: Call, { readOnly, slot, crossSlot }: ScriptScope, isQueued: boolean): void {
     assert(this.#call === undefined, 'scripts do not nest');
     // The call is used again for the next command; a script may go on until then.
     this.#call = { nowMs: call.nowMs, namespace: call.namespace, session: call.session };
     this.#isReadOnly = readOnly;
     this.#slot = slot;
+    this.#crossSlot = crossSlot ?? false;
     this.#ownsAtomic = !isQueued;
     if (this.#ownsAtomic) this.#env.engine.beginAtomic();
   }
@@ -85,7 +93,7 @@ export class NestedCommands {
       return;
     }
     const bits = bitsOfRequest(entry, request);
-    const refusal = this.#refusal(entry, request, bits);
+    const refusal = this.#refusal(call, entry, request, bits);
     const input = refusal ?? entry.definition.parse(request);
     if (refusal === undefined && !(input instanceof Refusal)) {
       this.#env.runs.runNested(call, entry, input, { reply, bits, request });
@@ -95,21 +103,31 @@ export class NestedCommands {
     reply.error(input instanceof Refusal ? input.message : (refusal as string));
   }
 
-  #refusal(entry: CommandEntry, request: Request, bits: number): string | undefined {
+  #refusal(call: Call, entry: CommandEntry, request: Request, bits: number): string | undefined {
     if (!fitsArity(entry, request)) return nestedErrors.arity;
     if ((bits & (flagBits['no-script'] | flagBits.transaction)) !== 0) return nestedErrors.notAllowed;
     const isWrite = (bits & flagBits.write) !== 0;
     if (this.#isReadOnly && (isWrite || handedOn.has(entry.definition.name))) return nestedErrors.readOnly;
-    if (this.#env.isCluster && !this.#isOneSlot(entry, request)) return nestedErrors.severalSlots;
-    return isWrite ? this.#env.refusals.ofWrite(bits) : undefined;
+    const misplaced = this.#env.isCluster ? this.#slotRefusal(call, entry, request, isWrite) : undefined;
+    return misplaced ?? (isWrite ? this.#env.refusals.ofWrite(bits) : undefined);
   }
 
-  #isOneSlot({ definition }: CommandEntry, request: Request): boolean {
+  #slotRefusal(
+    { session }: Call,
+    { definition }: CommandEntry,
+    request: Request,
+    isWrite: boolean,
+  ): string | undefined {
     const slot = slotOfRequest(definition, request);
-    if (slot === noSlot) return true;
-    if (slot === severalSlots) return false;
-    this.#slot ??= slot;
-    return slot === this.#slot;
+    if (slot === noSlot) return undefined;
+    if (slot === severalSlots) return nestedErrors.severalSlots;
+    if (slot === this.#slot) return undefined;
+    if (this.#env.refusals.ofRoute(session as ClientConnection, request, definition, isWrite) !== undefined) {
+      return nestedErrors.notLocal;
+    }
+    if (this.#slot !== undefined && !this.#crossSlot) return nestedErrors.severalSlots;
+    this.#slot = slot;
+    return undefined;
   }
 
   /** The script has ended, well or with an error: what it wrote stays, as in Redis. */

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import type { Socket } from 'node:net';
 import { silentLogger } from '@holdfast/base';
@@ -9,30 +8,7 @@ import { defaultRequestLimits, type Request } from '@holdfast/resp';
 import { TickLoop } from '../execution/tick-loop.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ClientMemory } from './client-memory.ts';
-
-/** The connection's end of a socket; what is written to it is kept. */
-class FakeSocket extends Duplex {
-  written = '';
-  isEnded = false;
-
-  override _read(): void {
-    // The test pushes.
-  }
-
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.written += chunk.toString();
-    done();
-  }
-
-  override _final(done: () => void): void {
-    this.isEnded = true;
-    done();
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-}
+import { FakeSocket } from './testing/fake-socket.ts';
 
 const moved = '-MOVED 0 lb:7000\r\n';
 
