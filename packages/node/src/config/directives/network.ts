@@ -79,7 +79,7 @@ export const network = {
     default: 'normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60',
     when: 'run',
     effect: 'used',
-    doc: "Unsent output above which a client is cut: at once (hard), or after some seconds (soft); 0 means no limit. A class that is not named keeps its limits. Those of replicas are shown only: a replica that takes nothing is cut after a time, not after an amount.",
+    doc: 'Unsent output above which a client is cut: at once (hard), or after some seconds (soft); 0 means no limit. A class that is not named keeps its limits. Those of replicas are shown only: a replica that takes nothing is cut after a time, not after an amount.',
   },
   'proto-max-bulk-len': {
     type: 'bytes',
