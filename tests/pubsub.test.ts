@@ -375,3 +375,24 @@ test('a key that expires is told of soon after, although nobody looks at it', as
   await listener.until(() => listener.text.endsWith('short\r\n'));
   assert.equal(listener.text.slice(from), '*3\r\n$7\r\nmessage\r\n$22\r\n__keyevent@0__:expired\r\n$5\r\nshort\r\n');
 });
+
+test('a subscriber that does not read is cut; who publishes and who reads go on', async (t) => {
+  const node = await startNode(t);
+  const peers = new Peers(t, node.port);
+  await peers.say('reader', 'SUBSCRIBE', 'x');
+  await peers.say('sleeper', 'SUBSCRIBE', 'x', 'y');
+  peers.peer('sleeper').socket.pause();
+  const message = 'm'.repeat(1024 * 1024);
+  const reader = peers.peer('reader');
+  let sent = 0;
+  const reached = async (): Promise<string> => {
+    const reply = await peers.say('publisher', 'PUBLISH', 'x', message);
+    sent++;
+    await reader.until(() => reader.received > sent * message.length);
+    return reply;
+  };
+  // The limit of subscribers is 32 MiB, and the socket's buffers take some of it.
+  await until(reached, (reply) => reply === ':1\r\n');
+  assert.ok(sent > 32, `cut after ${sent} MiB`);
+  assert.match(await peers.say('publisher', 'INFO', 'stats'), /pubsub_channels:1\r\n/);
+});
