@@ -396,3 +396,26 @@ test('a subscriber that does not read is cut; who publishes and who reads go on'
   assert.ok(sent > 32, `cut after ${sent} MiB`);
   assert.match(await peers.say('publisher', 'INFO', 'stats'), /pubsub_channels:1\r\n/);
 });
+
+test('shard channels follow their slots: MOVED to the new owner, and the end of what was subscribed to', async (t) => {
+  const node = await startNode(t, { args: ['--cluster-enabled', 'yes'] });
+  const [other = 0] = await freePorts(1);
+  const peers = new Peers(t, node.port);
+  const nodes = (mine: string, theirs: string): string =>
+    `${idA} 127.0.0.1 ${node.port} master - ${mine}\n${idB} 127.0.0.1 ${other} master - ${theirs}`;
+  await peers.say('admin', 'CLUSTERX', 'SETNODEID', idA);
+  assert.equal(await peers.say('admin', 'CLUSTERX', 'SETNODES', nodes('0-16382', '16383'), '1'), '+OK\r\n');
+  // Slots: `foo` is in 12182, `bar` in 5061.
+  await peers.say('listener', 'SSUBSCRIBE', 'foo');
+  await peers.say('listener', 'SSUBSCRIBE', 'bar');
+  await peers.say('listener', 'SUBSCRIBE', 'foo');
+  assert.equal(await peers.say('a', 'SPUBLISH', 'foo', '1'), ':1\r\n');
+  assert.match(await peers.take('listener'), /smessage\r\n\$3\r\nfoo\r\n\$1\r\n1\r\n$/);
+  assert.equal(await peers.say('admin', 'CLUSTERX', 'SETNODES', nodes('0-9999', '10000-16383'), '2'), '+OK\r\n');
+  assert.equal(await peers.take('listener'), '*3\r\n$12\r\nsunsubscribe\r\n$3\r\nfoo\r\n:1\r\n');
+  assert.equal(await peers.say('a', 'SPUBLISH', 'foo', '2'), `-MOVED 12182 127.0.0.1:${other}\r\n`);
+  assert.equal(await peers.say('listener', 'SSUBSCRIBE', 'foo'), `-MOVED 12182 127.0.0.1:${other}\r\n`);
+  assert.equal(await peers.say('a', 'SPUBLISH', 'bar', '3'), ':1\r\n');
+  assert.equal(await peers.say('a', 'PUBLISH', 'foo', '4'), ':1\r\n', 'channels belong to no slot');
+  assert.match(await peers.take('listener'), /smessage\r\n\$3\r\nbar\r\n\$1\r\n3\r\n\*3\r\n\$7\r\nmessage/);
+});
