@@ -93,7 +93,7 @@ function writeStats(port: ScriptingPort, reply: ReplyWriter): void {
   reply.integer(functions);
 }
 
-/** What shows libraries. */
+/** What lists libraries. */
 function listRows(port: ScriptingPort): SubCommand[] {
   return [
     subCommand<List>({
@@ -135,6 +135,12 @@ function listRows(port: ScriptingPort): SubCommand[] {
         }
       },
     }),
+  ];
+}
+
+/** What shows one library, the state, and everything as a string. */
+function showRows(port: ScriptingPort): SubCommand[] {
+  return [
     subCommand<string>({
       name: 'listlib',
       arity: 3,
@@ -266,6 +272,6 @@ export function functionCommand(port: ScriptingPort): CommandDefinition {
     group: 'scripting',
     since: '7.0.0',
     summary: 'Libraries of functions.',
-    rows: [...changeRows(port), ...listRows(port)],
+    rows: [...changeRows(port), ...listRows(port), ...showRows(port)],
   });
 }
