@@ -161,3 +161,22 @@ test('CLIENT PAUSE WRITE holds writes, also in EXEC, and nothing else; PAUSE ALL
   await heard(reader, '$1\r\n1\r\n');
   assert.ok(performance.now() - began >= 149, 'it was held until the end of the pause');
 });
+
+test('XREAD BLOCK on a replica is served by what its master writes, and WATCH there notices it', async (t) => {
+  const master = await startNode(t);
+  const replica = await startNode(t, { args: ['--slaveof', `127.0.0.1 ${master.port}`] });
+  const [writer, client] = [await master.client(), await replica.client()];
+  await until(
+    () => ask(client, 'INFO', 'replication'),
+    (info) => info.includes('master_link_status:up'),
+  );
+  const reading = await waiter(t, replica, 'XREAD BLOCK 0 STREAMS stream $');
+  await blocked(client, 1);
+  const watching = await waiter(t, replica, 'WATCH stream', 'MULTI', 'PING');
+  await heard(watching, '+OK\r\n+OK\r\n+QUEUED\r\n');
+  assert.equal(await ask(writer, 'XADD', 'other', '1-1', 'f', 'v'), '1-1');
+  assert.equal(await ask(writer, 'XADD', 'stream', '7-1', 'f', 'v'), '7-1');
+  await heard(reading, '*1\r\n*2\r\n$6\r\nstream\r\n*1\r\n*2\r\n$3\r\n7-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n');
+  watching.send('EXEC\r\n');
+  await heard(watching, '+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n');
+});

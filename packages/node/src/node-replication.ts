@@ -3,6 +3,7 @@ import { messageOf } from '@holdfast/base';
 import { makeRandomId } from '@holdfast/fencing';
 import { replicationPaths } from '@holdfast/replication';
 import { ownHosts } from './cluster/own-hosts.ts';
+import { noteReplicated } from './execution/replicated-writes.ts';
 import type { Node } from './node.ts';
 import type { ReplicatorEnvironment } from './replication/environment.ts';
 import { rejoinMaster } from './replication/rejoin-node.ts';
@@ -40,6 +41,10 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
     onApplied: (commit): void => {
       node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch);
       node.pubsub.applied(commit);
+      if (node.dispatcher.written.wanted) {
+        noteReplicated(commit, engine.slotPrefixed, node.dispatcher.written);
+        node.dispatcher.waits.serve();
+      }
       node.scripting.databaseChanged();
     },
     onLoading: (loading): void => {

@@ -34,7 +34,7 @@ export class WrittenKeys {
     if (definition.group === 'scripting') return;
     const prefix = prefixOf(namespace);
     if (definition.keyIndexes !== undefined) {
-      for (const index of definition.keyIndexes(request)) this.#touch(prefix + request.latin1(index));
+      for (const index of definition.keyIndexes(request)) this.noteKey(prefix + request.latin1(index));
       return;
     }
     const { first, last, step } = definition.keys;
@@ -45,7 +45,7 @@ export class WrittenKeys {
       return;
     }
     const end = last < 0 ? request.count + last : last;
-    for (let i = first; i <= end && i < request.count; i += step) this.#touch(prefix + request.latin1(i));
+    for (let i = first; i <= end && i < request.count; i += step) this.noteKey(prefix + request.latin1(i));
   }
 
   /** Everything may have been written. */
@@ -57,7 +57,8 @@ export class WrittenKeys {
     for (const listener of this.#listeners) listener.deletedAll(prefix);
   }
 
-  #touch(key: string): void {
+  /** One key was written. */
+  noteKey(key: string): void {
     for (const listener of this.#listeners) listener.touch(key);
   }
 }
