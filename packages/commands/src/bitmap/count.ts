@@ -56,17 +56,26 @@ function byteAt({ block, blockLength }: Bitmaps, at: number, from: number, to: n
   return byte & 0xff;
 }
 
+/** How many bits are 1 between two bits of the block read last. Only the bytes at the ends may have to be cut. */
 function countIn(bitmaps: Bitmaps, from: number, to: number): number {
-  let ones = 0;
-  const end = Math.min(to >> 3, bitmaps.blockLength - 1);
-  for (let at = from >> 3; at <= end; at++) ones += onesIn[byteAt(bitmaps, at, from, to, 0)] as number;
+  const { block, blockLength } = bitmaps;
+  const first = from >> 3;
+  const last = to >> 3;
+  let ones = onesIn[byteAt(bitmaps, first, from, to, 0)] as number;
+  if (last > first) ones += onesIn[byteAt(bitmaps, last, from, to, 0)] as number;
+  const end = Math.min(last, blockLength);
+  for (let at = first + 1; at < end; at++) ones += onesIn[block[at] as number] as number;
   return ones;
 }
 
 /** Where within the block read last the first such bit is; -1: nowhere. */
 function findIn(bitmaps: Bitmaps, bit: 0 | 1, from: number, to: number): number {
+  const { block, blockLength } = bitmaps;
   const flip = bit === 1 ? 0 : 0xff;
-  for (let at = from >> 3; at <= to >> 3; at++) {
+  const last = to >> 3;
+  for (let at = from >> 3; at <= last; at++) {
+    // Most bytes have no such bit, which shows before anything is cut off.
+    if (at < blockLength && block[at] === flip) continue;
     const byte = byteAt(bitmaps, at, from, to, flip);
     if (byte !== 0) return at * 8 + Math.clz32(byte) - 24;
   }
