@@ -6,7 +6,10 @@ import { dataSettings } from './data-settings.ts';
 
 test('what commands on data read changes with CONFIG SET', () => {
   const config = new Config(parseConfig({ text: 'json-max-nesting-depth 7\nhash-length-mode approximate' }));
-  const { json, hashes } = dataSettings(config);
+  const { json, hashes, streams } = dataSettings(config);
+  assert.deepEqual({ ...streams }, { nodeMaxEntries: 100 });
+  assert.equal(config.set('stream-node-max-entries', '3'), undefined);
+  assert.deepEqual({ ...streams }, { nodeMaxEntries: 3 });
   assert.deepEqual({ ...json }, { storageFormat: 'json', nestingMax: 7 });
   assert.deepEqual({ ...hashes }, { encodingMode: 'legacy', lengthMode: 'approximate' });
   assert.equal(config.set('json-storage-format', 'CBOR'), undefined);

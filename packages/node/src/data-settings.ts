@@ -20,5 +20,10 @@ export function dataSettings(config: Pick<Config, 'get'>): DataSettings {
         return config.get('hash-length-mode');
       },
     },
+    streams: {
+      get nodeMaxEntries() {
+        return config.get('stream-node-max-entries');
+      },
+    },
   };
 }

@@ -10,7 +10,7 @@ import { jsonCommands } from '../json/index.ts';
 import { listCommands } from '../list/index.ts';
 import { setCommands } from '../set/index.ts';
 import { sortedIntCommands } from '../sortedint/index.ts';
-import { streamCommands } from '../stream/index.ts';
+import { streamCommands, type StreamSettings } from '../stream/index.ts';
 import { stringCommands } from '../string/index.ts';
 import { zsetCommands } from '../zset/index.ts';
 import type { CommandDefinition } from '../command.ts';
@@ -19,6 +19,7 @@ import type { CommandDefinition } from '../command.ts';
 export interface DataSettings {
   readonly json?: JsonSettings;
   readonly hashes?: HashSettings;
+  readonly streams?: StreamSettings;
 }
 
 /** All commands on data. */
@@ -32,7 +33,7 @@ export function dataCommands(types: DataTypes, settings: DataSettings = {}): Com
     ...geoCommands(types),
     ...bitmapCommands(types),
     ...hyperLogLogCommands(types),
-    ...streamCommands(types),
+    ...streamCommands(types, settings.streams),
     ...jsonCommands(types, settings.json),
     ...bloomCommands(types),
     ...sortedIntCommands(types),

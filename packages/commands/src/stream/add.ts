@@ -112,8 +112,8 @@ function append({ streams, entry }: StreamTypes, { request, firstField, trim }: 
 }
 
 /** Trims the open stream. @returns how many entries went. */
-function trimmedOf(streams: Streams, trim: TrimOptions): number {
-  return streams.trim(trim.trimOf(streams.size, Number(streams.entriesAdded)));
+function trimmedOf({ streams, settings }: StreamTypes, trim: TrimOptions): number {
+  return streams.trim(trim.trimOf(streams.size, Number(streams.entriesAdded), settings.nodeMaxEntries));
 }
 
 /** Opens the stream that is to be added to. @returns false when the reply was written: there is none. */
@@ -144,7 +144,7 @@ export function xAdd(types: StreamTypes): CommandDefinition {
       const refused = chooseId(streams, input, call.nowMs);
       if (refused !== undefined) return reply.error(refused);
       const dropped = append(types, input);
-      const trimmed = (input.trim.isAsked ? trimmedOf(streams, input.trim) : 0) + dropped;
+      const trimmed = (input.trim.isAsked ? trimmedOf(types, input.trim) : 0) + dropped;
       streams.saveStream(key);
       notify(call, 't', 'xadd', key);
       if (trimmed > 0) notify(call, 't', 'xtrim', key);
@@ -153,7 +153,8 @@ export function xAdd(types: StreamTypes): CommandDefinition {
   });
 }
 
-export function xTrim({ streams }: StreamTypes): CommandDefinition {
+export function xTrim(types: StreamTypes): CommandDefinition {
+  const { streams } = types;
   return define<{ readonly request: Request; readonly trim: TrimOptions }>({
     name: 'xtrim',
     arity: -4,
@@ -180,7 +181,7 @@ export function xTrim({ streams }: StreamTypes): CommandDefinition {
       const key = keyOf(call, request, 1);
       const opened = openStream(streams, key, call.nowMs, reply);
       if (opened === undefined) return;
-      const trimmed = opened === 'found' ? trimmedOf(streams, trim) : 0;
+      const trimmed = opened === 'found' ? trimmedOf(types, trim) : 0;
       if (trimmed > 0) {
         streams.saveStream(key);
         notify(call, 't', 'xtrim', key);

@@ -9,11 +9,16 @@ import { pendingCommands } from './pending.ts';
 import { rangeCommands } from './range.ts';
 import { xReadGroup } from './read-group.ts';
 import { xRead } from './read.ts';
-import { streamTypes } from './stream-types.ts';
+import { defaultStreamSettings, streamTypes, type StreamSettings } from './stream-types.ts';
+
+export type { StreamSettings } from './stream-types.ts';
 
 /** All commands on streams. */
-export function streamCommands(types: DataTypes): CommandDefinition[] {
-  const own = streamTypes(types);
+export function streamCommands(
+  types: DataTypes,
+  settings: StreamSettings = defaultStreamSettings,
+): CommandDefinition[] {
+  const own = streamTypes(types, settings);
   return [
     xAdd(own),
     xTrim(own),

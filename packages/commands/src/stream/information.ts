@@ -15,7 +15,6 @@ import { gatherEntries, replyEntry } from './entry-reply.ts';
 import { withHelpAlone } from './groups.ts';
 import { int64NumberOf } from './ids.ts';
 import { openStream, textOf, type StreamTypes } from './stream-types.ts';
-import { trimmedTogether } from './trim-options.ts';
 
 interface StreamInput {
   readonly request: Request;
@@ -39,9 +38,9 @@ function field(name: string, reply: ReplyWriter): void {
 }
 
 /** The fields that both forms of XINFO STREAM begin with. */
-function replyCounters({ streams }: StreamTypes, reply: ReplyWriter): void {
-  // Redis keeps entries in nodes of a tree. There are none here; these are the numbers it would have by default.
-  const nodes = Math.ceil(streams.size / trimmedTogether);
+function replyCounters({ streams, settings }: StreamTypes, reply: ReplyWriter): void {
+  // Redis keeps entries in nodes of a tree. There are none here; these are the numbers it would have.
+  const nodes = Math.ceil(streams.size / settings.nodeMaxEntries);
   field('length', reply);
   reply.integer(streams.size);
   field('radix-tree-keys', reply);

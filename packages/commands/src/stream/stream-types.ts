@@ -1,19 +1,27 @@
 /** What the commands on streams work with: one stream open at a time, its groups, and the buffer entries are made in. */
-import { EntryParts, Scratch, StreamGroups, Streams, type DataTypes, type UserKey } from '@holdfast/engine';
+import { Scratch, StreamGroups, Streams, type DataTypes, type UserKey } from '@holdfast/engine';
 import type { ReplyWriter } from '@holdfast/resp';
 import { errors } from '../command.ts';
 
+/** Directives that commands on streams read at each use. */
+export interface StreamSettings {
+  /** Entries that `MAXLEN ~` removes together: `stream-node-max-entries`. */
+  readonly nodeMaxEntries: number;
+}
+
+export const defaultStreamSettings: StreamSettings = { nodeMaxEntries: 100 };
+
 export interface StreamTypes {
+  readonly settings: StreamSettings;
   readonly streams: Streams;
   readonly groups: StreamGroups;
-  readonly parts: EntryParts;
   /** The value of the entry that XADD is about to add. */
   readonly entry: Scratch;
 }
 
-export function streamTypes(types: DataTypes): StreamTypes {
+export function streamTypes(types: DataTypes, settings: StreamSettings): StreamTypes {
   const streams = new Streams(types.records);
-  return { streams, groups: new StreamGroups(streams), parts: new EntryParts(), entry: new Scratch(1024) };
+  return { settings, streams, groups: new StreamGroups(streams), entry: new Scratch(1024) };
 }
 
 /**

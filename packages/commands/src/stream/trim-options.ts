@@ -1,19 +1,18 @@
 /**
  * `MAXLEN|MINID [=|~] <threshold> [LIMIT <count>]`, of XADD and XTRIM.
  *
- * With `~` Redis removes whole nodes of its tree, of 100 entries each by default, because taking one apart is dear. Here an
+ * With `~` Redis removes whole nodes of its tree (`stream-node-max-entries`), because taking one apart is dear. Here an
  * entry is a record and costs the same alone, but finding the new first one costs a seek: with `~` MAXLEN lets the stream
- * grow by a hundred and then removes them together, the same that Redis would. MINID removes exactly.
+ * grow by as many as a node has and then removes them together, the same that Redis would. MINID removes exactly.
  */
 import type { StreamId, Trim } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, errors } from '../command.ts';
 import { int64NumberOf, invalidId, strictIdOf } from './ids.ts';
 
-/** Entries that an approximate trim removes at once. */
-export const trimmedTogether = 100;
-/** Most entries that an approximate trim removes when no LIMIT is given, as in Redis. */
-const defaultLimit = 100 * trimmedTogether;
+/** Nodes of which an approximate trim removes all entries at most when no LIMIT is given, as in Redis; and most entries. */
+const defaultLimitNodes = 100;
+const defaultLimitMax = 1_000_000;
 
 export class TrimOptions {
   keep: number | undefined;
@@ -73,16 +72,16 @@ export class TrimOptions {
     return new Refusal('ERR syntax error, LIMIT cannot be used without the special ~ option');
   }
 
-  /** What is to be removed of a stream with `size` of the `added` entries it ever had. */
-  trimOf(size: number, added: number): Trim {
+  /** What is to be removed of a stream with `size` of the `added` entries it ever had, `node` of them together if `~`. */
+  trimOf(size: number, added: number, node: number): Trim {
     const { keep, minId } = this;
-    let limit = this.isApproximate ? (this.limit ?? defaultLimit) : Infinity;
+    let limit = this.isApproximate ? (this.limit ?? Math.min(defaultLimitNodes * node, defaultLimitMax)) : Infinity;
     if (limit === 0) limit = Infinity;
     if (minId !== undefined) return { minId, limit };
     const excess = Math.min(size - (keep as number), limit);
     if (!this.isApproximate || excess >= size) return { keep: keep as number, limit: excess };
     // As if entries had been filled into nodes: up to the end of one.
     const removed = Math.max(0, added - size);
-    return { keep: keep as number, limit: excess - ((removed + excess) % trimmedTogether) };
+    return { keep: keep as number, limit: excess - ((removed + excess) % node) };
   }
 }

@@ -171,6 +171,15 @@ export const data = {
     effect: 'used',
     doc: 'Whether HLEN leaves out fields that have died, which may take a walk through the hash, or counts them until they are met.',
   },
+  'stream-node-max-entries': {
+    type: 'int',
+    min: 1,
+    default: 100,
+    when: 'run',
+    effect: 'used',
+    unit: 'entries',
+    doc: 'Entries that XADD and XTRIM with `MAXLEN ~` remove together, as Redis does with a node of its tree.',
+  },
   'lua-time-limit': {
     type: 'int',
     default: 5000,
