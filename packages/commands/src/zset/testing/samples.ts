@@ -26,7 +26,7 @@ export const samples: FamilySamples = {
     'zremrangebylex z [a [b',
     'zpopmin z',
     'zpopmax z 2',
-    'zmpop 2 z y MIN COUNT 2',
+    'zmpop 2 none z MIN COUNT 2',
     'bzpopmin z 0',
     'bzpopmax z 0',
     'bzmpop 0 1 z MAX',
