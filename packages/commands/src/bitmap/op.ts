@@ -11,6 +11,9 @@ import { notify } from '../events.ts';
 type Operator = 'and' | 'or' | 'xor' | 'not';
 const operators: readonly Operator[] = ['and', 'or', 'xor', 'not'];
 
+/** Objects that are kept for the next command; more are made for each. */
+const keptMax = 32;
+
 interface OpInput {
   readonly request: Request;
   readonly operator: Operator;
@@ -89,7 +92,8 @@ class BitOperation {
   #open(call: Call, request: Request): Bitmaps[] | undefined {
     const sources: Bitmaps[] = [];
     for (let index = 3; index < request.count; index++) {
-      const source = (this.#kept[index - 3] ??= new Bitmaps(this.#types.records));
+      const source = this.#kept[index - 3] ?? new Bitmaps(this.#types.records);
+      if (sources.length < keptMax) this.#kept[index - 3] = source;
       if (source.open(keyOf(call, request, index), call.nowMs) === 'wrong-type') return undefined;
       source.keepText();
       sources.push(source);

@@ -1,19 +1,23 @@
 /**
  * Intersection, union and difference: SINTER, SUNION, SDIFF, their STORE forms and SINTERCARD. Members stand in byte order, so
- * a union is a merge of the sets, and the others walk through one set and ask the rest; nothing is gathered in between, and
- * results come in byte order.
+ * a union is a merge of the sets, and the others walk through one set and ask the rest or walk beside them; nothing is
+ * gathered in between, and results come in byte order.
  */
-import { Sets, type DataTypes, type EntryIterator, type Span } from '@holdfast/engine';
+import { Sets, type DataTypes, type Span } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, noKeys, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
 import { countedKeys } from '../data/numkeys.ts';
 import { notify } from '../events.ts';
+import { UnionWalk, compareMembers } from './union-walk.ts';
 
 type Operation = 'inter' | 'union' | 'diff';
 
 /** Is given each member of a result; false asks for no more. The span is valid during the call. */
 type Take = (member: Span) => boolean;
+
+/** Objects that are kept for the next command; more are made for each. */
+const keptMax = 32;
 
 /** The sets that a command works on: objects are kept and opened again by the next command. */
 class Operands {
@@ -31,7 +35,8 @@ class Operands {
   open(call: Call, request: Request, first: number, end: number, reply: ReplyWriter): Sets[] | undefined {
     const opened: Sets[] = [];
     for (let index = first; index < end; index++) {
-      const sets = (this.#kept[index - first] ??= new Sets(this.#types.records));
+      const sets = this.#kept[index - first] ?? new Sets(this.#types.records);
+      if (index - first < keptMax) this.#kept[index - first] = sets;
       if (sets.open(keyOf(call, request, index), call.nowMs) === 'wrong-type') {
         reply.error(errors.wrongType);
         return undefined;
@@ -62,51 +67,39 @@ function intersect(sets: readonly Sets[], take: Take): void {
   filtered(smallest as Sets, (member) => others.every((set) => set.has(member)), take);
 }
 
+/** A look-up costs about as much as this many steps of a walk. */
+const stepsOfLookUp = 4;
+
+/** Asks the other sets for each member, or walks through them beside the first, whichever is less work. */
 function subtract([first, ...others]: readonly Sets[], take: Take): void {
   if (first === undefined || first.size === 0) return;
-  filtered(first, (member) => !others.some((set) => set.has(member)), take);
-}
-
-/** One set of a union and where its walk stands. */
-interface Branch {
-  readonly entries: EntryIterator;
-  readonly prefixLength: number;
-}
-
-function memberOf({ entries: { key }, prefixLength }: Branch): Span {
-  return { buffer: key.buffer, start: key.start + prefixLength, end: key.end };
-}
-
-function compare(a: Span, b: Span): number {
-  return a.buffer.compare(b.buffer, b.start, b.end, a.start, a.end);
+  const walked = others.reduce((sum, set) => sum + set.size, 0);
+  if (walked > first.size * others.length * stepsOfLookUp) {
+    return filtered(first, (member) => !others.some((set) => set.has(member)), take);
+  }
+  const walk = new UnionWalk(others);
+  try {
+    walk.next();
+    const isLeft = (member: Span): boolean => {
+      while (walk.member !== undefined) {
+        const order = compareMembers(walk.member, member);
+        if (order >= 0) return order > 0;
+        walk.next();
+      }
+      return true;
+    };
+    filtered(first, isLeft, take);
+  } finally {
+    walk.close();
+  }
 }
 
 function unite(sets: readonly Sets[], take: Take): void {
-  const all: Branch[] = [];
+  const walk = new UnionWalk(sets);
   try {
-    for (const set of sets) {
-      if (set.size > 0) all.push({ entries: set.iterate({ keysOnly: true }), prefixLength: set.prefixLength });
-    }
-    let living = all.filter(({ entries }) => entries.next());
-    while (living.length > 0) {
-      // The smallest member, and who else has it: there are few sets, so each is looked at.
-      let least = living[0] as Branch;
-      const equal: Branch[] = [least];
-      for (let i = 1; i < living.length; i++) {
-        const branch = living[i] as Branch;
-        const order = compare(memberOf(branch), memberOf(least));
-        if (order > 0) continue;
-        if (order < 0) equal.length = 0;
-        equal.push(branch);
-        least = branch;
-      }
-      if (!take(memberOf(least))) return;
-      for (const branch of equal) {
-        if (!branch.entries.next()) living = living.filter((other) => other !== branch);
-      }
-    }
+    while (walk.next()) if (!take(walk.member as Span)) return;
   } finally {
-    for (const { entries } of all) entries.close();
+    walk.close();
   }
 }
 
@@ -127,8 +120,8 @@ const summaries: Readonly<Record<Operation, readonly [string, string]>> = {
 
 const complexities: Readonly<Record<Operation, string>> = {
   inter: 'O(N*M) where N is the size of the smallest set and M the number of sets.',
-  union: 'O(N*M) where N is the number of members of all sets and M the number of sets.',
-  diff: 'O(N*M) where N is the size of the first set and M the number of sets.',
+  union: 'O(N*log(M)) where N is the number of members of all sets and M the number of sets.',
+  diff: 'O(N*M) where N is the size of the first set and M the number of sets, or what walking through all takes.',
 };
 
 function resultCommand(operands: Operands, operation: Operation): CommandDefinition {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { randomBelow, seededRandom } from '@holdfast/base';
 import { openTestCommands, type CommandRunner } from '../data/testing/command-runner.ts';
 import { short, transcript } from '../data/testing/transcript.ts';
 import { slicedAbove } from '../sliced.ts';
@@ -67,6 +68,38 @@ test('sets are intersected, united and subtracted, and what is stored replaces a
     ['SINTERSTORE other none b', ':0'],
     ['EXISTS other', ':0'],
   ]);
+});
+
+test('unions and differences of many sets come in byte order, whichever way they are worked out', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const random = seededRandom(22);
+  const members = Array.from({ length: 40 }, (_, i) => `m${i}`);
+  const sets = Array.from({ length: 50 }, (_, i) => {
+    const chosen = members.filter(() => randomBelow(random, 10) === 0);
+    if (chosen.length > 0) runner.run('SADD', `s${i}`, ...chosen);
+    return new Set(chosen);
+  });
+  runner.run('SADD', 'all', ...members);
+  runner.run('SADD', 'few', 'm3', 'm17', 'zz');
+  const names = sets.map((_, i) => `s${i}`);
+  const text = (found: Iterable<string>): string =>
+    `[${[...found]
+      .sort()
+      .map((member) => `$${member}`)
+      .join(' ')}]`;
+  for (let count = 1; count <= sets.length; count += 7) {
+    const taken = sets.slice(0, count);
+    const united = new Set(taken.flatMap((set) => [...set]));
+    const some = names.slice(0, count);
+    assert.equal(short(runner.run('SUNION', ...some)), text(united));
+    // A large set less small ones is a walk beside them; a small one less large ones asks those.
+    assert.equal(short(runner.run('SDIFF', 'all', ...some)), text(members.filter((member) => !united.has(member))));
+    const few = ['m3', 'm17', 'zz'].filter((member) => !united.has(member));
+    assert.equal(short(runner.run('SDIFF', 'few', ...some)), text(few));
+    assert.equal(short(runner.run('SDIFF', 'few', 'all')), '[$zz]');
+    if (count % 2 === 0) runner.commit();
+  }
 });
 
 test('SINTERCARD says what is wrong in words that begin as those of Redis and end as those of Kvrocks', async () => {
