@@ -85,6 +85,7 @@ test('a wait ends by its time, by CLIENT UNBLOCK in either way, and not for a cl
   await heard(timed, '*-1\r\n+PONG\r\n');
   const peer = await waiter(t, node, 'CLIENT ID', 'BLPOP a 0', 'BLPOP a 100', 'PING');
   await blocked(client, 1);
+  await peer.until(() => peer.text.endsWith('\r\n'));
   const id = /^:([0-9]+)\r\n/.exec(peer.text)?.[1] ?? '';
   assert.equal(await ask(client, 'CLIENT', 'UNBLOCK', id), '1');
   await blocked(client, 1);
