@@ -67,7 +67,6 @@ int Call(lua_State* lua) {
   if (count == 0) return Refused(lua, raises, "ERR Please specify at least one argument for this redis lib call");
   if (Gather(lua, world, count) == nullptr)
     return Refused(lua, raises, "ERR Lua redis lib command arguments must be strings or integers");
-  luaL_checkstack(lua, 8, "redis.call");
   world->Ask(lua, EventKind::kCall, count, raises ? 1 : 0);
   const bool failed = world->reply_length > 0 && world->reply[0] == '-';
   if (!failed || !raises) return 1;
@@ -85,7 +84,6 @@ int AclCheckCommand(lua_State* lua) {
   if (count == 0) return Refuse(lua, "ERR Please specify at least one argument for this redis.acl_check_cmd() call");
   if (Gather(lua, world, count) == nullptr)
     return Refuse(lua, "ERR redis.acl_check_cmd() require all the arguments to be strings or integers");
-  luaL_checkstack(lua, 8, "redis.acl_check_cmd");
   world->Ask(lua, EventKind::kAclCheck, count, 0);
   if (world->reply_length > 0 && world->reply[0] == '-') return lua_error(lua);
   lua_pushboolean(lua, lua_tonumber(lua, -1) != 0);

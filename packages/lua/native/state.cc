@@ -203,6 +203,8 @@ void World::Ask(lua_State* lua, EventKind kind, int32_t count, int32_t detail) {
   stack_.Leave();
   suspended_ = false;
   if (kind != EventKind::kCall && kind != EventKind::kAclCheck) return;
+  // The arguments have been read; many of them would leave no room for the reply.
+  lua_settop(lua, 0);
   if (!PushReply(lua, reply, reply_length)) luaL_error(lua, "the reply of a command could not be read");
 }
 
