@@ -24,7 +24,7 @@ const round = (sum: bigint, lane: bigint): bigint => wrap(rotate(wrap(sum + lane
 
 function specified(bytes: Buffer): string {
   let at = 0;
-  let hash = p5;
+  let hash: bigint = p5;
   if (bytes.length >= 32) {
     const sums = [wrap(p1 + p2), p2, 0n, wrap(-p1)];
     for (; at + 32 <= bytes.length; at += 32) {
