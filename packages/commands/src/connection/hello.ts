@@ -49,22 +49,24 @@ export function parseHello(request: Request): HelloInput | Refusal {
   return { protocol, secret, name };
 }
 
+/** What Kvrocks 2.10 says here, and its suite asserts; INFO says which Redis the commands are like. */
+const helloVersion = '4.0.0';
+
+/** The six fields of Kvrocks (Redis has a seventh, `id`). */
 function writeAnswer(port: ConnectionPort, call: Call, reply: ReplyWriter): void {
   const text = (name: string, value: string): void => {
     reply.bulkText(name);
     reply.bulkText(value);
   };
-  reply.map(7);
+  reply.map(6);
   text('server', 'redis');
-  text('version', port.redisVersion);
+  text('version', helloVersion);
   reply.bulkText('proto');
   reply.integer(call.session.protocol);
-  reply.bulkText('id');
-  reply.integer(call.session.id);
   text('mode', port.mode);
   text('role', port.role());
   reply.bulkText('modules');
-  reply.array(0);
+  reply.nilArray();
 }
 
 export function helloCommand(port: ConnectionPort): CommandDefinition<HelloInput> {
@@ -80,15 +82,11 @@ export function helloCommand(port: ConnectionPort): CommandDefinition<HelloInput
     parse: parseHello,
     run(call, { protocol, secret, name }, reply): void {
       const { session } = call;
-      if (protocol === 3 && !port.resp3Enabled()) {
-        reply.error('NOPROTO unsupported protocol version');
-        return;
-      }
       const refusal = secret === undefined ? undefined : authenticate(port, session, secret);
       if (refusal !== undefined) reply.error(refusal);
       else if (!session.authenticated) reply.error(notAuthenticated);
       else {
-        if (protocol !== undefined) session.protocol = protocol;
+        if (protocol !== undefined) session.protocol = port.resp3Enabled() ? protocol : 2;
         if (name !== undefined) session.name = name;
         writeAnswer(port, call, reply);
       }
