@@ -8,7 +8,7 @@ import { Refusal, define, firstKey, type Call, type CommandDefinition } from '..
 import { keyOf } from '../data/arguments.ts';
 import { slicedAbove } from '../sliced.ts';
 import { parseRangeArguments, type RangeArguments, type RangeForm } from './range-arguments.ts';
-import { select, type Selection } from './range.ts';
+import { passSkipped, passedAtOnce, rankWindow, select, type Selection } from './range.ts';
 import { SlicedRows } from './sliced-rows.ts';
 import { openZset, replyRow, replyRowsHeader, type SortedSets } from './sorted-sets.ts';
 
@@ -16,11 +16,12 @@ import { openZset, replyRow, replyRowsHeader, type SortedSets } from './sorted-s
  * Writes what a walk finds, all of it.
  * @returns false when there were more than `most`: nothing is written then.
  */
-function replyRows({ walk, limit }: Selection, most: number, withScores: boolean, reply: ReplyWriter): boolean {
+function replyRows(selection: Selection, most: number, withScores: boolean, reply: ReplyWriter): boolean {
+  const { walk, limit } = selection;
   const rows = reply.body();
   let count = 0;
   try {
-    for (; count < limit && walk.next(); count++) {
+    for (let goesOn = passSkipped(selection); goesOn && count < limit && walk.next(); count++) {
       if (count === most) return false;
       replyRow(rows, walk, withScores);
     }
@@ -32,22 +33,37 @@ function replyRows({ walk, limit }: Selection, most: number, withScores: boolean
   return true;
 }
 
+/** A range that cannot be long, or must be whole. @returns false when it turned out to be long. */
+function replyAtOnce(call: Call, zsets: Zsets, input: RangeArguments, reply: ReplyWriter): boolean {
+  const selection = select(zsets, input);
+  if (selection !== undefined) {
+    const most = call.slices === undefined ? Infinity : slicedAbove;
+    return replyRows(selection, most, input.withScores, reply);
+  }
+  reply.array(0);
+  return true;
+}
+
+/** Whether a range takes long to get to, or is known to be long itself. */
+function isLong(zsets: Zsets, { range, offset, count }: RangeArguments): boolean {
+  if (range.by !== 'rank') return offset > passedAtOnce && count !== 0;
+  const { first, count: ranks } = rankWindow(range, zsets.size);
+  return ranks > slicedAbove || (ranks > 0 && Math.min(first, zsets.size - first) > passedAtOnce);
+}
+
 function runRange(call: Call, zsets: Zsets, input: RangeArguments, reply: ReplyWriter): void {
   const { withScores } = input;
   const opened = openZset(zsets, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
-  const isKnownLong = input.range.by === 'rank' && call.slices !== undefined && zsets.size > slicedAbove;
-  const selection = opened === 'absent' ? undefined : select(zsets, input, isKnownLong);
-  if (selection === undefined) return reply.array(0);
-  if (isKnownLong && selection.limit > slicedAbove) {
-    replyRowsHeader(reply, selection.limit, withScores);
-    return call.slices?.begin(new SlicedRows(selection, undefined, withScores));
-  }
-  const most = call.slices === undefined ? Infinity : slicedAbove;
-  if (replyRows(selection, most, withScores, reply)) return;
+  if (opened === 'absent') return reply.array(0);
+  const mayBeLong = call.slices !== undefined && zsets.size > slicedAbove;
+  if (!(mayBeLong && isLong(zsets, input)) && replyAtOnce(call, zsets, input, reply)) return;
   const rows = select(zsets, input, true);
-  const counting = select(zsets, input, true);
-  if (rows !== undefined) call.slices?.begin(new SlicedRows(rows, counting, withScores));
+  if (rows === undefined) return reply.array(0);
+  const isCounted = input.range.by === 'rank';
+  const counting = isCounted ? undefined : select(zsets, input, true);
+  if (isCounted) replyRowsHeader(reply, rows.limit, withScores);
+  call.slices?.begin(new SlicedRows(rows, counting, withScores));
 }
 
 /** The commands that return ranges, and what their names fix. */

@@ -4,7 +4,15 @@ import { Refusal, define, firstKey, type Call, type CommandDefinition, type Comm
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
 import { notify } from '../events.ts';
 import { parseRangeArguments, type RangeArguments } from './range-arguments.ts';
-import { parseLexRange, parseRankRange, parseScoreRange, select, type Range, type RangeQuery } from './range.ts';
+import {
+  parseLexRange,
+  parseRankRange,
+  parseScoreRange,
+  passSkipped,
+  select,
+  type Range,
+  type RangeQuery,
+} from './range.ts';
 import { openZset, saveRemoved, type SortedSets } from './sorted-sets.ts';
 
 function zRem({ zsets }: SortedSets): CommandDefinition {
@@ -47,6 +55,7 @@ function runRemove(call: Call, { zsets }: SortedSets, input: RemoveInput, event:
   const { walk, limit } = selection;
   let removed = 0;
   try {
+    // Nothing is skipped: these commands have no offset.
     for (; removed < limit && walk.next(); removed++) zsets.remove(walk.member, walk.score);
   } finally {
     walk.close();
@@ -86,7 +95,7 @@ function runStore(call: Call, of: SortedSets, input: RangeArguments, reply: Repl
   if (selection !== undefined) {
     const { walk, limit } = selection;
     try {
-      for (; stored < limit && walk.next(); stored++) {
+      for (let goesOn = passSkipped(selection); goesOn && stored < limit && walk.next(); stored++) {
         if (stored === 0) target.create(key);
         target.add(walk.member, walk.score);
       }

@@ -96,31 +96,39 @@ export function isEmptyLex({ min, max }: LexRange): boolean {
 /** Members of a range that are about to be walked; `walk` is to be closed. */
 export interface Selection {
   readonly walk: MemberWalk;
-  /** How many there are at most; Infinity when only the walk can tell. */
+  /** How many members of the walk stand before the range. */
+  readonly skip: number;
+  /** How many there are behind those at most; Infinity when only the walk can tell. */
   readonly limit: number;
 }
 
+/** Members that are passed, or counted, at a time: that takes a fraction of what writing them takes. */
+export const passedAtOnce = 16_384;
+
 /**
- * Begins the walk over what a query asks of the open sorted set, behind its offset.
- * @param detached the walk may go on after the command.
+ * Begins the walk over what a query asks of the open sorted set.
+ * @param detached the walk may go on after the command; it then leaves long ways to the range to the caller, as `skip`.
  * @returns undefined when it is known to find nothing.
  */
 export function select(zsets: Zsets, query: RangeQuery, detached = false): Selection | undefined {
   const { range, reverse, offset, count } = query;
   const how = { reverse, detached };
   if (range.by === 'rank') {
-    const window = rankWindow(range, zsets.size);
-    return window.count === 0 ? undefined : { walk: zsets.walkRanks(window.first, how), limit: window.count };
+    const { first, count: limit } = rankWindow(range, zsets.size);
+    if (limit === 0) return undefined;
+    const isFar = detached && Math.min(first, zsets.size - first) > passedAtOnce;
+    if (isFar) return { walk: zsets.walkScores(undefined, undefined, how), skip: first, limit };
+    return { walk: zsets.walkRanks(first, how), skip: 0, limit };
   }
   if (offset < 0 || count === 0) return undefined;
   const walk = walkOf(zsets, range, how);
-  if (walk === undefined) return undefined;
-  for (let i = 0; i < offset; i++) {
-    if (walk.next()) continue;
-    walk.close();
-    return undefined;
-  }
-  return { walk, limit: count < 0 ? Infinity : count };
+  return walk === undefined ? undefined : { walk, skip: offset, limit: count < 0 ? Infinity : count };
+}
+
+/** Passes what stands before a range. @returns whether there is anything behind it that may be walked. */
+export function passSkipped({ walk, skip }: Selection): boolean {
+  for (let i = 0; i < skip; i++) if (!walk.next()) return false;
+  return true;
 }
 
 function walkOf(

@@ -5,7 +5,7 @@ import { ReplyWriter, Request } from '@holdfast/resp';
 import { openTestCommands, type CommandRunner } from '../data/testing/command-runner.ts';
 import { sliceElements, slicedAbove, type SlicedReply } from '../sliced.ts';
 
-const members = 20_000;
+const members = 40_000;
 
 function fill(runner: CommandRunner): void {
   for (let i = 0; i < members; i += 1000) {
@@ -44,6 +44,11 @@ const lines = [
   'ZRANGE z -inf +inf BYSCORE LIMIT 11000 8192',
   'ZRANGEBYLEX z [m2 +',
   'ZREVRANGEBYLEX z + - LIMIT 100 -1',
+  'ZRANGE z 17000 17010',
+  'ZRANGE z 22000 22010 REV WITHSCORES',
+  'ZRANGEBYSCORE z -inf +inf LIMIT 30000 5',
+  'ZREVRANGEBYSCORE z +inf -inf LIMIT 39998 50 WITHSCORES',
+  'ZRANGEBYSCORE z -inf +inf LIMIT 50000 5',
 ];
 
 for (const protocol of [2, 3] as const) {
