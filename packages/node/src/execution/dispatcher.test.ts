@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Call, LongRun } from '@holdfast/commands';
 import { ReplyWriter, Request } from '@holdfast/resp';
+import type { CommandObserver } from './command-observer.ts';
 import { nestedErrors } from './nested-commands.ts';
 import { command, ExecutionWorld } from './testing/execution-world.ts';
 
@@ -69,9 +70,10 @@ describe('waits', () => {
   test('a command that waits has written nothing: it spoils no watch and serves nobody', async () => {
     const world = new ExecutionWorld();
     const seen: string[] = [];
-    world.dispatcher.runs.observer = {
-      executed: ({ entry, origin }) => void seen.push(`${entry.definition.name} ${origin}`),
+    const executed: CommandObserver['executed'] = ({ entry, origin }) => {
+      seen.push(`${entry.definition.name} ${origin}`);
     };
+    Object.assign(world.dispatcher.runs, { observer: { executed }, observedFromUs: 0 });
     const [mover, popper, writer] = [world.connect(), world.connect(), world.connect()];
     await popper.say('BPOP b 0');
     await mover.say('BMOVE a b');
@@ -167,6 +169,46 @@ describe('subscribers', () => {
     soft.connection.checkOutput();
     assert.deepEqual(world.cut, [1, 2]);
   });
+});
+
+test('what a client waits for counts to its memory while it waits', async () => {
+  const world = new ExecutionWorld();
+  const { connection, say } = world.connect();
+  const before = connection.memoryBytes;
+  await say(`BPOP ${'k'.repeat(5000)} 100`);
+  assert.ok(connection.memoryBytes > before + 5000);
+  world.time.advance(100);
+  assert.equal(await say(), '$-1\r\n');
+  assert.ok(connection.memoryBytes < before + 5000);
+});
+
+test('messages for a client whose reply is still being written are held to its limit too', async () => {
+  const endless = command(
+    'endless',
+    [],
+    (call, _request, reply) => {
+      reply.array(1_000_000);
+      call.slices?.begin({
+        next: (late): boolean => {
+          late.bulk(Buffer.alloc(100_000));
+          return true;
+        },
+        close: () => undefined,
+      });
+    },
+    false,
+  );
+  const world = new ExecutionWorld([endless]);
+  const { connection, socket, say } = world.connect();
+  connection.subscriptions = 1;
+  connection.protocol = 3;
+  socket.reads = false;
+  world.limit = { hardBytes: 3_000_000, softBytes: 0, softMs: 0 };
+  await say('ENDLESS');
+  const held = connection.outputBytes;
+  assert.ok(held >= 1024 * 1024 && held < 1_300_000, `${held} bytes`);
+  for (let i = 0; i < 30 && world.cut.length === 0; i++) connection.push(Buffer.alloc(100_000));
+  assert.deepEqual(world.cut, [1]);
 });
 
 /** A script of so many turns, each of which pushes to `key`. */

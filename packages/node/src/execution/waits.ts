@@ -21,6 +21,9 @@ import type { TickLoop } from './tick-loop.ts';
 import type { WaitingKeys } from './waiting-keys.ts';
 import { prefixOf } from './written-keys.ts';
 
+/** What a key takes in the registry beside its name, about. */
+const keyOverheadBytes = 400;
+
 export interface WaitsEnvironment {
   readonly keys: WaitingKeys<WaitingCommand>;
   readonly loop: TickLoop;
@@ -39,6 +42,7 @@ export class WaitingCommand implements Occupation, RunningCommand {
   readonly entry: CommandEntry;
   readonly bits: number;
   readonly wait: Wait;
+  readonly bytes: number;
   /** ASKING preceded it. */
   readonly asking: boolean;
   readonly #keys: WaitingKeys<WaitingCommand>;
@@ -55,6 +59,7 @@ export class WaitingCommand implements Occupation, RunningCommand {
     const prefix = prefixOf(connection.namespace);
     const names = wait.keys.map((key) => prefix + key.toString('latin1'));
     keys.add(this, names);
+    this.bytes = this.request.buffer.length + this.request.bounds.byteLength + names.length * keyOverheadBytes;
     if (wait.timeoutMs > 0)
       this.#timer = afterLong(timers, wait.timeoutMs, () => connection.occupancy.unblock('timeout'));
   }

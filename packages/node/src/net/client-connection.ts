@@ -147,7 +147,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   /** Bytes held for this client, whatever for. */
   get memoryBytes(): number {
     const names = this.name.length + this.libraryName.length + this.libraryVersion.length;
-    const kept = this.#queue.bytes + this.watchedBytes + this.subscriptionBytes + names;
+    const kept = this.#queue.bytes + this.watchedBytes + this.subscriptionBytes + this.occupancy.bytes + names;
     return this.#input.memoryBytes + this.outputBytes + kept;
   }
 
@@ -262,8 +262,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     this.#executedAny = true;
     if (replyMode !== 'on') this.#silence(replyMode, mark);
     this.#output.flushPushed();
-    const written = this.reply.length - mark;
-    if (this.#output.isLarge(written)) this.#memory.grew(written);
+    const grown = this.reply.length - mark + this.occupancy.bytes;
+    if (this.#output.isLarge(grown)) this.#memory.grew(grown);
     loop.endIfLarge();
     return this.#state === 'open';
   }

@@ -74,7 +74,8 @@ export class ConnectionOutput implements TickOutput {
 
   /** The peer takes what it is sent: more may be executed for it. */
   get hasRoom(): boolean {
-    return this.bytes < softOutputBytes;
+    // What waits for the end of a reply must not keep that reply from ending.
+    return this.bytes - this.#pushedBytes < softOutputBytes;
   }
 
   /** So much was written at once that it is to be looked at. */

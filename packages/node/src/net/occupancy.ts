@@ -45,6 +45,11 @@ export class Occupancy {
     return this.#occupation?.isReply === true;
   }
 
+  /** Memory that is kept for what occupies it. */
+  get bytes(): number {
+    return this.#occupation?.bytes ?? 0;
+  }
+
   is(occupation: Occupation): boolean {
     return this.#occupation === occupation;
   }

@@ -12,6 +12,8 @@ export interface Occupation {
   readonly isWait: boolean;
   /** Part of its reply has been written: nothing else may come in between. */
   readonly isReply: boolean;
+  /** Memory that it keeps for its client; absent: next to nothing. */
+  readonly bytes?: number;
   /** Writes the reply of a timeout. Called only while `isWait`. */
   expire(reply: ReplyWriter): void;
   /**
