@@ -53,11 +53,13 @@ export interface Client {
 type Lists = Map<string, string[]>;
 
 /** Takes back what the map held: the savepoints of the engine. */
-class MapEngine {
+export class MapEngine {
   lists: Lists = new Map();
   #command: Lists = new Map();
   #atomic: Lists | undefined;
+  /** Ends of atomic parts, in order. */
   readonly calls: string[] = [];
+  openTickBytes = 0;
 
   static #copy(lists: Lists): Lists {
     return new Map([...lists].map(([key, list]) => [key, [...list]]));
@@ -102,8 +104,8 @@ class MapEngine {
 }
 
 export class ExecutionWorld {
-  readonly time = new VirtualTime();
-  readonly engine = new MapEngine();
+  readonly time: VirtualTime = new VirtualTime();
+  readonly engine: MapEngine = new MapEngine();
   admission: Admission = 'execute';
   limit: OutputLimit = { hardBytes: 0, softBytes: 0, softMs: 0 };
   readonly condition: NodeCondition = {
