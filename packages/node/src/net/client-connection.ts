@@ -20,7 +20,6 @@ import type { ConnectionHost, ConnectionIdentity } from './connection-host.ts';
 import { ConnectionOutput, type OutputOwner } from './connection-output.ts';
 import { DeferredReply } from './deferred-reply.ts';
 import { Occupancy, type OccupancyOwner } from './occupancy.ts';
-import type { Occupation } from './occupation.ts';
 import { addressOf } from './peer-address.ts';
 import { QuietMoment } from './quiet-moment.ts';
 import { RequestInput, type InputOwner } from './request-input.ts';
@@ -49,6 +48,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   /** The request that is held is held by CLIENT PAUSE. */
   paused = false;
   noEvict = false;
+  /** MONITOR was sent. */
+  monitoring = false;
   replyMode: 'on' | 'off' | 'skip' = 'on';
   /** Bytes of keys this connection watches, with their overhead; kept by WatchedKeys. */
   watchedBytes = 0;
@@ -396,7 +397,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     }
     // They are released, or they are dropped and the connection with them. A reply that has begun is written to its end.
     this.#movesWhenReleased = this.#output.owes || occupation?.isReply === true;
-    if (occupation?.isReply === true) this.#host.timers.after(lingerMs, () => this.#cutReply(occupation));
+    if (occupation?.isReply === true)
+      this.#host.timers.after(lingerMs, () => this.occupancy.is(occupation) && this.destroy());
     if (this.#movesWhenReleased) return;
     if (occupation !== undefined || this.subscriptions > 0) {
       this.closeGracefully();
@@ -406,10 +408,6 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     this.#host.timers.after(lingerMs, () => this.endMoving());
     const request = this.#input.takeHeld();
     if (request === undefined || this.#move(request)) this.pump();
-  }
-
-  #cutReply(occupation: Occupation): void {
-    if (this.occupancy.is(occupation)) this.destroy();
   }
 
   /** Ends a moving connection after what was answered so far. */
@@ -468,7 +466,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   /** Cuts a client that has more unsent output than its kind may have. To be called now and then. */
   checkOutput(): void {
-    this.#output.check(this.subscriptions > 0 ? 'pubsub' : 'normal');
+    this.#output.check(this.subscriptions > 0 || this.monitoring ? 'pubsub' : 'normal');
   }
 
   readsTooSlowly(bytes: number): void {
