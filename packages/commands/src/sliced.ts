@@ -13,7 +13,7 @@ export const sliceElements = 2048;
 
 export interface SlicedReply {
   /**
-   * Writes up to about `sliceElements` elements. The header was written by `run`.
+   * Writes up to about `sliceElements` elements; a slice that only looks (for a place, for a count) may write nothing.
    * @returns false when it was the last slice.
    * @throws when the rest cannot be written as announced: the connection ends, since the reply has begun.
    */
@@ -23,6 +23,9 @@ export interface SlicedReply {
 }
 
 export interface SlicePort {
-  /** Goes on with the reply of the running command, of which `run` has written the header and nothing else. */
+  /**
+   * Goes on with the reply of the running command, of which `run` has written the header and nothing else; not even that
+   * when the header is known only after counting: then a slice writes it.
+   */
   begin(sliced: SlicedReply): void;
 }
