@@ -18,6 +18,11 @@ export class ReplyWriter {
   #buffer: Buffer;
   #length = 0;
 
+  /** Errors written, those that were truncated again included. */
+  errors = 0;
+  /** The last of them, as it was given. */
+  lastError = '';
+
   /** @param bytesMax replies that are waiting to be taken; what would exceed it throws, so that the command fails. */
   constructor(initialBytes = 512, bytesMax: number = repliesBytesMax) {
     this.#bytesMax = bytesMax;
@@ -54,6 +59,11 @@ export class ReplyWriter {
    */
   demandRoom(bytes: number): void {
     if (this.#length + bytes > this.#bytesMax) this.#refuse();
+  }
+
+  /** The bytes written since the last `take`, where they stand: valid until the next write. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
   }
 
   /** The bytes written since the last `take`, given up to the caller. */
@@ -120,6 +130,8 @@ export class ReplyWriter {
    * command that failed for the size of its reply is answered with one.
    */
   error(message: string): void {
+    this.errors++;
+    this.lastError = message;
     this.#line(45, /[\r\n]/.test(message) ? message.replace(/[\r\n]+/g, ' ') : message, Infinity);
   }
 

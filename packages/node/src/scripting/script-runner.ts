@@ -67,6 +67,7 @@ interface Running {
 const sliceMs = 5;
 const loadLimitMs = 500;
 const firstKey = 3;
+const keptReplyBytes = 1 << 20;
 /** Errors that tell where the script was, in front of their text: Kvrocks' tests ask for something there. */
 const placed = ['ERR Write commands are not allowed from read-only scripts', 'ERR Script attempted to access'].map(
   (text) => Buffer.from(`-${text}`),
@@ -217,9 +218,12 @@ export class ScriptRunner {
     reply.truncate(0);
     reply.protocol = world.protocol;
     this.#env.commands().run(this.#requestOf(world), reply);
-    const bytes = reply.take();
+    const bytes = reply.view();
     const isPlaced = bytes[0] === 45 && placed.some((text) => bytes.subarray(0, text.length).equals(text));
-    return world.answer(bytes, isPlaced);
+    const kind = world.answer(bytes, isPlaced);
+    // One large reply is not kept for ever.
+    if (bytes.length > keptReplyBytes) reply.take();
+    return kind;
   }
 
   #requestOf(world: LuaWorld): Request {
