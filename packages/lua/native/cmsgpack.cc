@@ -202,9 +202,9 @@ struct Source {
       case 0xc0: return lua_pushnil(lua);
       case 0xc2: return lua_pushboolean(lua, 0);
       case 0xc3: return lua_pushboolean(lua, 1);
-      case 0xc4: case 0xd9: return Text(Big(1));
-      case 0xc5: case 0xda: return Text(Big(2));
-      case 0xc6: case 0xdb: return Text(Big(4));
+      case 0xd9: return Text(Big(1));
+      case 0xda: return Text(Big(2));
+      case 0xdb: return Text(Big(4));
       case 0xca: {
         const uint32_t bits = static_cast<uint32_t>(Big(4));
         float value;

@@ -259,8 +259,8 @@ int SizeOf(lua_State* lua) {
     const bool sized = format.HasNumber();
     if (format.Control(option)) continue;
     const size_t size = format.Size(option);
-    if (option == 's') return luaL_argerror(lua, 1, "variable-size format in size");
-    if (option == 'c' && sized && size == 0) return luaL_argerror(lua, 1, "variable-length format");
+    if (option == 's') return luaL_argerror(lua, 1, "option 's' has no fixed size");
+    if (option == 'c' && sized && size == 0) return luaL_argerror(lua, 1, "option 'c0' has no fixed size");
     if (strchr("bBhHlLTiIcfdx", option) == nullptr) return Invalid(lua, option);
     position += static_cast<double>(format.Padding(option, size, static_cast<size_t>(position)));
     position += static_cast<double>(size);
