@@ -45,7 +45,14 @@ test('a command can be renamed and disabled', () => {
   assert.equal(table.rename('nothing', 'x'), false);
   assert.equal(table.lookup(Request.of('flushall')), undefined);
   assert.equal(table.lookup(Request.of('keys')), undefined);
-  assert.equal(table.lookup(Request.of('WIPE'))?.name, 'wipe');
+  assert.equal(table.lookup(Request.of('WIPE'))?.name, 'flushall', 'its messages keep its own name');
+  assert.deepEqual([table.get('wipe')?.name, table.get('flushall'), table.size], ['flushall', undefined, 1]);
+  assert.deepEqual(
+    table.declared.map(({ name }) => name),
+    ['flushall', 'keys'],
+  );
+  table.add([definition('get')]);
+  assert.throws(() => table.rename('get', 'WIPE'), /defined twice/);
 });
 
 test('keys follow the declared positions', () => {

@@ -17,9 +17,17 @@ function hashName(bytes: Uint8Array, start: number, end: number): number {
   return hash >>> 0;
 }
 
+/** A name clients call, and what it means. */
+interface Called {
+  readonly name: string;
+  readonly definition: CommandDefinition;
+}
+
 export class CommandTable implements Iterable<CommandDefinition> {
+  /** By the name clients call. */
   readonly #byName = new Map<string, CommandDefinition>();
-  #buckets: (CommandDefinition | undefined)[] = new Array<CommandDefinition | undefined>(64).fill(undefined);
+  readonly #declared: CommandDefinition[] = [];
+  #buckets: (Called | undefined)[] = new Array<Called | undefined>(64).fill(undefined);
 
   /**
    * Adds definitions.
@@ -32,19 +40,33 @@ export class CommandTable implements Iterable<CommandDefinition> {
       if (this.#byName.has(name)) throw new Error(`command '${name}' is defined twice`);
       if (flags.includes('write') && flags.includes('readonly')) throw new Error(`'${name}' both reads and writes`);
       this.#byName.set(name, definition);
+      this.#declared.push(definition);
     }
     this.#rebuild();
     return this;
   }
 
-  /** Removes a command or gives it another name (`rename-command`); an empty name disables it. */
+  /**
+   * Removes a command or lets it be called by another name (`rename-command`); an empty name disables it. The declaration
+   * keeps its own name: messages, statistics and COMMAND tell of that.
+   * @returns false when there is no such command.
+   * @throws Error when the new name is taken.
+   */
   rename(from: string, to: string): boolean {
-    const definition = this.#byName.get(from.toLowerCase());
+    const called = from.toLowerCase();
+    const definition = this.#byName.get(called);
     if (definition === undefined) return false;
-    this.#byName.delete(definition.name);
-    if (to !== '') this.add([{ ...definition, name: to.toLowerCase() }]);
-    else this.#rebuild();
+    const name = to.toLowerCase();
+    if (name !== called && this.#byName.has(name)) throw new Error(`command '${name}' is defined twice`);
+    this.#byName.delete(called);
+    if (name !== '') this.#byName.set(name, definition);
+    this.#rebuild();
     return true;
+  }
+
+  /** Every declaration, those that were removed by `rename` included. */
+  get declared(): readonly CommandDefinition[] {
+    return this.#declared;
   }
 
   get size(): number {
@@ -59,13 +81,13 @@ export class CommandTable implements Iterable<CommandDefinition> {
     return this.#byName.values();
   }
 
-  /** The command that a request names. */
+  /** The command that a request calls. */
   lookup(request: Request): CommandDefinition | undefined {
     const buckets = this.#buckets;
     const mask = buckets.length - 1;
     let at = hashName(request.buffer, request.start(0), request.end(0)) & mask;
     for (let found = buckets[at]; found !== undefined; found = buckets[at]) {
-      if (request.is(0, found.name)) return found;
+      if (request.is(0, found.name)) return found.definition;
       at = (at + 1) & mask;
     }
     return undefined;
@@ -74,12 +96,12 @@ export class CommandTable implements Iterable<CommandDefinition> {
   #rebuild(): void {
     let size = 64;
     while (size < this.#byName.size * 4) size *= 2;
-    const buckets = new Array<CommandDefinition | undefined>(size).fill(undefined);
-    for (const definition of this.#byName.values()) {
-      const name = Buffer.from(definition.name);
-      let at = hashName(name, 0, name.length) & (size - 1);
+    const buckets = new Array<Called | undefined>(size).fill(undefined);
+    for (const [name, definition] of this.#byName) {
+      const bytes = Buffer.from(name);
+      let at = hashName(bytes, 0, bytes.length) & (size - 1);
       while (buckets[at] !== undefined) at = (at + 1) & (size - 1);
-      buckets[at] = definition;
+      buckets[at] = { name, definition };
     }
     this.#buckets = buckets;
   }

@@ -9,7 +9,7 @@ import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
 import { open as openDatabase, type Database } from '@holdfast/rocksdb';
 import { Scratch, Window, spanOf, type Span } from './bytes.ts';
 import type { Commit } from './commit.ts';
-import { EntryIterator, type IterateRange } from './entry-iterator.ts';
+import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
 import { family } from './families.ts';
 import { openOptions, type RocksdbSettings } from './rocksdb-options.ts';
 import { Tick } from './tick.ts';
@@ -42,6 +42,8 @@ export class Engine {
   readonly tick: Tick;
   readonly versions: VersionSource;
   readonly random: Random;
+  /** Reads since the start, for INFO. */
+  readonly work: ReadWork = { gets: 0, seeks: 0, nexts: 0 };
   /** Key of the record being read or written, filled by the data types. */
   readonly key: Scratch = new Scratch();
   /** What `get` found; valid until the next `get`. */
@@ -189,6 +191,7 @@ export class Engine {
 
   /** Looks one key up, in the open tick first. @returns whether it is there; then `value` says where. */
   get(of: number, key: Scratch): boolean {
+    this.work.gets++;
     const inTick = this.tick.find(of, key, this.value);
     if (inTick !== -1) return inTick === 1;
     const bytes = key.view();
@@ -206,7 +209,7 @@ export class Engine {
 
   /** Entries of a range with the open tick laid over them; to be closed by the caller, within the command. */
   iterate(of: number, range: IterateRange): EntryIterator {
-    return new EntryIterator(this.database, this.tick, of, range);
+    return new EntryIterator(this.database, this.tick, of, range, this.work);
   }
 
   /** Whether the running command itself has put `key`. */

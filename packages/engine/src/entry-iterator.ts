@@ -27,6 +27,13 @@ export interface IterateRange {
   readonly detached?: boolean;
 }
 
+/** Lookups, iterations begun, and entries of the database that iterations read. */
+export interface ReadWork {
+  gets: number;
+  seeks: number;
+  nexts: number;
+}
+
 /** Blocks grow while an iteration goes on: the first answers HGETALL of a small hash, the later ones feed long scans. */
 const firstBlock = { entries: 64, bytes: 16 << 10 };
 const laterBlock = { entries: 512, bytes: 256 << 10 };
@@ -41,6 +48,7 @@ export class EntryIterator {
   readonly #written: readonly number[];
   readonly #reverse: boolean;
   readonly #native: BlockIterator;
+  readonly #work: ReadWork | undefined;
   #at = 0;
   #block: EntryBlock | undefined;
   #offset = 0;
@@ -50,7 +58,9 @@ export class EntryIterator {
   readonly #storedValue = new Window();
   #hasStored = false;
 
-  constructor(database: Database, tick: Tick, family: number, range: IterateRange) {
+  constructor(database: Database, tick: Tick, family: number, range: IterateRange, work?: ReadWork) {
+    this.#work = work;
+    if (work !== undefined) work.seeks++;
     this.#family = family;
     this.#reverse = range.reverse ?? false;
     const written =
@@ -132,6 +142,7 @@ export class EntryIterator {
       const size = this.#block === undefined ? firstBlock : laterBlock;
       this.#block = this.#native.next(size.entries, size.bytes);
       this.#left = this.#block.count;
+      if (this.#work !== undefined) this.#work.nexts += this.#block.count;
       this.#offset = 0;
       if (this.#left === 0) return false;
     }

@@ -24,6 +24,9 @@ export class Records {
   readonly engine: Engine;
   /** The record loaded last; `type` none when there was no living one. */
   readonly meta: Metadata = new Metadata();
+  /** Lookups that found a living key, and those that found none: for INFO. */
+  hits = 0;
+  misses = 0;
   readonly #head = new Scratch(64);
 
   constructor(engine: Engine) {
@@ -39,6 +42,7 @@ export class Records {
     const { engine, meta } = this;
     writeMetadataKey(engine.key, key, engine.slotPrefixed);
     if (!engine.get(family.metadata, engine.key)) {
+      this.misses++;
       meta.type = typeId.none;
       return false;
     }
@@ -49,7 +53,11 @@ export class Records {
         { outcome: 'not-applied' },
       );
     }
-    if (!meta.isDead(nowMs)) return true;
+    if (!meta.isDead(nowMs)) {
+      this.hits++;
+      return true;
+    }
+    this.misses++;
     meta.type = typeId.none;
     return false;
   }

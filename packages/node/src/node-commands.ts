@@ -3,6 +3,7 @@ import {
   clusterCommands,
   connectionCommands,
   dataCommands,
+  namespaceCommands,
   pubSubCommands,
   replicationCommands,
   scriptingCommands,
@@ -16,9 +17,11 @@ import {
 } from '@holdfast/commands';
 import { defaultNamespace, namespaceOf } from '@holdfast/engine';
 import { dataSettings } from './data-settings.ts';
-import { redisVersion } from './info/versions.ts';
+import { holdfastVersion, redisVersion } from './info/versions.ts';
 import type { ClientConnection } from './net/client-connection.ts';
 import type { Node } from './node.ts';
+import { killLinks } from './replication/kill-links.ts';
+import { spacePort, updatesPort, upkeepPort } from './node-upkeep.ts';
 
 export function commandFamilies(node: Node): CommandDefinition[] {
   const { data } = node;
@@ -28,6 +31,7 @@ export function commandFamilies(node: Node): CommandDefinition[] {
     ...replicationCommands(node.replicator),
     ...clusterCommands(clusterPort(node)),
     ...serverCommands(serverPort(node)),
+    ...namespaceCommands(node.namespaces),
     ...pubSubCommands(node.pubsub),
     ...scriptingCommands(node.scripting),
     ...dataCommands(data, dataSettings(node.env.config)),
@@ -38,7 +42,7 @@ function connectionPort(node: Node): ConnectionPort {
   const { config } = node.env;
   return {
     password: () => config.get('requirepass'),
-    namespaceTokens: () => config.namespaces,
+    namespaceTokens: () => node.namespaces.tokens(),
     namespaceNamed: (name) => namespaceOf(name),
     defaultNamespace,
     resp3Enabled: () => config.get('resp3-enabled'),
@@ -56,12 +60,14 @@ function connectionPort(node: Node): ConnectionPort {
       };
     },
     disconnect: (id) => node.listener.connections.get(id)?.destroy(),
+    killLinks: (which) => killLinks(node.replicator, which),
     unblock: (id, how) => node.listener.connections.get(id)?.occupancy.unblock(how) ?? false,
     pause: (mode, durationMs) => node.dispatcher.pause.begin(mode, durationMs),
     unpause: () => node.dispatcher.pause.end(),
     reset: (session): void => {
       node.watched.unwatch(session as ClientConnection);
       node.pubsub.forget(session as ClientConnection);
+      node.observation.forget(session as ClientConnection);
     },
   };
 }
@@ -78,6 +84,12 @@ function serverPort(node: Node): ServerPort {
     flush: (namespace) => data.keyspace.flush(namespace),
     shutDown: () => env.exit(0, 'SHUTDOWN'),
     stall: (ms) => env.rim.stall(ms),
+    pretendFull: (full) => node.conditions.pretendFull(full),
+    versionText: `Holdfast ver. ${holdfastVersion}, Redis ver. ${redisVersion}`,
+    observation: node.observation,
+    upkeep: upkeepPort(node),
+    updates: updatesPort(node),
+    space: spacePort(node),
     commands: node.commands,
   };
 }

@@ -41,6 +41,7 @@ export class ConditionKeeper {
   #writesFailing = false;
   #diskFull = false;
   #attached = false;
+  #pretendsFull = false;
 
   constructor(env: ConditionEnvironment) {
     this.#env = env;
@@ -82,6 +83,12 @@ export class ConditionKeeper {
     this.#env.changed();
   }
 
+  /** DEBUG DBSIZE-LIMIT: as if `max-db-size` were reached. */
+  pretendFull(full: boolean): void {
+    this.#pretendsFull = full;
+    this.refresh();
+  }
+
   #refreshWritesRefused(): void {
     this.condition.writesRefused = this.#diskFull ? diskFullError : this.#writesFailing ? writeFailedError : undefined;
   }
@@ -100,7 +107,7 @@ export class ConditionKeeper {
     this.condition.readOnly = isReplica && config.get('slave-read-only');
     this.condition.stale = isReplica && !attached && !config.get('slave-serve-stale-data');
     const maxBytes = config.get('max-db-size') * 1024 ** 3;
-    this.condition.sizeLimitReached = maxBytes > 0 && this.#env.databaseBytes() >= maxBytes;
+    this.condition.sizeLimitReached = this.#pretendsFull || (maxBytes > 0 && this.#env.databaseBytes() >= maxBytes);
     if ((isReplica && attached) === this.#attached) return;
     this.#attached = isReplica && attached;
     this.#env.attachedChanged(this.#attached);

@@ -38,17 +38,23 @@ import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
+import type { Namespaces } from './namespaces.ts';
+import { newNamespaces } from './node-namespaces.ts';
+import { newObservation, startObservation } from './node-observation.ts';
 import { endForeignShardChannels, newPubSub } from './node-pubsub.ts';
 import { redirectRequest } from './node-redirect.ts';
 import { nodeHosts, replicatorEnvironment } from './node-replication.ts';
 import { newScripting } from './node-scripting.ts';
 import { inSyncEnvironment, tickLoopEnvironment } from './node-ticks.ts';
+import { newUpkeep } from './node-upkeep.ts';
+import type { Observation } from './observation/observation.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
 import { withMessages } from './pubsub/savepoints.ts';
 import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
 import type { Scripting } from './scripting/scripting.ts';
 import { keepDataLimits, minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
+import type { Upkeep } from './upkeep/upkeep.ts';
 
 export interface NodeEnvironment {
   readonly config: Config;
@@ -90,7 +96,10 @@ export class Node {
   readonly router: SlotRouter | undefined;
   readonly dispatcher: Dispatcher;
   readonly keyCounts: KeyCounts;
-  /** `client-output-buffer-limit`, by kind of client. */
+  readonly namespaces: Namespaces;
+  readonly observation: Observation;
+  readonly upkeep: Upkeep;
+  /** By kind of client. */
   outputLimits: OutputLimits;
   readonly info: InfoCollector;
   #beat: Timer | undefined;
@@ -132,6 +141,9 @@ export class Node {
       counter: (namespace) => this.data.scan.counter(namespace),
       mayRead: () => engine.isOpen && !this.conditions.condition.loading,
     });
+    this.namespaces = newNamespaces(this);
+    this.observation = newObservation(this);
+    this.upkeep = newUpkeep(this);
     this.commands.add(commandFamilies(this));
     for (const { from, to } of config.get('rename-command')) this.commands.rename(from, to);
     this.dispatcher = new Dispatcher({
@@ -151,6 +163,7 @@ export class Node {
         this.listener.resumeHeld();
       },
     });
+    startObservation(this);
     this.#passOnEvents();
     config.onChange('notify-keyspace-events', () => this.#passOnEvents());
     this.info = new InfoCollector(this);
@@ -197,6 +210,7 @@ export class Node {
 
   async #begin(): Promise<void> {
     const { config, timers, clock, rim } = this.env;
+    this.namespaces.checkAtStart();
     this.shared.publishSequence(this.engine.latestSequence(), this.replicator.lastEpoch);
     this.shared.publishBeat(clock.leaseMs());
     this.#beat = timers.every(beatPeriodMs, () => this.#publishBeat());
@@ -223,6 +237,7 @@ export class Node {
     this.lease.keeper.noticeLapse(() => this.listener.isAwaited);
     this.info.sample();
     this.pubsub.sweep();
+    this.upkeep.sweep(this.env.clock.wallMs());
     this.listener.sweep(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
   }
 
@@ -243,8 +258,8 @@ export class Node {
     Object.assign(this.network, { inputBytes: 0, outputBytes: 0 });
     Object.assign(this.loop.stats, { commits: 0, commandsCommitted: 0, commitFailures: 0 });
     this.dispatcher.resetStatistics();
-    this.listener.accepted = 0;
-    this.listener.rejected = 0;
+    Object.assign(this.data.records, { hits: 0, misses: 0 });
+    Object.assign(this.listener, { accepted: 0, rejected: 0 });
   }
 
   #passOnEvents(): void {
@@ -337,6 +352,7 @@ export class Node {
       closed: (connection): void => {
         this.watched.unwatch(connection);
         this.pubsub.forget(connection);
+        this.observation.forget(connection);
         this.listener.forget(connection);
       },
     };
@@ -468,6 +484,7 @@ export class Node {
     await this.replicator.close();
     await this.controlPort.stop();
     rim.stop();
+    await this.upkeep.stop();
     this.scripting.runner.close();
     if (this.engine.isOpen) {
       this.engine.database.syncWal();

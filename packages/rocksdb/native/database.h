@@ -122,6 +122,7 @@ napi_value GetCached(Call& call);               // reads.cc
 napi_value MultiGet(Call& call);                // reads.cc
 napi_value MultiGetAsync(Call& call);           // reads.cc
 napi_value PropertyOf(Call& call);              // reads.cc
+napi_value FlushBlockCache(Call& call);         // reads.cc
 napi_value LargestFlushedSequence(Call& call);  // reads.cc
 napi_value LiveFiles(Call& call);               // reads.cc
 napi_value Write(Call& call);                   // writes.cc

@@ -44,6 +44,7 @@ ClassSpec SpecOf(Kind kind) {
            {"flush", Async<Flush>},
            {"compact", Async<Compact>},
            {"property", Sync<PropertyOf>},
+           {"flushBlockCache", Sync<FlushBlockCache>},
            {"largestFlushedSequence", Sync<LargestFlushedSequence>},
            {"liveFiles", Sync<LiveFiles>},
            {"close", Async<CloseDatabase>}}};

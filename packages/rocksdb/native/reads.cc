@@ -1,4 +1,7 @@
 // Lookups and what a database says about itself.
+#include <rocksdb/cache.h>
+#include <rocksdb/table.h>
+
 #include <cstring>
 
 #include "arguments.h"
@@ -153,6 +156,15 @@ napi_value PropertyOf(Call& call) {
   napi_value value;
   Must(napi_create_string_utf8(call.env, text.data(), text.size(), &value));
   return value;
+}
+
+napi_value FlushBlockCache(Call& call) {
+  Database& database = Self(call);
+  // One cache serves all families.
+  const rocksdb::Options options = database.db->GetOptions(database.db->DefaultColumnFamily());
+  auto* table = options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+  if (table != nullptr && table->block_cache != nullptr) table->block_cache->EraseUnRefEntries();
+  return Undefined(call.env);
 }
 
 napi_value LargestFlushedSequence(Call& call) {

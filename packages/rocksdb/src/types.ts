@@ -199,6 +199,8 @@ export interface Database {
   compact(family: number, range?: { gte?: Uint8Array; lt?: Uint8Array }): Promise<void>;
   /** A RocksDB property such as `rocksdb.estimate-num-keys`; undefined when RocksDB does not know it. */
   property(family: number, name: string): string | undefined;
+  /** Drops every block from the cache that is not being read. */
+  flushBlockCache(): void;
   /**
    * Largest sequence that any live SST file admits to (0 when there is none). A rewind below it is impossible; one that is
    * not below it may be, too: a compaction to the last level writes sequence 0. Only `walStopAt` knows.

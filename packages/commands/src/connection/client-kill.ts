@@ -1,6 +1,7 @@
 /** CLIENT KILL: `addr:port`, or filters that must all hold. */
 import type { Request } from '@holdfast/resp';
 import { Refusal, errors } from '../command.ts';
+import { onlyUser } from './authentication.ts';
 import type { ClientFacts } from './port.ts';
 
 export type KillInput =
@@ -9,6 +10,8 @@ export type KillInput =
       readonly kind: 'filters';
       readonly filters: readonly ((client: ClientFacts) => boolean)[];
       readonly skipMe: boolean;
+      /** Set when links of replication are meant, and nothing else narrows them down. */
+      readonly linkType: 'master' | 'replica' | undefined;
     };
 
 /** Types of clients that exist here as connections that can be listed and killed. */
@@ -24,6 +27,7 @@ export function parseKill(request: Request): KillInput | Refusal {
   if (request.count % 2 !== 0) return new Refusal(errors.syntax);
   const filters: ((client: ClientFacts) => boolean)[] = [];
   let skipMe = true;
+  let linkType: 'master' | 'replica' | undefined;
   for (let i = 2; i < request.count; i += 2) {
     const value = request.latin1(i + 1);
     if (request.is(i, 'skipme')) {
@@ -34,14 +38,22 @@ export function parseKill(request: Request): KillInput | Refusal {
     const filter = parseFilter(request, i, value);
     if (filter instanceof Refusal) return filter;
     filters.push(filter);
+    if (request.is(i, 'type')) linkType = linkTypeOf(value.toLowerCase());
   }
-  return { kind: 'filters', filters, skipMe };
+  return { kind: 'filters', filters, skipMe, linkType: filters.length === 1 ? linkType : undefined };
+}
+
+function linkTypeOf(type: string): 'master' | 'replica' | undefined {
+  if (type === 'master') return 'master';
+  return type === 'replica' || type === 'slave' ? 'replica' : undefined;
 }
 
 function parseFilter(request: Request, at: number, value: string): ((client: ClientFacts) => boolean) | Refusal {
   if (request.is(at, 'addr')) return (client) => client.peer === value;
   if (request.is(at, 'laddr')) return (client) => client.local === value;
-  if (request.is(at, 'user')) return () => value === 'default';
+  if (request.is(at, 'user')) {
+    return value === onlyUser ? (): boolean => true : new Refusal(`ERR No such user '${value.slice(0, 64)}'`);
+  }
   if (request.is(at, 'id')) {
     const id = request.integer(at + 1);
     return id > 0 ? (client): boolean => client.id === id : new Refusal('ERR client-id should be greater than 0');

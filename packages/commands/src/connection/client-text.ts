@@ -35,6 +35,7 @@ export function clientLine(client: ClientFacts, subscribed: SubscriptionCounts, 
 
 function flagsOf(client: ClientFacts): string {
   let flags = '';
+  if (client.monitoring) flags += 'O';
   if (client.queued !== undefined) flags += 'x';
   if (client.subscriptions > 0) flags += 'P';
   if (client.blocked) flags += 'b';

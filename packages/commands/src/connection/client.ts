@@ -102,8 +102,69 @@ function nameRows(): SubCommand[] {
   ];
 }
 
+/** There is no client-side caching: clients that ask what is tracked learn that nothing is. */
+function trackingRows(): SubCommand[] {
+  return [
+    subCommand<'on' | 'off'>({
+      name: 'tracking',
+      arity: -3,
+      usage: 'OFF',
+      summary: 'Accepts OFF; client-side caching is not supported.',
+      parse: (request) => parseWord(request, 2, ['on', 'off']),
+      run: (_call, mode, reply) => {
+        if (mode === 'off') reply.ok();
+        else reply.error('ERR CLIENT TRACKING is not supported: this server does not track what clients cache');
+      },
+    }),
+    subCommand<null>({
+      name: 'trackinginfo',
+      arity: 2,
+      usage: '',
+      summary: 'Returns that nothing is tracked.',
+      parse: noArguments,
+      run: (_call, _input, reply) => {
+        reply.map(3);
+        reply.bulkText('flags');
+        reply.set(1);
+        reply.bulkText('off');
+        reply.bulkText('redirect');
+        reply.integer(-1);
+        reply.bulkText('prefixes');
+        reply.array(0);
+      },
+    }),
+    subCommand<null>({
+      name: 'getredir',
+      arity: 2,
+      usage: '',
+      summary: 'Returns -1: nothing is tracked.',
+      parse: noArguments,
+      run: (_call, _input, reply) => reply.integer(-1),
+    }),
+    subCommand<'yes' | 'no'>({
+      name: 'caching',
+      arity: 3,
+      usage: '<YES|NO>',
+      summary: 'Refused: nothing is tracked.',
+      parse: (request) => parseWord(request, 2, ['yes', 'no']),
+      run: (_call, word, reply) =>
+        reply.error(
+          `ERR CLIENT CACHING ${word.toUpperCase()} is only valid when tracking is enabled in OPT${word === 'yes' ? 'IN' : 'OUT'} mode.`,
+        ),
+    }),
+  ];
+}
+
 function modeRows(): SubCommand[] {
   return [
+    subCommand<'on' | 'off'>({
+      name: 'no-touch',
+      arity: 3,
+      usage: '<ON|OFF>',
+      summary: 'Accepted without effect: nothing is evicted for not having been used.',
+      parse: (request) => parseWord(request, 2, ['on', 'off']),
+      run: (_call, _mode, reply) => reply.ok(),
+    }),
     subCommand<'on' | 'off'>({
       name: 'no-evict',
       arity: 3,
@@ -192,7 +253,13 @@ function kill(port: ConnectionPort, call: Call, input: KillInput): number {
     if (id === own) call.session.closeAfterReply();
     else port.disconnect(id);
   }
-  return killed.length;
+  return killed.length + (call.session.admin ? killLinks(port, input) : 0);
+}
+
+/** Links of replication are no clients: they are ended by their type, or by the address at the other end. */
+function killLinks(port: ConnectionPort, input: KillInput): number {
+  if (input.kind === 'address') return port.killLinks({ address: input.address });
+  return input.linkType === undefined ? 0 : port.killLinks({ type: input.linkType });
 }
 
 export function clientCommand(port: ConnectionPort): CommandDefinition {
@@ -203,7 +270,7 @@ export function clientCommand(port: ConnectionPort): CommandDefinition {
       group: 'connection',
       since: '2.4.0',
       summary: 'Connections of clients: who they are, and closing them.',
-      rows: [...nameRows(), ...listRows(port), ...modeRows(), ...pauseRows(port)],
+      rows: [...nameRows(), ...listRows(port), ...modeRows(), ...trackingRows(), ...pauseRows(port)],
     }),
   );
 }

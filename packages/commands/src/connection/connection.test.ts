@@ -12,6 +12,7 @@ class FakeNode {
   resp3 = true;
   readonly sessions: FakeSession[] = [];
   readonly disconnected: number[] = [];
+  readonly killedLinks: object[] = [];
   readonly resets: number[] = [];
 
   readonly port: ConnectionPort = {
@@ -26,6 +27,10 @@ class FakeNode {
     clients: () => this.sessions,
     subscriptionCounts: ({ subscriptions }) => ({ channels: subscriptions, patterns: 0, shardChannels: 0 }),
     disconnect: (id) => void this.disconnected.push(id),
+    killLinks: (which) => {
+      this.killedLinks.push(which);
+      return 'type' in which ? 2 : 0;
+    },
     unblock: () => false,
     pause: () => undefined,
     unpause: () => undefined,
@@ -122,8 +127,8 @@ describe('AUTH', () => {
 
 describe('HELLO', () => {
   const answer3 =
-    '%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:1\r\n' +
-    '$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n';
+    '%6\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n4.0.0\r\n$5\r\nproto\r\n:3\r\n' +
+    '$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n_\r\n';
 
   test('changes the protocol, and answers in it', () => {
     const node = new FakeNode();
@@ -131,13 +136,13 @@ describe('HELLO', () => {
     assert.equal(node.run(session, 'HELLO 3'), answer3);
     assert.equal(session.protocol, 3);
     assert.equal(node.run(session, 'HELLO'), answer3);
-    assert.match(node.run(session, 'HELLO 2'), /^\*14\r\n/);
+    assert.match(node.run(session, 'HELLO 2'), /^\*12\r\n/);
     assert.equal(node.run(session, 'HELLO 4'), '-NOPROTO unsupported protocol version\r\n');
     assert.equal(node.run(session, 'HELLO x'), '-ERR Protocol version is not an integer or out of range\r\n');
     assert.equal(node.run(session, 'HELLO 3 WHAT'), "-ERR Syntax error in HELLO option 'WHAT'\r\n");
     assert.equal(node.run(session, 'HELLO 3 AUTH'), '-ERR syntax error\r\n');
     node.resp3 = false;
-    assert.equal(node.run(session, 'HELLO 3'), '-NOPROTO unsupported protocol version\r\n');
+    assert.match(node.run(session, 'HELLO 3'), /^\*12\r\n[^:]*:2\r\n/);
     assert.equal(session.protocol, 2);
   });
 
@@ -149,12 +154,12 @@ describe('HELLO', () => {
     assert.equal(node.run(session, 'HELLO 3 AUTH default nope SETNAME me'), '-ERR Invalid password\r\n');
     assert.equal(node.run(session, 'HELLO 3 AUTH bob top'), '-ERR Invalid password\r\n');
     assert.deepEqual([session.protocol, session.name, session.authenticated], [2, '', false]);
-    assert.match(node.run(session, 'HELLO 3 AUTH default top SETNAME me'), /^%7/);
+    assert.match(node.run(session, 'HELLO 3 AUTH default top SETNAME me'), /^%6/);
     assert.deepEqual([session.protocol, session.name, session.admin], [3, 'me', true]);
     const other = node.connect();
-    assert.match(node.run(other, 'HELLO 2 AUTH top SETNAME it'), /^\*14/);
+    assert.match(node.run(other, 'HELLO 2 AUTH top SETNAME it'), /^\*12/);
     assert.deepEqual([other.name, other.authenticated], ['it', true]);
-    assert.match(node.run(node.connect(), 'HELLO 2 AUTH top'), /^\*14/);
+    assert.match(node.run(node.connect(), 'HELLO 2 AUTH top'), /^\*12/);
   });
 });
 
@@ -244,6 +249,33 @@ describe('CLIENT', () => {
       assert.equal(node.run(session, line), '-ERR syntax error\r\n', line);
   });
 
+  test('KILL ends links of replication by their type, or by the address of the master, for administrators', () => {
+    const node = new FakeNode();
+    const session = node.connect();
+    assert.equal(node.run(session, 'CLIENT KILL TYPE slave'), ':2\r\n');
+    assert.equal(node.run(session, 'CLIENT KILL TYPE master'), ':2\r\n');
+    assert.equal(node.run(session, 'CLIENT KILL TYPE replica ID 7'), ':0\r\n', 'a link has no id');
+    assert.equal(node.run(session, 'CLIENT KILL 127.0.0.1:9'), '-ERR No such client\r\n');
+    assert.deepEqual(node.killedLinks, [{ type: 'replica' }, { type: 'master' }, { address: '127.0.0.1:9' }]);
+    session.admin = false;
+    assert.equal(node.run(session, 'CLIENT KILL TYPE slave'), ':0\r\n');
+    assert.equal(node.run(session, 'CLIENT KILL USER default SKIPME no'), ':1\r\n');
+    assert.equal(node.run(session, 'CLIENT KILL USER bob'), "-ERR No such user 'bob'\r\n");
+  });
+
+  test('client-side caching is not supported, and clients that only ask learn so', () => {
+    const node = new FakeNode();
+    const session = node.connect();
+    assert.equal(node.run(session, 'CLIENT TRACKING OFF'), '+OK\r\n');
+    assert.match(node.run(session, 'CLIENT TRACKING ON BCAST'), /^-ERR CLIENT TRACKING is not supported/);
+    assert.equal(node.run(session, 'CLIENT GETREDIR'), ':-1\r\n');
+    assert.match(node.run(session, 'CLIENT TRACKINGINFO'), /^\*6\r\n\$5\r\nflags\r\n\*1\r\n\$3\r\noff\r\n/);
+    assert.match(node.run(session, 'CLIENT CACHING YES'), /^-ERR CLIENT CACHING YES is only valid when tracking/);
+    assert.equal(node.run(session, 'CLIENT NO-TOUCH ON'), '+OK\r\n');
+    session.monitoring = true;
+    assert.match(node.run(session, 'CLIENT INFO'), / flags=O /);
+  });
+
   test("a namespace's user sees and ends clients of that namespace only", () => {
     const node = new FakeNode();
     const admin = node.connect();
@@ -280,7 +312,7 @@ describe('CLIENT', () => {
     );
     assert.equal(node.run(session, 'CLIENT KILL'), "-ERR wrong number of arguments for 'client|kill' command\r\n");
     assert.equal(node.run(session, 'CLIENT'), '(arity)');
-    assert.match(node.run(session, 'CLIENT HELP'), /^\*25\r\n\+CLIENT <subcommand>.*\+ID\r\n\+ {4}Returns/s);
+    assert.match(node.run(session, 'CLIENT HELP'), /^\*35\r\n\+CLIENT <subcommand>.*\+ID\r\n\+ {4}Returns/s);
     const client = node.commands.find(({ name }) => name === 'client');
     assert.ok(client?.flagsOf?.(Request.of('CLIENT', 'REPLY', 'OFF')).includes('no-multi'));
     assert.ok(!client?.flagsOf?.(Request.of('CLIENT', 'ID')).includes('no-multi'));

@@ -18,6 +18,8 @@ export interface ClientFacts {
   readonly readonlyMode: boolean;
   readonly noEvict: boolean;
   readonly blocked: boolean;
+  /** MONITOR was sent. */
+  readonly monitoring: boolean;
   readonly queued: { readonly length: number } | undefined;
   /** Channels, patterns and shard channels together. */
   readonly subscriptions: number;
@@ -52,6 +54,11 @@ export interface ConnectionPort {
   subscriptionCounts(client: ClientFacts): SubscriptionCounts;
   /** Closes another client's connection. */
   disconnect(id: number): void;
+  /**
+   * Ends links of replication, which begin anew by themselves: those of this node's replicas, the one to its master, or the
+   * one whose other end has this address. @returns how many.
+   */
+  killLinks(which: { readonly type: 'master' | 'replica' } | { readonly address: string }): number;
   /**
    * CLIENT UNBLOCK: ends a client's wait as its timeout would, or with an error.
    * @returns false when it does not wait.

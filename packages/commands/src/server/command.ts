@@ -6,10 +6,12 @@ import { commandWithRows, noArguments, subCommand, type SubCommand } from '../su
 import { arityFits, keysOf, type CommandTable } from '../table.ts';
 import type { ServerPort } from './port.ts';
 
-/** Our flags that clients know, under their names for them. */
+/**
+ * Our flags that clients know, under their names for them. `fast` is left out: Kvrocks' own suite wants GET to be `readonly`
+ * and nothing else.
+ */
 const shownFlags: Partial<Readonly<Record<CommandFlag, string>>> = {
   admin: 'admin',
-  fast: 'fast',
   loading: 'loading',
   stale: 'stale',
   noauth: 'no_auth',
@@ -44,11 +46,23 @@ function writeEntry(definition: CommandDefinition, reply: ReplyWriter): void {
 
 function writeDocs(definition: CommandDefinition, reply: ReplyWriter): void {
   const fields = ['summary', 'since', 'group', 'complexity'] as const;
+  const rows = definition.subCommands ?? [];
   reply.bulkLatin1(definition.name);
-  reply.map(fields.length);
+  reply.map(fields.length + (rows.length > 0 ? 1 : 0));
   for (const field of fields) {
     reply.bulkText(field);
     reply.bulkText(definition[field]);
+  }
+  if (rows.length === 0) return;
+  reply.bulkText('subcommands');
+  reply.map(rows.length);
+  for (const { name, summary } of rows) {
+    reply.bulkText(`${definition.name}|${name}`);
+    reply.map(2);
+    reply.bulkText('summary');
+    reply.bulkText(summary);
+    reply.bulkText('group');
+    reply.bulkText(definition.group);
   }
 }
 
@@ -56,10 +70,21 @@ function namesOf(request: Request): string[] {
   return Array.from({ length: request.count - 2 }, (_, i) => request.latin1(i + 2));
 }
 
-/** The commands named, or all when none is. */
+/** A command by the name it is called by; `config|get` is a sub-command of `config`. */
+function named(table: CommandTable, name: string): CommandDefinition | undefined {
+  const [command = '', sub] = name.toLowerCase().split('|');
+  const definition = table.get(command);
+  if (sub === undefined) return definition;
+  const row = definition?.subCommands?.find((one) => one.name === sub);
+  if (definition === undefined || row === undefined) return undefined;
+  const { arity, summary } = row;
+  return { ...definition, name: `${definition.name}|${sub}`, arity, summary, subCommands: [] };
+}
+
+/** The commands named, or all that are declared when none is, as in Kvrocks whatever they are called or whether at all. */
 function chosen(table: CommandTable, names: readonly string[]): CommandDefinition[] {
-  if (names.length === 0) return [...table];
-  return names.map((name) => table.get(name)).filter((definition) => definition !== undefined);
+  if (names.length === 0) return [...table.declared];
+  return names.map((name) => named(table, name)).filter((definition) => definition !== undefined);
 }
 
 /** The request that begins at the third argument. */
@@ -71,8 +96,13 @@ function innerRequest(request: Request): Request {
   return inner;
 }
 
+interface InnerKeys {
+  readonly keys: readonly Buffer[];
+  readonly isWrite: boolean;
+}
+
 /** Keys of the command that follows COMMAND GETKEYS. */
-export function keysOfInner(table: CommandTable, request: Request): readonly Buffer[] | Refusal {
+export function keysOfInner(table: CommandTable, request: Request): InnerKeys | Refusal {
   const inner = innerRequest(request);
   const definition = table.lookup(inner);
   if (definition === undefined) return new Refusal('ERR Invalid command specified');
@@ -82,7 +112,8 @@ export function keysOfInner(table: CommandTable, request: Request): readonly Buf
   const indexes = keysOf(definition, inner);
   if (indexes.length === 0 || indexes.some((index) => index >= inner.count))
     return new Refusal('ERR Invalid arguments specified for command');
-  return indexes.map((index) => inner.bytes(index));
+  const flags = definition.flagsOf?.(inner) ?? definition.flags;
+  return { keys: indexes.map((index) => inner.bytes(index)), isWrite: flags.includes('write') };
 }
 
 interface ListInput {
@@ -121,7 +152,7 @@ function tellRows({ commands }: ServerPort): SubCommand[] {
       summary: 'Returns name, arity, flags and key positions.',
       parse: namesOf,
       run: (_call, names, reply) => {
-        const found = names.length === 0 ? [...commands] : names.map((name) => commands.get(name));
+        const found = names.length === 0 ? commands.declared : names.map((name) => named(commands, name));
         reply.array(found.length);
         for (const definition of found) {
           if (definition === undefined) reply.nilArray();
@@ -146,15 +177,32 @@ function tellRows({ commands }: ServerPort): SubCommand[] {
 
 function findRows({ commands }: ServerPort): SubCommand[] {
   return [
-    subCommand<readonly Buffer[]>({
+    subCommand<InnerKeys>({
       name: 'getkeys',
       arity: -3,
       usage: '<command> [<arg> ...]',
       summary: 'Returns the keys among the arguments of a command.',
       parse: (request) => keysOfInner(commands, request),
-      run: (_call, keys, reply) => {
+      run: (_call, { keys }, reply) => {
         reply.array(keys.length);
         for (const key of keys) reply.bulk(key);
+      },
+    }),
+    subCommand<InnerKeys>({
+      name: 'getkeysandflags',
+      arity: -3,
+      usage: '<command> [<arg> ...]',
+      summary:
+        'Returns the keys among the arguments of a command, each with whether the command may change or only reads it.',
+      parse: (request) => keysOfInner(commands, request),
+      run: (_call, { keys, isWrite }, reply) => {
+        reply.array(keys.length);
+        for (const key of keys) {
+          reply.array(2);
+          reply.bulk(key);
+          reply.set(2);
+          for (const flag of isWrite ? ['RW', 'access'] : ['RO', 'access']) reply.simple(flag);
+        }
       },
     }),
     subCommand<ListInput>({
@@ -186,8 +234,8 @@ export function commandCommand(port: ServerPort): CommandDefinition {
       summary: 'Tells of the commands of this server.',
       rows: [...tellRows(port), ...findRows(port)],
       alone: (_call, reply) => {
-        reply.array(port.commands.size);
-        for (const definition of port.commands) writeEntry(definition, reply);
+        reply.array(port.commands.declared.length);
+        for (const definition of port.commands.declared) writeEntry(definition, reply);
       },
     }),
   );

@@ -1,12 +1,14 @@
-/** CONFIG: directives at run time. Error texts are Kvrocks' (src/commands/cmd_server.cc). */
+/** CONFIG: directives at run time, several at once as in Redis 7. */
 import type { Request } from '@holdfast/resp';
-import { define, type CommandDefinition } from '../command.ts';
+import { Refusal, define, type CommandDefinition } from '../command.ts';
 import { commandWithRows, noArguments, subCommand } from '../sub-command.ts';
 import type { ServerPort } from './port.ts';
 
-interface SetInput {
-  readonly name: string;
-  readonly value: string;
+type Pairs = readonly (readonly [name: string, value: string])[];
+
+function pairsOf(request: Request): Pairs | Refusal {
+  if (request.count % 2 !== 0) return new Refusal("ERR wrong number of arguments for 'config|set' command");
+  return Array.from({ length: request.count / 2 - 1 }, (_, i) => [request.utf8(2 * i + 2), request.utf8(2 * i + 3)]);
 }
 
 function patternsOf(request: Request): string[] {
@@ -29,16 +31,16 @@ export function configCommand(port: ServerPort): CommandDefinition {
       }
     },
   });
-  const set = subCommand<SetInput>({
+  const set = subCommand<Pairs>({
     name: 'set',
-    arity: 4,
-    usage: '<directive> <value>',
-    summary: 'Changes a directive until the next start, or for good with CONFIG REWRITE.',
-    parse: (request) => ({ name: request.utf8(2), value: request.utf8(3) }),
-    run: (_call, { name, value }, reply) => {
-      const refusal = port.configuration.set(name, value);
+    arity: -4,
+    usage: '<directive> <value> [<directive> <value> ...]',
+    summary: 'Changes directives, all or none, until the next start, or for good with CONFIG REWRITE.',
+    parse: pairsOf,
+    run: (_call, pairs, reply) => {
+      const refusal = port.configuration.set(pairs);
       if (refusal === undefined) reply.ok();
-      else reply.error(`ERR CONFIG SET '${name}' error: ${refusal}`);
+      else reply.error(refusal);
     },
   });
   const rewrite = subCommand<null>({

@@ -1,10 +1,14 @@
-/** COMMAND CONFIG INFO DBSIZE FLUSHDB FLUSHALL SHUTDOWN DEBUG TIME: the server as a whole. */
+/** COMMAND CONFIG INFO DBSIZE FLUSHDB FLUSHALL SHUTDOWN TIME LOLWUT: the server as a whole, and the rest of this folder. */
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, noKeys, type CommandDefinition, type CommandFlag } from '../command.ts';
-import { commandWithRows, subCommand } from '../sub-command.ts';
 import { commandCommand } from './command.ts';
 import { configCommand } from './config.ts';
+import { debugCommand } from './debug.ts';
+import { observationCommands } from './observation.ts';
 import type { ServerPort } from './port.ts';
+import { spaceCommands } from './space.ts';
+import { updatesCommands } from './updates.ts';
+import { upkeepCommands } from './upkeep.ts';
 
 /** What every command of this family has in common. */
 function base(name: string, arity: number, flags: readonly CommandFlag[], since: string) {
@@ -75,9 +79,14 @@ function flushall(port: ServerPort): CommandDefinition {
 
 /** Redis' options are accepted: everything written is already in the log, so they all mean the same. */
 function parseShutdown(request: Request): null | Refusal {
-  for (let i = 1; i < request.count; i++)
-    if (!['save', 'nosave', 'now', 'force'].some((word) => request.is(i, word))) return new Refusal(errors.syntax);
-  return null;
+  const words = new Set<string>();
+  for (let i = 1; i < request.count; i++) {
+    const word = ['save', 'nosave', 'now', 'force', 'abort'].find((known) => request.is(i, known));
+    if (word === undefined) return new Refusal(errors.syntax);
+    words.add(word);
+  }
+  if (words.has('abort')) return new Refusal(words.size > 1 ? errors.syntax : 'ERR No shutdown in progress.');
+  return words.has('save') && words.has('nosave') ? new Refusal(errors.syntax) : null;
 }
 
 function shutdown(port: ServerPort): CommandDefinition {
@@ -91,38 +100,6 @@ function shutdown(port: ServerPort): CommandDefinition {
       port.shutDown();
     },
   });
-}
-
-/** Seconds DEBUG SLEEP takes at most: an hour. */
-const sleepSecondsMax = 3600;
-
-function debug(port: ServerPort): CommandDefinition {
-  const sleep = subCommand<number>({
-    name: 'sleep',
-    arity: 3,
-    usage: '<seconds>',
-    summary: 'Stops the event loop for so long; decimals are allowed.',
-    parse: (request) => {
-      const text = request.latin1(2);
-      if (!/^[0-9]+(\.[0-9]+)?$/.test(text)) return new Refusal(errors.notFloat);
-      const seconds = Number(text);
-      return seconds <= sleepSecondsMax ? seconds * 1000 : new Refusal(errors.notFloat);
-    },
-    run: (_call, ms, reply) => {
-      port.stall(ms);
-      reply.ok();
-    },
-  });
-  return define(
-    commandWithRows({
-      name: 'debug',
-      flags: ['admin', 'loading', 'stale', 'no-script', 'exclusive'],
-      group: 'server',
-      since: '1.0.0',
-      summary: 'Aids for tests.',
-      rows: [sleep],
-    }),
-  );
 }
 
 function time(): CommandDefinition {
@@ -139,6 +116,27 @@ function time(): CommandDefinition {
   });
 }
 
+function lolwut(port: ServerPort): CommandDefinition {
+  return define<null>({
+    ...base('lolwut', -1, ['fast', 'loading', 'stale'], '5.0.0'),
+    complexity: 'O(1)',
+    summary: 'The version, as a text.',
+    parse: () => null,
+    run: (_call, _input, reply) => reply.verbatim(`${port.versionText}\n`),
+  });
+}
+
+/** A command clients know and this server cannot have, with what to do instead. */
+function refused(name: string, arity: number, since: string, because: string): CommandDefinition {
+  return define<null>({
+    ...base(name, arity, ['admin', 'no-script'], since),
+    complexity: 'O(1)',
+    summary: `Refused: ${because}`,
+    parse: () => null,
+    run: (_call, _input, reply) => reply.error(`ERR ${name.toUpperCase()} is not supported: ${because}`),
+  });
+}
+
 export function serverCommands(port: ServerPort): CommandDefinition[] {
   return [
     commandCommand(port),
@@ -148,8 +146,15 @@ export function serverCommands(port: ServerPort): CommandDefinition[] {
     flushdb(port),
     flushall(port),
     shutdown(port),
-    debug(port),
+    debugCommand(port),
     time(),
+    lolwut(port),
+    refused('swapdb', 3, '4.0.0', 'namespaces cannot change places.'),
+    refused('failover', -1, '6.2.0', 'the controller moves masters, `holdfast ctl switchover` asks it to.'),
+    ...observationCommands(port.observation),
+    ...upkeepCommands(port.upkeep),
+    ...updatesCommands(port.updates),
+    ...spaceCommands(port.space),
   ];
 }
 

@@ -1,67 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Namespace } from '@holdfast/engine';
-import { decodeReplies } from '@holdfast/resp/testing';
 import { itemsOf, textOf, type Reply } from '@holdfast/resp';
-import { define, firstKey, noKeys } from '../command.ts';
-import { CommandTable } from '../table.ts';
-import { FakeSession, namespaceOfName, runOn } from '../testing/fake-session.ts';
-import { serverCommands } from './index.ts';
-import type { ServerPort } from './port.ts';
-
-class FakeNode {
-  readonly calls: string[] = [];
-  rewriteRefusal: string | undefined;
-  readonly table = new CommandTable();
-  readonly port: ServerPort = {
-    configuration: {
-      show: (patterns) => [{ name: 'port', value: patterns.join(',') }],
-      set: (name, value) =>
-        name === 'port' ? `Unsupported CONFIG parameter: ${name}` : this.#note(`set ${name} ${value}`),
-    },
-    rewriteConfiguration: (answer) => queueMicrotask(() => answer(this.rewriteRefusal)),
-    resetStatistics: () => this.#note('resetstat'),
-    info: (sections) => `info ${sections.join(',')}`,
-    keyCount: (namespace: Namespace) => namespace.name.length,
-    startKeyCount: (namespace) => this.#note(`count ${namespace.name}`),
-    flush: (namespace) => this.#note(`flush ${namespace?.name ?? 'everything'}`),
-    shutDown: () => this.#note('shutdown'),
-    stall: (ms) => this.#note(`stall ${ms}`),
-    commands: this.table,
-  };
-  readonly session = new FakeSession();
-
-  constructor() {
-    this.table
-      .add(serverCommands(this.port))
-      .add([
-        define({ ...some, name: 'get', arity: 2, flags: ['readonly', 'fast'], keys: firstKey }),
-        define({ ...some, name: 'mset', arity: -3, flags: ['write'], keys: { first: 1, last: -1, step: 2 } }),
-        define({ ...some, name: 'eval', arity: -3, flags: ['write'], keys: noKeys, keyIndexes: () => [3] }),
-      ]);
-  }
-
-  #note(call: string): undefined {
-    this.calls.push(call);
-  }
-
-  run(line: string): string {
-    return runOn(this.table, this.session, line.split(' '));
-  }
-
-  replies(line: string): Reply {
-    return decodeReplies(Buffer.from(this.run(line), 'latin1'))[0] as Reply;
-  }
-}
-
-const some = {
-  group: 'string',
-  since: '1.0.0',
-  complexity: 'O(1)',
-  summary: 'A test.',
-  parse: () => null,
-  run: () => undefined,
-} as const;
+import { namespaceOfName } from '../testing/fake-session.ts';
+import { FakeNode } from './testing/fake-server.ts';
 
 const texts = (reply: Reply): (string | undefined)[] => (itemsOf(reply) ?? []).map(textOf);
 
@@ -79,11 +20,13 @@ test('CONFIG GET, SET, RESETSTAT', () => {
   const node = new FakeNode();
   assert.equal(node.run('CONFIG GET a* b'), '*2\r\n$4\r\nport\r\n$4\r\na*,b\r\n');
   assert.equal(node.run('CONFIG SET timeout 5'), '+OK\r\n');
-  assert.equal(node.run('CONFIG SET port 5'), "-ERR CONFIG SET 'port' error: Unsupported CONFIG parameter: port\r\n");
+  assert.equal(node.run('CONFIG SET port 5 timeout 6'), '-ERR not that one\r\n');
+  assert.equal(node.run('CONFIG SET timeout 6 hz 7'), '+OK\r\n');
+  assert.equal(node.run('CONFIG SET timeout 6 hz'), "-ERR wrong number of arguments for 'config|set' command\r\n");
   assert.equal(node.run('CONFIG SET timeout'), "-ERR wrong number of arguments for 'config|set' command\r\n");
   assert.equal(node.run('CONFIG RESETSTAT'), '+OK\r\n');
   assert.equal(node.run('CONFIG WHAT'), "-ERR unknown subcommand 'WHAT'. Try CONFIG HELP.\r\n");
-  assert.deepEqual(node.calls, ['set timeout 5', 'resetstat']);
+  assert.deepEqual(node.calls, ['set timeout 5', 'set timeout 6 hz 7', 'resetstat']);
   node.session.protocol = 3;
   assert.match(node.run('CONFIG GET x'), /^%1\r\n/);
 });
@@ -133,19 +76,33 @@ test('SHUTDOWN closes without a reply, DEBUG SLEEP stalls', () => {
 describe('COMMAND', () => {
   test('COUNT, and the whole table', () => {
     const node = new FakeNode();
-    assert.equal(node.run('COMMAND COUNT'), ':12\r\n');
-    assert.equal(itemsOf(node.replies('COMMAND'))?.length, 12);
+    assert.equal(node.run('COMMAND COUNT'), `:${node.table.size}\r\n`);
+    assert.equal(itemsOf(node.replies('COMMAND'))?.length, node.table.size);
   });
 
   test('INFO has six elements, and nil for what does not exist', () => {
     const node = new FakeNode();
     assert.equal(
       node.run('COMMAND INFO GET nope mset'),
-      '*3\r\n*6\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*-1\r\n' +
+      '*3\r\n*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*-1\r\n' +
         '*6\r\n$4\r\nmset\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:-1\r\n:2\r\n',
     );
     assert.match(node.run('COMMAND INFO eval'), /\+movablekeys\r\n/);
     assert.match(node.run('COMMAND INFO config'), /\+readonly\r\n\+admin\r\n/);
+    assert.match(node.run('COMMAND INFO config|get'), /^\*1\r\n\*6\r\n\$10\r\nconfig\|get\r\n:-3\r\n/);
+    assert.equal(node.run('COMMAND INFO config|nope get|x'), '*2\r\n*-1\r\n*-1\r\n');
+  });
+
+  test('a renamed command is found by its new name and tells its own; the whole table knows it still', () => {
+    const node = new FakeNode();
+    const { size } = node.table;
+    node.table.rename('GET', 'fetch');
+    node.table.rename('mset', '');
+    assert.equal(node.run('COMMAND INFO get'), '*1\r\n*-1\r\n');
+    assert.match(node.run('COMMAND INFO Fetch'), /^\*1\r\n\*6\r\n\$3\r\nget\r\n/);
+    assert.equal(node.run('COMMAND COUNT'), `:${size - 1}\r\n`);
+    assert.equal(itemsOf(node.replies('COMMAND'))?.length, size);
+    assert.deepEqual(texts(node.replies('COMMAND GETKEYS fetch a')), ['a']);
   });
 
   test('DOCS tells of the commands named', () => {
@@ -155,12 +112,18 @@ describe('COMMAND', () => {
       '*2\r\n$3\r\nget\r\n*8\r\n$7\r\nsummary\r\n$7\r\nA test.\r\n$5\r\nsince\r\n$5\r\n1.0.0\r\n' +
         '$5\r\ngroup\r\n$6\r\nstring\r\n$10\r\ncomplexity\r\n$4\r\nO(1)\r\n',
     );
+    assert.match(
+      node.run('COMMAND DOCS slowlog'),
+      /\$11\r\nsubcommands\r\n\*6\r\n\$11\r\nslowlog\|get\r\n\*4\r\n\$7\r\nsummary\r\n/,
+    );
   });
 
   test('GETKEYS', () => {
     const node = new FakeNode();
     assert.deepEqual(texts(node.replies('COMMAND GETKEYS MSET a 1 b 2')), ['a', 'b']);
     assert.deepEqual(texts(node.replies('COMMAND GETKEYS eval x 1 k')), ['k']);
+    assert.equal(node.run('COMMAND GETKEYSANDFLAGS MSET a 1'), '*1\r\n*2\r\n$1\r\na\r\n*2\r\n+RW\r\n+access\r\n');
+    assert.match(node.run('COMMAND GETKEYSANDFLAGS GET a'), /\+RO\r\n\+access\r\n$/);
     assert.equal(node.run('COMMAND GETKEYS nope a'), '-ERR Invalid command specified\r\n');
     assert.equal(node.run('COMMAND GETKEYS time'), '-ERR The command has no key arguments\r\n');
     assert.equal(node.run('COMMAND GETKEYS get'), '-ERR Invalid number of arguments specified for command\r\n');
@@ -169,11 +132,12 @@ describe('COMMAND', () => {
 
   test('LIST, filtered by pattern, category and module', () => {
     const node = new FakeNode();
-    assert.equal(texts(node.replies('COMMAND LIST')).length, 12);
+    assert.equal(texts(node.replies('COMMAND LIST')).length, node.table.size);
     assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY PATTERN *Et')), ['get', 'mset']);
     assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY ACLCAT @write')), [
       'flushdb',
       'flushall',
+      'applybatch',
       'mset',
       'eval',
     ]);

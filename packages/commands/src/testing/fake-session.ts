@@ -32,6 +32,7 @@ export class FakeSession implements Session {
   readonly inputBytes = 0;
   readonly outputBytes = 0;
   readonly blocked = false;
+  monitoring = false;
   lastCommand = '';
   lastCommandAtMs = 1_700_000_000_000;
   closing = false;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Config } from './config.ts';
-import { directiveNames } from './directives.ts';
+import { directiveNames, directiveOf } from './directives.ts';
 import { parseConfig } from './parse-config.ts';
 
 const configOf = (text: string): Config => {
@@ -31,28 +31,72 @@ test('CONFIG GET matches names by glob, aliases too, and shows values as they ar
   assert.deepEqual(shown('*[lc]aof', 'slaveof'), ['slaveof=h 1', 'replicaof=h 1']);
   assert.deepEqual(shown('unixsocketperm', 'rename-command'), ['unixsocketperm=0700', 'rename-command=keys ""']);
   assert.deepEqual(shown('nothing'), []);
-  assert.equal(shown('*').length, directiveNames.length + 1);
+  const aliases = directiveNames.filter((name) => directiveOf(name).alias !== undefined).length;
+  assert.equal(shown('*').length, directiveNames.length + aliases);
 });
 
 test('CONFIG SET changes run-time directives and tells listeners the typed value', () => {
   const config = configOf('');
   const seen: number[] = [];
   config.onChange('maxclients', (value) => void seen.push(value + 1));
-  assert.equal(config.set('MAXCLIENTS', '5'), undefined);
+  assert.equal(config.set([['MAXCLIENTS', '5']]), undefined);
   assert.equal(config.get('maxclients'), 5);
   assert.deepEqual(seen, [6]);
 });
 
-test('CONFIG SET refuses unknown, start-only and bad values in Kvrocks’ words', () => {
+const failed = (name: string, reason: string): string =>
+  `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+
+test('CONFIG SET refuses unknown, start-only, repeated and bad values in Redis’ words', () => {
   const config = configOf('requirepass x\nnamespace.a t');
-  assert.equal(config.set('nope', '1'), 'Unsupported CONFIG parameter: nope');
-  assert.equal(config.set('port', '1'), 'Unsupported CONFIG parameter: port');
-  assert.equal(config.set('timeout', 'x'), "invalid value: expected a whole number from 0 to 2147483647, got 'x'");
+  assert.equal(config.set([['nope', '1']]), "ERR Unknown option or number of arguments for CONFIG SET - 'nope'");
+  assert.equal(config.set([['port', '1']]), failed('port', "can't set immutable config"));
   assert.equal(
-    config.set('requirepass', ''),
-    "failed to set new value: requirepass empty wasn't allowed while the namespace exists",
+    config.set([['timeout', 'x']]),
+    failed('timeout', "expected a whole number from 0 to 2147483647, got 'x'"),
+  );
+  assert.match(config.set([['log-level', 'loud']]) ?? '', /'log-level'\) - invalid enum option: expected /);
+  assert.equal(
+    config.set([
+      ['timeout', '1'],
+      ['Timeout', '2'],
+    ]),
+    failed('Timeout', 'duplicate parameter'),
+  );
+  assert.equal(
+    config.set([['requirepass', '']]),
+    failed('requirepass', "requirepass empty wasn't allowed while the namespace exists"),
   );
   assert.equal(config.get('requirepass'), 'x');
+  assert.equal(config.get('timeout'), 0);
+});
+
+test('CONFIG SET of several directives sets all or none', () => {
+  const config = configOf('');
+  const told: string[] = [];
+  config.onChange('timeout', (value) => void told.push(`timeout ${value}`));
+  config.onChange('log-level', (value) => (value === 'debug' ? 'too chatty' : undefined));
+  const set = (level: string): string | undefined =>
+    config.set([
+      ['timeout', '7'],
+      ['log-level', level],
+      ['hash-max-ziplist-entries', '100'],
+    ]);
+  assert.equal(set('debug'), failed('log-level', 'too chatty'));
+  assert.deepEqual(told, ['timeout 7', 'timeout 0']);
+  assert.equal(config.get('timeout'), 0);
+  assert.equal(set('warning'), undefined);
+  assert.deepEqual([config.get('timeout'), config.get('log-level')], [7, 'warning']);
+  assert.deepEqual(config.show(['hash-max-*-entries']), [
+    { name: 'hash-max-listpack-entries', value: '100' },
+    { name: 'hash-max-ziplist-entries', value: '100' },
+  ]);
+  const words = config.set([
+    ['timeout', '8'],
+    ['nope', '1'],
+  ]);
+  assert.match(words ?? '', /Unknown option/);
+  assert.equal(config.get('timeout'), 7);
 });
 
 test('a listener that refuses undoes the change, also with those told before it', () => {
@@ -63,10 +107,10 @@ test('a listener that refuses undoes the change, also with those told before it'
   config.onChange('timeout', () => {
     throw new Error('no timers');
   });
-  assert.equal(config.set('log-level', 'debug'), 'failed to set new value: too chatty');
+  assert.equal(config.set([['log-level', 'debug']]), failed('log-level', 'too chatty'));
   assert.equal(config.get('log-level'), 'info');
   assert.deepEqual(told, ['debug', 'info']);
-  assert.equal(config.set('timeout', '3'), 'failed to set new value: no timers');
+  assert.equal(config.set([['timeout', '3']]), failed('timeout', 'no timers'));
   assert.equal(config.get('timeout'), 0);
 });
 
@@ -87,7 +131,7 @@ test('sizes take units of 1024, as in Kvrocks', () => {
     ['1gb', 1073741824],
     ['2097152', 2097152],
   ] as const) {
-    assert.equal(config.set('proto-max-bulk-len', text), undefined);
+    assert.equal(config.set([['proto-max-bulk-len', text]]), undefined);
     assert.equal(config.get('proto-max-bulk-len'), bytes, text);
   }
 });

@@ -16,7 +16,7 @@ import {
   type Directives,
 } from './directives.ts';
 import { namespaceProblem, type Settings } from './parse-config.ts';
-import { formatValue, parseValue } from './value.ts';
+import { formatRename, formatValue, parseValue } from './value.ts';
 
 /** Directives CONFIG SET may change. */
 export type RunTimeName = {
@@ -30,6 +30,24 @@ export type ChangeListener<Name extends DirectiveName> = (value: ConfigValue<Nam
 export interface ShownDirective {
   readonly name: string;
   readonly value: string;
+}
+
+interface Change {
+  readonly name: DirectiveName;
+  readonly written: string;
+  readonly value: DirectiveValue;
+  readonly before: DirectiveValue;
+}
+
+/** Length of a name that a refusal repeats. */
+const shownNameMax = 128;
+
+function shownName(written: string): string {
+  return written.slice(0, shownNameMax);
+}
+
+function setRefusal(written: string, reason: string): string {
+  return `ERR CONFIG SET failed (possibly related to argument '${shownName(written)}') - ${reason}`;
 }
 
 export class Config {
@@ -77,9 +95,16 @@ export class Config {
       const { alias } = directiveOf(name);
       for (const one of alias === undefined ? [name] : [name, alias])
         if (globs.some((glob) => glob.matches({ buffer: Buffer.from(one), start: 0, end: one.length })))
-          shown.push({ name: one, value: this.text(name) });
+          for (const value of this.#texts(name)) shown.push({ name: one, value });
     }
     return shown;
+  }
+
+  /** One text, or as many as there are lines of it in a file. */
+  #texts(name: DirectiveName): readonly string[] {
+    if (name !== 'rename-command') return [this.text(name)];
+    const renames = this.get(name);
+    return renames.length === 0 ? [''] : renames.map(formatRename);
   }
 
   /** The text of one value. */
@@ -93,21 +118,46 @@ export class Config {
   }
 
   /**
-   * CONFIG SET of one directive, by a name as it was written.
-   * @returns undefined when it was set, else the reason as Kvrocks words it: `Unsupported CONFIG parameter: k`,
-   *   `invalid value: …`, `failed to set new value: …`.
+   * CONFIG SET: all of some directives, by names as they were written, or none.
+   * @returns undefined when they were set, else the error line, as Redis 7.2 words it.
    */
-  set(written: string, text: string): string | undefined {
-    const name = findDirective(written);
-    if (name === undefined || directiveOf(name).when === 'start') return `Unsupported CONFIG parameter: ${written}`;
-    const parsed = parseValue(directiveOf(name), text);
-    if ('problem' in parsed) return `invalid value: ${parsed.problem}`;
-    const before = this.#value(name);
-    this.#values.set(name, parsed.value);
-    const refusal = this.#namespaceProblem() ?? this.#tell(name, parsed.value, before);
+  set(pairs: readonly (readonly [written: string, text: string])[]): string | undefined {
+    const changes = new Map<DirectiveName, Change>();
+    for (const [written, text] of pairs) {
+      const change = this.#change(written, text, changes);
+      if (typeof change === 'string') return change;
+      changes.set(change.name, change);
+    }
+    for (const { name, value } of changes.values()) this.#values.set(name, value);
+    const refusal = this.#tellAll([...changes.values()]);
     if (refusal === undefined) return undefined;
-    this.#values.set(name, before);
-    return `failed to set new value: ${refusal}`;
+    for (const { name, before } of changes.values()) this.#values.set(name, before);
+    return refusal;
+  }
+
+  #change(written: string, text: string, changes: ReadonlyMap<DirectiveName, Change>): Change | string {
+    const name = findDirective(written);
+    if (name === undefined) return `ERR Unknown option or number of arguments for CONFIG SET - '${shownName(written)}'`;
+    const directive = directiveOf(name);
+    if (directive.when === 'start') return setRefusal(written, "can't set immutable config");
+    if (changes.has(name)) return setRefusal(written, 'duplicate parameter');
+    const parsed = parseValue(directive, text);
+    if ('problem' in parsed)
+      return setRefusal(written, `${directive.type === 'word' ? 'invalid enum option: ' : ''}${parsed.problem}`);
+    return { name, written, value: parsed.value, before: this.#value(name) };
+  }
+
+  /** Tells the listeners of all changes; when one refuses, those before it get the old values back. */
+  #tellAll(changes: readonly Change[]): string | undefined {
+    const problem = this.#namespaceProblem();
+    if (problem !== undefined) return setRefusal(changes[0]?.written ?? '', problem);
+    for (const [index, { name, written, value, before }] of changes.entries()) {
+      const refusal = this.#tell(name, value, before);
+      if (refusal === undefined) continue;
+      for (const told of changes.slice(0, index)) this.#tell(told.name, told.before, told.value);
+      return setRefusal(written, refusal);
+    }
+    return undefined;
   }
 
   #namespaceProblem(): string | undefined {

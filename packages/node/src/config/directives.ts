@@ -2,6 +2,7 @@
 import { cluster } from './directives/cluster.ts';
 import { data } from './directives/data.ts';
 import { network } from './directives/network.ts';
+import { redis } from './directives/redis.ts';
 import { rocksdb } from './directives/rocksdb.ts';
 import type { Directive, DirectiveTable, ValueOf } from './directive.ts';
 
@@ -17,6 +18,7 @@ export const directiveGroups: readonly { readonly title: string; readonly table:
   { title: 'Data and commands', table: data },
   { title: 'Replication, cluster, lease, migration', table: cluster },
   { title: 'RocksDB', table: rocksdb },
+  { title: 'Directives of Redis', table: redis },
 ];
 
 const all = new Map<string, Directive>();

@@ -129,10 +129,13 @@ test('namespaces keep their case and bring their rules', () => {
 });
 
 test('renames repeat, and an empty new name removes the command', () => {
-  const { values } = parseConfig({ text: 'rename-command KEYS ""\nrename-command Flushall  Wipe' });
+  const { values } = parseConfig({
+    text: 'rename-command KEYS ""\nrename-command Flushall  Wipe\nrename-command GET \'\'',
+  });
   assert.deepEqual(values.get('rename-command'), [
-    { from: 'keys', to: '' },
-    { from: 'flushall', to: 'wipe' },
+    { from: 'KEYS', to: '' },
+    { from: 'Flushall', to: 'Wipe' },
+    { from: 'GET', to: '' },
   ]);
 });
 

@@ -34,9 +34,9 @@ test('a file that says what holds stays byte for byte', () => {
 
 test('changed values are replaced in place, new ones appended, gone ones removed; comments and order stay', () => {
   const config = loaded(file, ['dir', '/data/my files']);
-  assert.equal(config.set('maxclients', '200'), undefined);
-  assert.equal(config.set('requirepass', 'plain'), undefined);
-  assert.equal(config.set('log-level', 'debug'), undefined);
+  assert.equal(config.set([['maxclients', '200']]), undefined);
+  assert.equal(config.set([['requirepass', 'plain']]), undefined);
+  assert.equal(config.set([['log-level', 'debug']]), undefined);
   config.put('slaveof', undefined);
   config.setNamespace('one', undefined);
   config.setNamespace('two', 'new #2');

@@ -146,7 +146,7 @@ function readEndpoint(text: string): ConfiguredEndpoint | undefined | typeof bad
 function readRename(text: string): readonly CommandRename[] | typeof bad {
   const words = wordsOf(text);
   const [from = '', to = ''] = words;
-  return words.length === 2 ? [{ from: from.toLowerCase(), to: to === '""' ? '' : to.toLowerCase() }] : bad;
+  return words.length === 2 ? [{ from, to: to === '""' || to === "''" ? '' : to }] : bad;
 }
 
 /** Smallest and largest value of the five fields. */

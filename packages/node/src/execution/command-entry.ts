@@ -2,6 +2,7 @@
 import type { CommandDefinition, CommandFlag } from '@holdfast/commands';
 import type { CommandKind } from '@holdfast/fencing';
 import type { Request } from '@holdfast/resp';
+import { LatencyCounts } from '../observation/latency-counts.ts';
 
 export const flagBits = {
   write: 1,
@@ -28,6 +29,7 @@ export function bitsOf(flags: readonly CommandFlag[]): number {
 export interface CommandEntry {
   readonly definition: CommandDefinition;
   readonly bits: number;
+  readonly latency: LatencyCounts;
   calls: number;
   usec: number;
   rejectedCalls: number;
@@ -35,7 +37,14 @@ export interface CommandEntry {
 }
 
 export function commandEntry(definition: CommandDefinition): CommandEntry {
-  return { definition, bits: bitsOf(definition.flags), calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 };
+  const latency = new LatencyCounts();
+  return { definition, bits: bitsOf(definition.flags), latency, calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 };
+}
+
+/** CONFIG RESETSTAT. */
+export function resetEntry(entry: CommandEntry): void {
+  Object.assign(entry, { calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 });
+  entry.latency.clear();
 }
 
 export interface CommandLookup extends Iterable<CommandDefinition> {
@@ -56,6 +65,11 @@ export class CommandEntries implements Iterable<CommandEntry> {
   find(request: Request): CommandEntry | undefined {
     const definition = this.#commands.lookup(request);
     return definition === undefined ? undefined : this.#entries.get(definition);
+  }
+
+  /** The entry of a declaration of the table. */
+  of(definition: CommandDefinition): CommandEntry | undefined {
+    return this.#entries.get(definition);
   }
 
   [Symbol.iterator](): Iterator<CommandEntry> {

@@ -1,6 +1,6 @@
 /**
- * Who watches executed commands (SLOWLOG, MONITOR, LATENCY, PERFLOG): one observer for the node, none most of the time, so
- * that watching costs one comparison when nobody does. Whoever wants several makes one that asks each of them.
+ * Who watches executed commands (SLOWLOG, MONITOR, PERFLOG): one observer for the node, told of those that took long enough,
+ * so that watching costs one comparison when nobody does. Whoever wants several makes one that asks each of them.
  */
 import type { Session } from '@holdfast/commands';
 import type { Request } from '@holdfast/resp';

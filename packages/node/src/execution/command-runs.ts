@@ -13,11 +13,14 @@ import type { Call, KeyEvents, SlicedReply, LongRun, Wait } from '@holdfast/comm
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { flagBits, type CommandEntry } from './command-entry.ts';
+import { ErrorCounts } from '../observation/error-counts.ts';
 import type { CommandObserver, CommandOrigin } from './command-observer.ts';
 import type { WrittenKeys } from './written-keys.ts';
 
 /** The part of the engine that one command needs. */
 export interface CommandEngine {
+  /** Bytes written into the open tick. */
+  readonly openTickBytes: number;
   beginCommand(): void;
   rollbackCommand(): void;
   beginAtomic(): void;
@@ -60,8 +63,16 @@ export interface CommandRunsEnvironment {
 export class CommandRuns {
   /** Commands run since the start, queued and nested ones included. */
   processed = 0;
-  /** Told of each command that has run; undefined while nobody wants to know. */
+  /** Told of commands that have run and took at least `observedFromUs`. */
   observer: CommandObserver | undefined;
+  /** Infinity while nobody wants to know. */
+  observedFromUs = Infinity;
+  /** `latency-tracking`: durations are counted by command. */
+  countsLatency = true;
+  /** What one command may write at most, in bytes; 0 for no bound. */
+  writtenBytesMax = 0;
+  /** Replies that were errors. */
+  readonly errors: ErrorCounts = new ErrorCounts();
   readonly #env: CommandRunsEnvironment;
   /** A client's own command. */
   readonly #call: RunningCall;
@@ -148,7 +159,6 @@ export class CommandRuns {
     this.#env.engine.rollbackCommand();
     reply.truncate(mark);
     reply.error(`ERR ${messageOf(error)}`);
-    entry.failedCalls++;
     this.#env.logger.error('a command failed', { command: entry.definition.name, error: messageOf(error) });
   }
 
@@ -164,10 +174,12 @@ export class CommandRuns {
     entry.calls++;
     this.processed++;
     entry.usec += durationUs;
+    if (this.countsLatency) entry.latency.record(durationUs);
     // One that waits has written nothing yet.
     const isDone = origin !== 'client' || !session.occupied;
     if ((bits & flagBits.write) !== 0 && written.wanted && isDone) written.note(entry.definition, request, namespace);
-    this.observer?.executed({ session, request, entry, durationUs, nowMs, origin });
+    if (durationUs >= this.observedFromUs)
+      this.observer?.executed({ session, request, entry, durationUs, nowMs, origin });
   }
 
   /**

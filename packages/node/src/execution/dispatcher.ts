@@ -19,6 +19,7 @@ import {
   fitsArity,
   flagBits,
   kindOf,
+  resetEntry,
   type CommandEntry,
   type CommandLookup,
 } from './command-entry.ts';
@@ -119,7 +120,8 @@ export class Dispatcher {
 
   resetStatistics(): void {
     this.runs.processed = 0;
-    for (const entry of this.entries) Object.assign(entry, { calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 });
+    this.runs.errors.clear();
+    for (const entry of this.entries) resetEntry(entry);
   }
 
   /** The database is about to be closed or exchanged, or the tick has to end: whatever goes on between ticks is ended. */
@@ -259,6 +261,7 @@ export class Dispatcher {
   #refuse(connection: ClientConnection, message: string): true {
     if (connection.queued !== undefined) connection.queueRefused = true;
     connection.reply.error(message);
+    this.runs.errors.count(message);
     return true;
   }
 }

@@ -5,12 +5,20 @@ import { fenceInfoLines, replicationInfoLines } from '../replication/info.ts';
 import { infoText, rocksdbFigures, Rate, type InfoFacts, type KeyspaceFacts } from './index.ts';
 import { holdfastVersion, kvrocksVersion, redisVersion } from './versions.ts';
 
+/** Of `latency_percentiles_usec_*`, as Redis shows them. */
+const shownPercents = [50, 99, 99.9];
+
 export class InfoCollector {
   readonly #node: Node;
   readonly #commands: Rate;
   readonly #input: Rate;
   readonly #output: Rate;
-  readonly #residentBytesAtStart: number;
+  readonly #puts: Rate;
+  readonly #gets: Rate;
+  readonly #seeks: Rate;
+  readonly #nexts: Rate;
+  readonly residentBytesAtStart: number;
+  readonly #sequenceAtStart: number;
 
   constructor(node: Node) {
     this.#node = node;
@@ -18,16 +26,25 @@ export class InfoCollector {
     this.#commands = new Rate(0, nowMs);
     this.#input = new Rate(0, nowMs);
     this.#output = new Rate(0, nowMs);
-    this.#residentBytesAtStart = node.env.rim.process().residentBytes;
+    this.#puts = new Rate(node.engine.latestSequence(), nowMs);
+    this.#gets = new Rate(0, nowMs);
+    this.#seeks = new Rate(0, nowMs);
+    this.#nexts = new Rate(0, nowMs);
+    this.#sequenceAtStart = node.engine.latestSequence();
+    this.residentBytesAtStart = node.env.rim.process().residentBytes;
   }
 
   /** Takes the samples that rates are made of. */
   sample(): void {
-    const { env, network, dispatcher } = this.#node;
+    const { env, network, dispatcher, engine } = this.#node;
     const nowMs = env.clock.leaseMs();
     this.#commands.sample(dispatcher.commandsProcessed, nowMs);
     this.#input.sample(network.inputBytes, nowMs);
     this.#output.sample(network.outputBytes, nowMs);
+    this.#puts.sample(engine.latestSequence(), nowMs);
+    this.#gets.sample(engine.work.gets, nowMs);
+    this.#seeks.sample(engine.work.seeks, nowMs);
+    this.#nexts.sample(engine.work.nexts, nowMs);
   }
 
   text(sections: readonly string[]): string {
@@ -35,22 +52,21 @@ export class InfoCollector {
   }
 
   #facts(): InfoFacts {
-    const { env, listener, replicator, dispatcher } = this.#node;
+    const { env, replicator, dispatcher } = this.#node;
     const { condition } = this.#node.conditions;
     const { config } = env;
     const machine = env.rim.process();
-    let blocked = 0;
-    for (const client of listener.connections.values()) if (client.blocked) blocked++;
     return {
       server: this.#server(),
-      clients: { max: config.get('maxclients'), connected: listener.connections.size, blocked },
+      clients: this.#clients(),
       memory: {
+        scriptBytes: this.#node.scripting.runner.memoryBytes,
         residentBytes: machine.residentBytes,
-        residentBytesAtStart: this.#residentBytesAtStart,
+        residentBytesAtStart: this.residentBytesAtStart,
         heapBytes: machine.heapBytes,
         bufferBytes: machine.bufferBytes,
       },
-      persistence: { loading: condition.loading, rollbackBytes: env.rim.rollbackBytes() },
+      persistence: this.#persistence(),
       stats: this.#stats(),
       replication: condition.loading
         ? undefined
@@ -63,10 +79,48 @@ export class InfoCollector {
         rejectedCalls,
         failedCalls,
       })),
+      latencies: this.#latencies(),
+      errors: dispatcher.runs.errors.kinds,
       clusterEnabled: config.get('cluster-enabled'),
       keyspace: condition.loading ? undefined : this.#keyspace(),
       rocksdb: condition.loading ? undefined : this.#rocksdb(),
     };
+  }
+
+  #clients(): InfoFacts['clients'] {
+    const { env, listener, observation } = this.#node;
+    let blocked = 0;
+    let pubsub = 0;
+    for (const client of listener.connections.values()) {
+      if (client.blocked) blocked++;
+      if (client.subscriptions > 0) pubsub++;
+    }
+    return {
+      max: env.config.get('maxclients'),
+      connected: listener.connections.size,
+      blocked,
+      monitoring: observation.monitors.count,
+      pubsub,
+    };
+  }
+
+  #persistence(): InfoFacts['persistence'] {
+    const { env, engine, upkeep, conditions } = this.#node;
+    const backup = upkeep.backup.facts;
+    return {
+      loading: conditions.condition.loading,
+      rollbackBytes: env.rim.rollbackBytes(),
+      backup,
+      changesSinceBackup: Math.max(0, engine.latestSequence() - Math.max(backup.lastSequence, this.#sequenceAtStart)),
+    };
+  }
+
+  #latencies(): InfoFacts['latencies'] {
+    const called = [...this.#node.dispatcher.entries].filter(({ latency }) => latency.calls > 0);
+    return called.map(({ definition: { name }, latency }) => ({
+      name,
+      percentiles: shownPercents.map((percent) => [percent, latency.percentile(percent / 100)] as const),
+    }));
   }
 
   /** Nothing on a node that no controller armed: its section is Kvrocks'. */
@@ -113,6 +167,7 @@ export class InfoCollector {
     return {
       connections: listener.accepted,
       rejectedConnections: listener.rejected,
+      evictedClients: listener.evicted,
       commands: dispatcher.commandsProcessed,
       commandsPerSecond: this.#commands.perSecond(),
       inputBytes: network.inputBytes,
@@ -122,8 +177,9 @@ export class InfoCollector {
       fullSyncs: replicator.stats.syncFull,
       partialSyncs: replicator.stats.syncPartialOk,
       refusedPartialSyncs: replicator.stats.syncPartialErr,
-      hits: 0,
-      misses: 0,
+      hits: this.#node.data.records.hits,
+      misses: this.#node.data.records.misses,
+      errorReplies: dispatcher.runs.errors.total,
       pubsub: {
         channels: pubsub.subscriptions.channelCount,
         patterns: pubsub.subscriptions.patternCount,
@@ -154,6 +210,17 @@ export class InfoCollector {
 
   #rocksdb(): NonNullable<InfoFacts['rocksdb']> {
     const { version, assertions } = this.#node.env.rim.rocksdb();
-    return { version, assertions, figures: rocksdbFigures(this.#node.engine.database) };
+    return {
+      version,
+      assertions,
+      figures: rocksdbFigures(this.#node.engine.database),
+      perSecond: {
+        puts: this.#puts.perSecond(),
+        gets: this.#gets.perSecond(),
+        seeks: this.#seeks.perSecond(),
+        nexts: this.#nexts.perSecond(),
+      },
+      isCompacting: this.#node.upkeep.compaction.inProgress,
+    };
   }
 }

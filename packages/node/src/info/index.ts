@@ -4,6 +4,7 @@ export type {
   CommandFacts,
   InfoFacts,
   KeyspaceFacts,
+  LatencyPercentiles,
   MemoryFacts,
   PersistenceFacts,
   RocksdbFacts,

@@ -1,4 +1,11 @@
 /** What INFO says, as plain data: the node fills it in, `infoText` writes it. Counts since the start unless said. */
+import type { BackupFacts } from '../upkeep/backup.ts';
+
+/** How long a command takes: of its calls so many per cent took at most so many us. */
+export interface LatencyPercentiles {
+  readonly name: string;
+  readonly percentiles: readonly (readonly [percent: number, us: number])[];
+}
 
 export interface InfoFacts {
   readonly server: ServerFacts;
@@ -11,6 +18,9 @@ export interface InfoFacts {
   /** CPU time of the process in seconds. */
   readonly cpu: { readonly systemSeconds: number; readonly userSeconds: number };
   readonly commands: readonly CommandFacts[];
+  readonly latencies: readonly LatencyPercentiles[];
+  /** Error replies by their first word. */
+  readonly errors: readonly (readonly [kind: string, count: number])[];
   readonly clusterEnabled: boolean;
   /** Undefined while loading. */
   readonly keyspace: KeyspaceFacts | undefined;
@@ -44,9 +54,12 @@ export interface ClientsFacts {
   readonly max: number;
   readonly connected: number;
   readonly blocked: number;
+  readonly monitoring: number;
+  readonly pubsub: number;
 }
 
 export interface MemoryFacts {
+  readonly scriptBytes: number;
   readonly residentBytes: number;
   readonly residentBytesAtStart: number;
   readonly heapBytes: number;
@@ -58,11 +71,16 @@ export interface PersistenceFacts {
   readonly loading: boolean;
   /** What the node gave up of its history and keeps until it is deleted (`ctl rollback`). */
   readonly rollbackBytes: number;
+  readonly backup: BackupFacts;
+  /** Records written since the last backup of this process, or since its start. */
+  readonly changesSinceBackup: number;
 }
 
 export interface StatsFacts {
   readonly connections: number;
   readonly rejectedConnections: number;
+  /** Clients cut because all together held too much. */
+  readonly evictedClients: number;
   readonly commands: number;
   readonly commandsPerSecond: number;
   readonly inputBytes: number;
@@ -72,8 +90,10 @@ export interface StatsFacts {
   readonly fullSyncs: number;
   readonly partialSyncs: number;
   readonly refusedPartialSyncs: number;
+  /** Lookups of keys that found a living one, and that did not. */
   readonly hits: number;
   readonly misses: number;
+  readonly errorReplies: number;
   /** Channels with subscribers, different patterns, shard channels with subscribers. */
   readonly pubsub: { readonly channels: number; readonly patterns: number; readonly shardChannels: number };
   /** Ticks that wrote something. */
@@ -116,4 +136,7 @@ export interface RocksdbFacts {
   /** Whether the library was built with RocksDB's own assertions: about half the speed, and misuse aborts. */
   readonly assertions: boolean;
   readonly figures: readonly RocksdbFigure[];
+  /** Records written, lookups, iterations begun and entries read by them. */
+  readonly perSecond: { readonly puts: number; readonly gets: number; readonly seeks: number; readonly nexts: number };
+  readonly isCompacting: boolean;
 }

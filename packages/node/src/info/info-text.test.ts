@@ -23,12 +23,25 @@ const facts: InfoFacts = {
     executable: '/x/node',
     configFile: '',
   },
-  clients: { max: 10240, connected: 2, blocked: 1 },
-  memory: { residentBytes: 23_859_200, residentBytesAtStart: 22_880_256, heapBytes: 1, bufferBytes: 2 },
-  persistence: { loading: false, rollbackBytes: 12 },
+  clients: { max: 10240, connected: 2, blocked: 1, monitoring: 1, pubsub: 2 },
+  memory: {
+    residentBytes: 23_859_200,
+    residentBytesAtStart: 22_880_256,
+    heapBytes: 1024,
+    bufferBytes: 512,
+    scriptBytes: 512,
+  },
+  persistence: {
+    loading: false,
+    rollbackBytes: 12,
+    backup: { inProgress: true, lastSeconds: 1_700_000_000, lastOk: false, lastTookSeconds: 2, lastSequence: 200 },
+    changesSinceBackup: 70,
+  },
   stats: {
     connections: 3,
     rejectedConnections: 0,
+    evictedClients: 1,
+    errorReplies: 3,
     commands: 400,
     commandsPerSecond: 12.6,
     inputBytes: 5,
@@ -51,6 +64,19 @@ const facts: InfoFacts = {
     { name: 'get', calls: 0, usec: 0, rejectedCalls: 1, failedCalls: 0 },
     { name: 'del', calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 },
   ],
+  latencies: [
+    {
+      name: 'get',
+      percentiles: [
+        [50, 7],
+        [99.9, 1023],
+      ],
+    },
+  ],
+  errors: [
+    ['ERR', 2],
+    ['WRONGTYPE', 1],
+  ],
   clusterEnabled: true,
   keyspace: {
     countedAtMs: undefined,
@@ -64,13 +90,19 @@ const facts: InfoFacts = {
     diskBytes: 270_553_174_016,
     diskUsedBytes: 191_856_386_048,
   },
-  rocksdb: { version: '7.8.3', assertions: true, figures: [['estimate_keys[metadata]', '93']] },
+  rocksdb: {
+    version: '7.8.3',
+    assertions: true,
+    figures: [['estimate_keys[metadata]', '93']],
+    perSecond: { puts: 1.4, gets: 2.6, seeks: 3, nexts: 4 },
+    isCompacting: true,
+  },
 };
 
 const text = (...names: string[]): string => infoText(names, facts);
 
 test('every section appears in order, Server first, lines ended by CRLF, sections divided by an empty line', () => {
-  const whole = text();
+  const whole = text('everything');
   assert.ok(whole.startsWith('# Server\r\nversion:2.10.1\r\nkvrocks_version:2.10.1\r\nredis_version:7.0.0\r\n'));
   assert.deepEqual(whole.match(/^# [A-Z][A-Za-z]+(?=\r$)/gm), [
     '# Server',
@@ -81,6 +113,8 @@ test('every section appears in order, Server first, lines ended by CRLF, section
     '# Replication',
     '# CPU',
     '# Commandstats',
+    '# Errorstats',
+    '# Latencystats',
     '# Cluster',
     '# Keyspace',
     '# RocksDB',
@@ -88,6 +122,16 @@ test('every section appears in order, Server first, lines ended by CRLF, section
   assert.doesNotMatch(whole, /[^\r]\n/);
   assert.match(whole, /uptime_in_days:1\r\nexecutable:\/x\/node\r\nconfig_file:\r\n\r\n# Clients\r\n/);
   assert.equal(text('all'), whole);
+  assert.equal(text('cpu', 'all'), whole, 'nothing comes twice');
+});
+
+test('what has a line per command is there only when it is asked for, as in Redis', () => {
+  const unasked = text();
+  assert.doesNotMatch(unasked, /Commandstats|Latencystats/);
+  assert.match(unasked, /# Errorstats\r\nerrorstat_ERR:count=2\r\nerrorstat_WRONGTYPE:count=1\r\n/);
+  assert.equal(text('default'), unasked);
+  assert.match(text('default', 'latencystats'), /# Server.*# Latencystats/s);
+  assert.equal(text('latencystats'), '# Latencystats\r\nlatency_percentiles_usec_get:p50=7.000,p99.9=1023.000\r\n');
 });
 
 test('sections are chosen by name; one that does not exist adds nothing', () => {
@@ -114,12 +158,29 @@ test('figures are written as Kvrocks writes them', () => {
     /# WARN: DBSIZE SCAN never performed yet\r\ndb0:keys=0,expires=0,avg_ttl=0,expired=0\r\n/,
   );
   assert.match(text('keyspace'), /used_percent: 0%\r\n.*used_disk_percent: 70.9126%\r\n/s);
-  assert.match(text('rocksdb'), /rocksdb_version:7.8.3\r\nrocksdb_assertions:on\r\nestimate_keys\[metadata\]:93\r\n/);
+  assert.match(
+    text('rocksdb'),
+    /rocksdb_version:7.8.3\r\nrocksdb_assertions:on\r\nestimate_keys\[metadata\]:93\r\nput_per_sec:1\r\nget_per_sec:3\r\n/,
+  );
+  assert.match(text('rocksdb'), /is_bgsaving:yes\r\nis_compacting:yes\r\n$/);
+  assert.match(
+    text('persistence'),
+    /bgsave_in_progress:1\r\nlast_bgsave_time:1700000000\r\nlast_bgsave_status:err\r\nlast_bgsave_time_sec:2\r\nrdb_changes_since_last_save:70\r\n/,
+  );
+  assert.match(
+    text('clients'),
+    /monitor_clients:1\r\nblocked_clients:1\r\npubsub_clients:2\r\ntracking_clients:0\r\n$/,
+  );
+  assert.match(text('memory'), /^# Memory\r\nused_memory:2048\r\nused_memory_human:2.00K\r\n/);
+  assert.match(text('stats'), /evicted_clients:1\r\n/);
   assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
 });
 
 test('pub/sub is counted', () => {
-  assert.match(text('stats'), /pubsub_channels:6\r\npubsub_patterns:7\r\npubsubshard_channels:8\r\n$/);
+  assert.match(
+    text('stats'),
+    /pubsub_channels:6\r\npubsub_patterns:7\r\npubsubshard_channels:8\r\ntotal_error_replies:3\r\n/,
+  );
 });
 
 test('while a checkpoint is being restored nothing is said of the database', () => {

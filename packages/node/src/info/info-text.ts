@@ -4,10 +4,22 @@
  * Lines end in CRLF, sections are separated by an empty line. Sections about the database are left out while a
  * checkpoint is being restored.
  */
-import type { CommandFacts, InfoFacts, KeyspaceFacts, ServerFacts, StatsFacts } from './info-facts.ts';
+import type {
+  CommandFacts,
+  InfoFacts,
+  KeyspaceFacts,
+  LatencyPercentiles,
+  MemoryFacts,
+  PersistenceFacts,
+  RocksdbFacts,
+  ServerFacts,
+  StatsFacts,
+} from './info-facts.ts';
 
 interface Section {
   readonly title: string;
+  /** Left out where nothing is asked for by name, as in Redis: a line per command. */
+  readonly onlyIfAsked?: true;
   /** Undefined: nothing to say at the moment. */
   lines(facts: InfoFacts): readonly string[] | undefined;
 }
@@ -19,66 +31,49 @@ const sections: readonly Section[] = [
     lines: ({ clients }) => [
       `maxclients:${clients.max}`,
       `connected_clients:${clients.connected}`,
-      'monitor_clients:0',
+      `monitor_clients:${clients.monitoring}`,
       `blocked_clients:${clients.blocked}`,
+      `pubsub_clients:${clients.pubsub}`,
+      // Client-side caching is not supported.
+      'tracking_clients:0',
     ],
   },
-  {
-    title: 'Memory',
-    lines: ({ memory }) => [
-      `used_memory_rss:${memory.residentBytes}`,
-      `used_memory_rss_human:${humanBytes(memory.residentBytes)}`,
-      `used_memory_heap:${memory.heapBytes}`,
-      `used_memory_buffers:${memory.bufferBytes}`,
-      `used_memory_startup:${memory.residentBytesAtStart}`,
-    ],
-  },
-  {
-    title: 'Persistence',
-    // No backup is ever taken by this node itself; the fields are what monitoring expects to find.
-    lines: ({ persistence }) => [
-      `loading:${persistence.loading ? 1 : 0}`,
-      'bgsave_in_progress:0',
-      'last_bgsave_time:-1',
-      'last_bgsave_status:ok',
-      'last_bgsave_time_sec:-1',
-      `rollback_bytes:${persistence.rollbackBytes}`,
-    ],
-  },
+  { title: 'Memory', lines: ({ memory }) => memoryLines(memory) },
+  { title: 'Persistence', lines: ({ persistence }) => persistenceLines(persistence) },
   { title: 'Stats', lines: ({ stats }) => statsLines(stats) },
   { title: 'Replication', lines: ({ replication }) => replication },
   {
     title: 'CPU',
     lines: ({ cpu }) => [`used_cpu_sys:${cpu.systemSeconds.toFixed(6)}`, `used_cpu_user:${cpu.userSeconds.toFixed(6)}`],
   },
-  { title: 'Commandstats', lines: ({ commands }) => commandLines(commands) },
+  { title: 'Commandstats', onlyIfAsked: true, lines: ({ commands }) => commandLines(commands) },
+  { title: 'Errorstats', lines: ({ errors }) => errors.map(([kind, count]) => `errorstat_${kind}:count=${count}`) },
+  { title: 'Latencystats', onlyIfAsked: true, lines: ({ latencies }) => latencies.map(latencyLine) },
   { title: 'Cluster', lines: ({ clusterEnabled }) => [`cluster_enabled:${clusterEnabled ? 1 : 0}`] },
   { title: 'Keyspace', lines: ({ keyspace }) => (keyspace === undefined ? undefined : keyspaceLines(keyspace)) },
   {
     title: 'RocksDB',
-    lines: ({ rocksdb }) =>
-      rocksdb === undefined
-        ? undefined
-        : [
-            `rocksdb_version:${rocksdb.version}`,
-            `rocksdb_assertions:${rocksdb.assertions ? 'on' : 'off'}`,
-            ...rocksdb.figures.map(([name, value]) => `${name}:${value}`),
-          ],
+    lines: ({ rocksdb, persistence }) =>
+      rocksdb === undefined ? undefined : rocksdbLines(rocksdb, persistence.backup.inProgress),
   },
 ];
 
-/** Words that mean every section. */
-const everything: readonly string[] = ['all', 'default', 'everything'];
+/** Words that mean every section, and the one that means those of no words. */
+const everything: readonly string[] = ['all', 'everything'];
+const unasked = 'default';
 
 /**
  * The text of some sections, in their own order.
- * @param names lower case; empty means every section. A name that does not exist adds nothing.
+ * @param names lower case; empty, or `default`, means those that are not asked for by name only. A name that does not exist
+ *   adds nothing.
  */
 export function infoText(names: readonly string[], facts: InfoFacts): string {
-  const whole = names.length === 0 || names.some((name) => everything.includes(name));
+  const isWhole = names.some((name) => everything.includes(name));
+  const isDefault = names.length === 0 || names.includes(unasked);
   const texts: string[] = [];
   for (const section of sections) {
-    if (!whole && !names.includes(section.title.toLowerCase())) continue;
+    const isAsked = isWhole || names.includes(section.title.toLowerCase());
+    if (!isAsked && !(isDefault && section.onlyIfAsked !== true)) continue;
     const lines = section.lines(facts);
     if (lines !== undefined) texts.push([`# ${section.title}`, ...lines].map((line) => `${line}\r\n`).join(''));
   }
@@ -110,6 +105,64 @@ function serverLines(server: ServerFacts): string[] {
   ];
 }
 
+function memoryLines(memory: MemoryFacts): string[] {
+  const used = memory.heapBytes + memory.bufferBytes + memory.scriptBytes;
+  return [
+    `used_memory:${used}`,
+    `used_memory_human:${humanBytes(used)}`,
+    `used_memory_rss:${memory.residentBytes}`,
+    `used_memory_rss_human:${humanBytes(memory.residentBytes)}`,
+    `used_memory_heap:${memory.heapBytes}`,
+    `used_memory_buffers:${memory.bufferBytes}`,
+    `used_memory_lua:${memory.scriptBytes}`,
+    `used_memory_lua_human:${humanBytes(memory.scriptBytes)}`,
+    `used_memory_startup:${memory.residentBytesAtStart}`,
+    'mem_allocator:libc',
+  ];
+}
+
+/** Kvrocks' names, and Redis' for what monitoring expects to find. */
+function persistenceLines({ loading, backup, changesSinceBackup, rollbackBytes }: PersistenceFacts): string[] {
+  const inProgress = backup.inProgress ? 1 : 0;
+  const status = backup.lastOk ? 'ok' : 'err';
+  return [
+    `loading:${loading ? 1 : 0}`,
+    `bgsave_in_progress:${inProgress}`,
+    `last_bgsave_time:${backup.lastSeconds}`,
+    `last_bgsave_status:${status}`,
+    `last_bgsave_time_sec:${backup.lastTookSeconds}`,
+    `rdb_changes_since_last_save:${changesSinceBackup}`,
+    `rdb_bgsave_in_progress:${inProgress}`,
+    `rdb_last_save_time:${backup.lastSeconds}`,
+    `rdb_last_bgsave_status:${status}`,
+    `rdb_last_bgsave_time_sec:${backup.lastTookSeconds}`,
+    'aof_enabled:0',
+    `rollback_bytes:${rollbackBytes}`,
+  ];
+}
+
+function rocksdbLines(
+  { version, assertions, figures, perSecond, isCompacting }: RocksdbFacts,
+  isSaving: boolean,
+): string[] {
+  return [
+    `rocksdb_version:${version}`,
+    `rocksdb_assertions:${assertions ? 'on' : 'off'}`,
+    ...figures.map(([name, value]) => `${name}:${value}`),
+    `put_per_sec:${Math.round(perSecond.puts)}`,
+    `get_per_sec:${Math.round(perSecond.gets)}`,
+    `seek_per_sec:${Math.round(perSecond.seeks)}`,
+    `next_per_sec:${Math.round(perSecond.nexts)}`,
+    `is_bgsaving:${isSaving ? 'yes' : 'no'}`,
+    `is_compacting:${isCompacting ? 'yes' : 'no'}`,
+  ];
+}
+
+/** `latency_percentiles_usec_get:p50=12,p99=40,p99.9=200` */
+function latencyLine({ name, percentiles }: LatencyPercentiles): string {
+  return `latency_percentiles_usec_${name}:${percentiles.map(([percent, us]) => `p${percent}=${us.toFixed(3)}`).join(',')}`;
+}
+
 function statsLines(stats: StatsFacts): string[] {
   const perCommit = stats.commits === 0 ? 0 : stats.committedCommands / stats.commits;
   return [
@@ -131,6 +184,14 @@ function statsLines(stats: StatsFacts): string[] {
     `pubsub_channels:${stats.pubsub.channels}`,
     `pubsub_patterns:${stats.pubsub.patterns}`,
     `pubsubshard_channels:${stats.pubsub.shardChannels}`,
+    `total_error_replies:${stats.errorReplies}`,
+    // Nothing is evicted, and dead keys go by compaction, uncounted.
+    'expired_keys:0',
+    'evicted_keys:0',
+    `evicted_clients:${stats.evictedClients}`,
+    'tracking_total_keys:0',
+    'tracking_total_items:0',
+    'tracking_total_prefixes:0',
   ];
 }
 

@@ -5,12 +5,18 @@
 import type { Engine } from '@holdfast/engine';
 import type { Outbox, Recipient } from './outbox.ts';
 
-type Savepoints = Pick<Engine, 'beginCommand' | 'rollbackCommand' | 'beginAtomic' | 'endAtomic' | 'rollbackAtomic'>;
+type Savepoints = Pick<
+  Engine,
+  'openTickBytes' | 'beginCommand' | 'rollbackCommand' | 'beginAtomic' | 'endAtomic' | 'rollbackAtomic'
+>;
 
 export function withMessages(engine: Savepoints, outbox: Outbox<Recipient>): Savepoints {
   let command = 0;
   let atomic = 0;
   return {
+    get openTickBytes() {
+      return engine.openTickBytes;
+    },
     beginCommand: (): void => {
       command = outbox.length;
       engine.beginCommand();

@@ -265,11 +265,16 @@ export class Replicator implements ReplicationPort {
 
   /**
    * Ends the links of all own replicas, and the own one to a master: what was received and not applied is dropped, and
-   * `follow` takes it up again. Both sides are judged anew then.
+   * `follow` takes it up again. Both sides are judged anew then. Only one kind of them when it is named.
    */
-  cutLinks(reason: string): void {
-    this.#followers.closeAll(reason);
-    this.#endLink();
+  cutLinks(reason: string, only?: 'master' | 'replica'): void {
+    if (only !== 'master') this.#followers.closeAll(reason);
+    if (only !== 'replica') this.#endLink();
+  }
+
+  /** The master that is followed, and whether the topology says so; undefined on a master. */
+  get followed(): { readonly master: Endpoint; readonly fromTopology: boolean } | undefined {
+    return this.#role.kind === 'replica' ? this.#role : undefined;
   }
 
   /** The own log as it is compared with a master's or a replica's. */

@@ -93,10 +93,10 @@ export const network = {
   },
   'resp3-enabled': {
     type: 'yes-no',
-    default: true,
+    default: false,
     when: 'run',
     effect: 'used',
-    doc: 'Allows a client to change to RESP3 with HELLO 3 (Kvrocks 2.10: no).',
+    doc: 'Allows a client to change to RESP3 with HELLO 3, which otherwise goes on with RESP2 (later Kvrocks: yes).',
   },
   'proxy-protocol': {
     type: 'word',

@@ -446,9 +446,9 @@ export const rocksdb = {
     type: 'int',
     default: 0,
     when: 'run',
-    effect: 'accepted',
+    effect: 'used',
     unit: 'bytes',
-    doc: 'Largest batch; 0 means no limit.',
+    doc: 'Bytes that one command may write; one that writes more fails. 0 means no limit.',
   },
   'rocksdb.read_options.async_io': {
     type: 'yes-no',
