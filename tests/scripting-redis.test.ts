@@ -81,7 +81,7 @@ function value(random: Random, depth: number): string {
     return pick(random, ['0.5', '-1.25', '1e15', '2^31', '-2^31', '2^53', '1/3', '1e100', '65536', '-129']);
   if (kind === 2) return pick(random, ['true', 'false']);
   if (kind < 6) return text(random, randomBelow(random, 40));
-  if (kind === 6) return `{${pick(random, ['a', 'ok', 'b1'])}=${value(random, depth - 1)}}`;
+  if (kind === 6) return `{${pick(random, ['a', 'key', 'b1'])}=${value(random, depth - 1)}}`;
   return `{${Array.from({ length: randomBelow(random, 4) }, () => value(random, depth - 1)).join(',')}}`;
 }
 
