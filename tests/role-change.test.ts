@@ -115,7 +115,7 @@ test('of a MULTI that meets a switchover nothing runs: its next command is moved
   executing.send('EXEC\r\n');
   for (const peer of [queueing, executing]) await peer.until(() => peer.closed);
   const [, second] = queueing.text.split('+QUEUED\r\n');
-  assert.match(second ?? '', /^-MOVED \d+ 127\.0\.0\.1:7900\r\n-EXECABORT Transaction discarded .*\r\n$/);
+  assert.match(second ?? '', /^-MOVED \d+ 127\.0\.0\.1:7900\r\n-EXECABORT Transaction discarded\r\n$/);
   assert.match(executing.text.split('+QUEUED\r\n')[1] ?? '', moved);
   for (const key of ['{k}one', '{k}two']) assert.equal(await valueAt(b, key), 'nil');
 });

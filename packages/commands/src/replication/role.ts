@@ -17,8 +17,7 @@ function slaveof(port: ReplicationPort, name: 'slaveof' | 'replicaof'): CommandD
   return define<SlaveofInput>({
     name,
     arity: 3,
-    // Kvrocks allows it in MULTI; here the name is resolved first, and EXEC cannot wait for that.
-    flags: ['readonly', 'admin', 'exclusive', 'no-script', 'no-multi', 'stale'],
+    flags: ['readonly', 'admin', 'exclusive', 'no-script', 'stale'],
     keys: noKeys,
     group: 'replication',
     since: name === 'slaveof' ? '1.0.0' : '5.0.0',
@@ -29,9 +28,11 @@ function slaveof(port: ReplicationPort, name: 'slaveof' | 'replicaof'): CommandD
       if (port.clusterEnabled()) reply.error("ERR can't change to slave in cluster mode");
       else if (port.walDisabled()) reply.error("ERR slaveof doesn't work with disable_wal option");
       else {
-        const deferred = call.session.defer();
+        // The name is resolved first, for which EXEC cannot wait.
+        const deferred = call.isQueued === true ? undefined : call.session.defer();
+        if (deferred === undefined) reply.ok();
         const answer = (refusal: string | undefined): void =>
-          deferred.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal)));
+          deferred?.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal)));
         if (input.kind === 'nobody') port.followNobody(answer);
         else port.followNamed(input.host, input.port, answer);
       }

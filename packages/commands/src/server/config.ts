@@ -48,12 +48,13 @@ export function configCommand(port: ServerPort): CommandDefinition {
     arity: 2,
     usage: '',
     summary: 'Writes what holds now into the configuration file.',
-    flags: ['no-multi'],
     parse: noArguments,
-    run: (call) => {
-      const deferred = call.session.defer();
+    run: (call, _input, reply) => {
+      // EXEC cannot wait for the file.
+      const deferred = call.isQueued === true ? undefined : call.session.defer();
+      if (deferred === undefined) reply.ok();
       port.rewriteConfiguration((refusal) =>
-        deferred.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal))),
+        deferred?.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal))),
       );
     },
   });

@@ -88,7 +88,7 @@ export class CommandRuns {
     this.#env = env;
     const running = this.#running;
     const empty = { nowMs: 0, waits: undefined, slices: undefined, turns: undefined, events: undefined };
-    this.#wholeCall = { ...empty } as unknown as RunningCall;
+    this.#wholeCall = { ...empty, isQueued: true } as unknown as RunningCall;
     this.#scriptCall = { ...empty } as unknown as RunningCall;
     this.#call = {
       ...empty,

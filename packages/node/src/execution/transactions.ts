@@ -25,9 +25,9 @@ export interface TransactionsEnvironment {
   readonly watched: WatchedKeys<ClientConnection>;
 }
 
-/** Redis' texts. */
+/** Redis' texts; of EXECABORT what Kvrocks' suite asserts, of which Redis' own looks at the first word. */
 export const transactionErrors = {
-  aborted: 'EXECABORT Transaction discarded because of previous errors.',
+  aborted: 'EXECABORT Transaction discarded',
   notInMulti: 'ERR Command not allowed inside a transaction',
 } as const;
 
