@@ -14,7 +14,7 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
   const { config, rim, random } = env;
   return {
     engine,
-    connector: env.connector,
+    connector: config.get('tls-replication') ? node.tls.connector : env.connector,
     clock: env.clock,
     timers: env.timers,
     random,
@@ -30,7 +30,8 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
       return { epoch: keeper.record.epoch, nodeId, logId: keeper.record.logId };
     },
     resolveHost: (host) => rim.resolveHost(host),
-    isSelf: ({ host, port }) => port === config.get('port') && nodeHosts(node).includes(host),
+    isSelf: ({ host, port }) =>
+      [config.get('port'), config.get('tls-port')].includes(port) && nodeHosts(node).includes(host),
     masterChosen: (master): void => {
       config.put('slaveof', master);
       if (master !== undefined) node.endWaits();

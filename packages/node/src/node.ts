@@ -36,11 +36,13 @@ import type { ConnectionHost } from './net/connection-host.ts';
 import { ClientListener } from './net/client-listener.ts';
 import { ControlPort } from './net/control-port.ts';
 import type { NodeRim } from './net/node-rim.ts';
+import type { TlsCredentials } from './net/tls-credentials.ts';
 import { commandFamilies } from './node-commands.ts';
 import { ConditionKeeper } from './node-condition.ts';
 import type { Namespaces } from './namespaces.ts';
 import { newNamespaces } from './node-namespaces.ts';
 import { newObservation, startObservation } from './node-observation.ts';
+import { listenForClients, listenerEnvironment, openTls } from './node-network.ts';
 import { endForeignShardChannels, newPubSub } from './node-pubsub.ts';
 import { redirectRequest } from './node-redirect.ts';
 import { nodeHosts, replicatorEnvironment } from './node-replication.ts';
@@ -53,7 +55,7 @@ import { withMessages } from './pubsub/savepoints.ts';
 import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
 import type { Scripting } from './scripting/scripting.ts';
-import { keepDataLimits, minFreeBytes, rocksdbSettings, writeSettings } from './settings.ts';
+import { keepDataLimits, minFreeBytes, nodePort, rocksdbSettings, writeSettings } from './settings.ts';
 import type { Upkeep } from './upkeep/upkeep.ts';
 
 export interface NodeEnvironment {
@@ -76,6 +78,7 @@ export class Node {
   readonly env: NodeEnvironment;
   readonly startedAtMs: number;
   readonly processId: string;
+  readonly tls: TlsCredentials;
   readonly conditions: ConditionKeeper;
   readonly controlPort: ControlPort = new ControlPort();
   /** Counters for INFO. */
@@ -105,11 +108,12 @@ export class Node {
   #beat: Timer | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(env: NodeEnvironment, engine: Engine, processId: string) {
+  private constructor(env: NodeEnvironment, engine: Engine, processId: string, tls: TlsCredentials) {
     const { config, clock } = env;
     this.env = env;
     this.engine = engine;
     this.processId = processId;
+    this.tls = tls;
     this.startedAtMs = clock.wallMs();
     this.data = dataTypes(engine);
     keepDataLimits(config, this.data);
@@ -118,15 +122,7 @@ export class Node {
     this.inSync = new InSyncKeeper(inSyncEnvironment(this));
     this.pubsub = newPubSub(this);
     this.scripting = newScripting(this);
-    this.listener = new ClientListener({
-      host: this.#connectionHost(),
-      timers: env.timers,
-      defaultNamespace,
-      logger: env.logger,
-      maxClients: () => config.get('maxclients'),
-      clientBytesMax: () => config.get('maxmemory-clients'),
-      welcome: (connection) => this.#welcome(connection),
-    });
+    this.listener = new ClientListener(listenerEnvironment(this, this.#connectionHost()));
     this.replicator = new Replicator(replicatorEnvironment(this));
     this.cluster = config.get('cluster-enabled') ? this.#openCluster() : undefined;
     this.router = this.cluster === undefined ? undefined : this.#newRouter(this.cluster);
@@ -176,13 +172,14 @@ export class Node {
   static async start(env: NodeEnvironment): Promise<Node> {
     const { config, random, logger, rim, clock } = env;
     const processId = makeRandomId(random);
+    const tls = openTls(env);
     const paths = replicationPaths(config.get('dir'));
     await finishRejoinAtStart(env, Engine.closed(Node.#engineOptions(env)));
     const open = (): Promise<Engine> => Engine.open(Node.#engineOptions(env));
     const engine = await openRepaired(rim.replicationFiles, paths, open, isLocked).catch((error: unknown) => {
       throw new FatalError(`cannot open the database ${paths.database}: ${messageOf(error)}`, 1, error);
     });
-    const node = new Node(env, engine, processId);
+    const node = new Node(env, engine, processId, tls);
     try {
       await node.#begin();
     } catch (error) {
@@ -220,8 +217,7 @@ export class Node {
     );
     if (this.cluster !== undefined) await this.#openControlPort();
     this.#takeRole();
-    for (const host of config.get('bind'))
-      await this.listener.listen(host, config.get('port'), config.get('tcp-backlog'));
+    await listenForClients(this);
   }
 
   #diskFull(full: boolean): void {
@@ -358,18 +354,12 @@ export class Node {
     };
   }
 
-  #welcome(connection: ClientConnection): void {
-    if (this.env.config.get('requirepass') !== '') return;
-    connection.authenticated = true;
-    connection.admin = true;
-  }
-
   #openCluster(): ClusterState {
     const { config, logger, rim, clock } = this.env;
     return ClusterState.open({
       file: rim.nodesFile,
       logger,
-      port: config.get('port'),
+      port: nodePort(config),
       ownHosts: () => nodeHosts(this),
       persists: () => config.get('persist-cluster-nodes-enabled'),
       databaseIsEmpty: () => this.data.scan.random(defaultNamespace, clock.wallMs()) === undefined,

@@ -42,12 +42,19 @@ export function rocksdbSettings(config: Config): RocksdbSettings {
 /** A file transfer of a full sync in which nothing moves for this long has failed. */
 const transferTimeoutMs = 30_000;
 
+/** The port by which other nodes know this one, as topologies name it: where the links of replication come in. */
+export function nodePort(config: Config): number {
+  const tlsPort = config.get('tls-port');
+  const isTls = tlsPort !== 0 && (config.get('tls-replication') || config.get('port') === 0);
+  return isTls ? tlsPort : config.get('port');
+}
+
 /** Replication directives, read anew at each call. */
 export function replicationSettings(config: Config): ReplicationSettings {
   return {
     password: config.get('masterauth') || undefined,
     databaseName: config.get('db-name'),
-    announcedPort: config.get('replica-announce-port') || config.get('port'),
+    announcedPort: config.get('replica-announce-port') || nodePort(config),
     announcedHost: config.get('replica-announce-ip') || undefined,
     useReplicationIds: config.get('use-rsid-psync'),
     clusterEnabled: config.get('cluster-enabled'),

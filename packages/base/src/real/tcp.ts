@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { OperationError, messageOf } from '../errors.ts';
 import { sendLast } from './os.ts';
 import { formatEndpoint, type Connector, type Endpoint, type Transport, type TransportEvents } from '../transport.ts';
@@ -8,6 +9,7 @@ export function socketTransport(socket: Socket): Transport {
   let events: TransportEvents | undefined;
   let failure: Error | undefined;
   let closed = false;
+  const isTcp = socket.remoteAddress !== undefined && !(socket instanceof TLSSocket);
   socket.pause();
   socket.setNoDelay(true);
   socket.on('error', (error) => (failure = error));
@@ -33,7 +35,8 @@ export function socketTransport(socket: Socket): Transport {
     resume: (): void => void socket.resume(),
     end: (): void => void socket.end(),
     destroy: (): void => void socket.destroy(),
-    reset: (): void => void socket.resetAndDestroy(),
+    // Only a bare TCP socket can be asked for a reset.
+    reset: (): void => void (isTcp ? socket.resetAndDestroy() : socket.destroy()),
   };
 }
 
@@ -43,7 +46,7 @@ export function socketTransport(socket: Socket): Transport {
  * Node ends a stream in the next turn of its event loop, which may be long after the bytes; and bytes that leave before
  * the end wake the peer, for which a busy machine may put this process aside between two system calls (17 ms were seen).
  * A peer that acts on the bytes may then send something more, which nobody answers. Where the kernel does not take all of
- * the bytes at once, the end follows them as Node does it.
+ * the bytes at once, the end follows them as Node does it; so it does behind TLS, whose records are not the kernel's.
  */
 export function endWith(socket: Socket, bytes: Uint8Array): void {
   const fd = fdOf(socket);
@@ -74,8 +77,9 @@ export const tcpConnector: Connector = {
   },
 };
 
-/** Descriptor of a socket; undefined when it is closed or is none. */
+/** Descriptor of a socket; undefined when it is closed, is none, or does not carry what is written to it as it is (TLS). */
 export function fdOf(socket: Socket): number | undefined {
+  if (socket instanceof TLSSocket) return undefined;
   // Not public.
   const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null };
   return handle?.fd;

@@ -108,6 +108,22 @@ function checkTogether(into: Collected, fileName: string): void {
     cluster: into.values.get('cluster-enabled') === true,
   });
   if (problem !== undefined) into.errors.push({ source: { name: fileName }, message: problem });
+  const unheard = addressProblem(into.values);
+  if (unheard !== undefined) into.errors.push({ source: { name: fileName }, message: unheard });
+}
+
+/** What forbids the addresses to listen on, if anything. With a Unix socket there are those of TCP that are named only. */
+function addressProblem(values: Map<DirectiveName, DirectiveValue>): string | undefined {
+  const hasUnixSocket = (values.get('unixsocket') ?? '') !== '';
+  if (hasUnixSocket && !values.has('bind')) values.set('bind', []);
+  const binds = (values.get('bind') ?? directiveOf('bind').default) as readonly string[];
+  const hasPort = values.get('port') !== 0 || (values.get('tls-port') ?? 0) !== 0;
+  const hasTcp = (binds.length > 0 && hasPort) || ((values.get('socket-fd') ?? -1) as number) >= 0;
+  if (hasTcp) return undefined;
+  if (values.get('cluster-enabled') === true)
+    return "node is in cluster mode, but TCP listen address wasn't specified via configuration file";
+  if (values.get('slaveof') !== undefined) return "replication doesn't support unix socket";
+  return hasUnixSocket ? undefined : 'there is no address to listen on: set bind and port, tls-port or unixsocket';
 }
 
 /** What forbids having namespaces, if anything. */

@@ -51,7 +51,12 @@ class World {
         countOutput: (): void => undefined,
         closed: (): void => undefined,
       },
-      { id: 1, namespace: defaultNamespace, memory: new ClientMemory([], () => 0, silentLogger) },
+      {
+        id: 1,
+        namespace: defaultNamespace,
+        memory: new ClientMemory([], () => 0, silentLogger),
+        ends: { peer: '?:0', local: '?:0' },
+      },
     );
   }
 

@@ -20,7 +20,6 @@ import type { ConnectionHost, ConnectionIdentity } from './connection-host.ts';
 import { ConnectionOutput, type OutputOwner } from './connection-output.ts';
 import { DeferredReply } from './deferred-reply.ts';
 import { Occupancy, type OccupancyOwner } from './occupancy.ts';
-import { addressOf } from './peer-address.ts';
 import { QuietMoment } from './quiet-moment.ts';
 import { RequestInput, type InputOwner } from './request-input.ts';
 
@@ -87,8 +86,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     this.#output = new ConnectionOutput(socket, host, identity.memory, this);
     this.reply = this.#output.reply;
     this.occupancy = new Occupancy(this.#output, this);
-    this.peer = addressOf(socket.remoteAddress, socket.remotePort);
-    this.local = addressOf(socket.localAddress, socket.localPort);
+    this.peer = identity.ends.peer;
+    this.local = identity.ends.local;
     this.createdAtMs = host.clock.wallMs();
     this.lastCommandAtMs = this.createdAtMs;
     this.#input = new RequestInput(socket, host.requestLimits(), this);

@@ -1,20 +1,30 @@
 /**
- * Accepts clients on the node's port and knows every open connection.
+ * Accepts clients wherever the node listens and knows every open connection.
  *
  * Closing many at once is paced over turns of the event loop, so that a role change with thousands of clients does not
  * starve the heartbeats of its own node.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { chmodSync } from 'node:fs';
 import { FatalError, messageOf, type Logger, type Timers } from '@holdfast/base';
 import type { Namespace } from '@holdfast/engine';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { ClientMemory } from './client-memory.ts';
+import { formatListenAddress, type ListenAddress } from './listen-addresses.ts';
+import { addressOf, type SocketEnds } from './peer-address.ts';
+import { TlsGate } from './tls-gate.ts';
+import type { TlsMaterial } from './tls-credentials.ts';
+import { clearUnixSocket } from './unix-socket.ts';
 
 /** Connections closed in one turn of the event loop. */
 const closesPerTurn = 256;
 /** Idle clients are looked for this often. */
 const idleSweepMs = 1000;
+/** One that is refused may take so long to read why. */
+const refusalLingerMs = 1000;
+/** So many may do that at once. */
+const refusalsMax = 1024;
 /** A flood of connections must not flood the log. */
 const acceptFailuresPerLine = 1000;
 
@@ -23,8 +33,12 @@ export interface ListenerEnvironment {
   readonly timers: Timers;
   readonly defaultNamespace: Namespace;
   readonly logger: Logger;
-  /** Current `maxclients`. */
+  /** Current `maxclients`, as far as the operating system allows it. */
   maxClients(): number;
+  /** Current `tcp-keepalive` in milliseconds; 0: none. */
+  keepAliveMs(): number;
+  /** What new TLS connections use. */
+  tlsMaterial(): TlsMaterial;
   /** Current `maxmemory-clients`; 0 means no bound. */
   clientBytesMax(): number;
   /** Sets what a new connection may do before its first command. */
@@ -36,7 +50,9 @@ export class ClientListener {
   readonly #servers: Server[] = [];
   readonly #connections = new Map<number, ClientConnection>();
   readonly #memory: ClientMemory;
+  readonly #gate: TlsGate;
   #lastId = 0;
+  #refusals = 0;
   #acceptFailures = 0;
   #sweptAtMs = 0;
   accepted = 0;
@@ -46,6 +62,12 @@ export class ClientListener {
     this.#env = env;
     const clients = { [Symbol.iterator]: () => this.#connections.values() };
     this.#memory = new ClientMemory(clients, () => env.clientBytesMax(), env.logger);
+    this.#gate = new TlsGate({
+      timers: env.timers,
+      logger: env.logger,
+      material: () => env.tlsMaterial(),
+      opened: (socket) => this.#adopt(socket, endsOf(socket)),
+    });
   }
 
   /** Clients cut because all together held too much. */
@@ -61,40 +83,70 @@ export class ClientListener {
    * Listens on one address.
    * @throws FatalError naming the address when it cannot be listened on.
    */
-  listen(host: string, port: number, backlog: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
-      server.on('error', (error: NodeJS.ErrnoException) => {
-        if (server.listening) {
-          // One connection could not be accepted (no file descriptor left, say); the next one may.
-          this.rejected++;
-          if (this.#acceptFailures++ % acceptFailuresPerLine === 0)
-            this.#env.logger.warn('a connection could not be accepted', { error: messageOf(error) });
-          return;
-        }
-        const reason = error.code === 'EADDRINUSE' ? 'the address is already in use' : messageOf(error);
-        reject(new FatalError(`cannot listen on ${host}:${port}: ${reason}`, 1, error));
-      });
-      server.listen({ host, port, backlog }, () => {
-        this.#servers.push(server);
-        resolve();
-      });
+  async listen(address: ListenAddress, backlog: number): Promise<void> {
+    const refuse = (reason: string, cause?: unknown): never => {
+      throw new FatalError(`cannot listen on ${formatListenAddress(address)}: ${reason}`, 1, cause);
+    };
+    const obstacle = address.kind === 'unix' ? await clearUnixSocket(address.path) : undefined;
+    if (obstacle !== undefined) refuse(obstacle);
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, address));
+    try {
+      await opened(server, address, backlog);
+      if (address.kind === 'unix') chmodSync(address.path, address.mode);
+    } catch (error) {
+      server.close();
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRNOTAVAIL' && address.kind === 'tcp' && address.optional) return;
+      refuse(code === 'EADDRINUSE' ? 'the address is already in use' : messageOf(error), error);
+    }
+    server.on('error', (error) => {
+      // One connection could not be accepted (no file descriptor left, say); the next one may.
+      this.rejected++;
+      if (this.#acceptFailures++ % acceptFailuresPerLine === 0)
+        this.#env.logger.warn('a connection could not be accepted', { error: messageOf(error) });
+    });
+    this.#servers.push(server);
+  }
+
+  #accept(socket: Socket, address: ListenAddress): void {
+    const isTls = address.kind === 'tcp' && address.tls;
+    if (this.#connections.size + this.#gate.unfinished >= this.#env.maxClients()) {
+      this.#refuse(socket, isTls);
+      return;
+    }
+    const keepAliveMs = this.#env.keepAliveMs();
+    if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs);
+    if (!isTls) this.#adopt(socket, address.kind === 'unix' ? unixEnds(address.path) : endsOf(socket));
+    else if (!this.#gate.take(socket)) this.#refuse(socket, true);
+  }
+
+  /** Says why, to who understands it: before its handshake a TLS client understands nothing. */
+  #refuse(socket: Socket, isTls: boolean): void {
+    this.rejected++;
+    socket.on('error', () => undefined);
+    if (isTls || this.#refusals >= refusalsMax) {
+      socket.destroy();
+      return;
+    }
+    this.#refusals++;
+    socket.end('-ERR max number of clients reached\r\n');
+    // What it has sent is read, as otherwise the end would be a reset that overtakes the text.
+    socket.resume();
+    const timer = this.#env.timers.after(refusalLingerMs, () => socket.destroy());
+    socket.once('end', () => socket.destroySoon());
+    socket.once('close', () => {
+      timer.cancel();
+      this.#refusals--;
     });
   }
 
-  #accept(socket: Socket): void {
-    if (this.#connections.size >= this.#env.maxClients()) {
-      this.rejected++;
-      socket.on('error', () => undefined);
-      socket.end('-ERR max number of clients reached\r\n');
-      socket.destroySoon();
-      return;
-    }
+  #adopt(socket: Socket, ends: SocketEnds): void {
     this.accepted++;
     const connection = new ClientConnection(socket, this.#env.host, {
       id: ++this.#lastId,
       namespace: this.#env.defaultNamespace,
       memory: this.#memory,
+      ends,
     });
     this.#connections.set(connection.id, connection);
     this.#env.welcome(connection);
@@ -148,7 +200,34 @@ export class ClientListener {
     for (const connection of this.#connections.values()) connection.closeGracefully();
     this.#env.timers.soon(() => {
       for (const connection of this.#connections.values()) connection.destroy();
+      this.#gate.stop();
     });
     await Promise.all(closed);
   }
+}
+
+/** Resolves once it listens. Rejects with the system's error. */
+function opened(server: Server, address: ListenAddress, backlog: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const done = (): void => {
+      server.off('error', reject);
+      resolve();
+    };
+    if (address.kind === 'unix') server.listen({ path: address.path, backlog }, done);
+    else if (address.kind === 'descriptor') server.listen({ fd: address.fd }, done);
+    else server.listen({ host: address.host, port: address.port, backlog, ipv6Only: address.host === '::' }, done);
+  });
+}
+
+function endsOf(socket: Socket): SocketEnds {
+  return {
+    peer: addressOf(socket.remoteAddress, socket.remotePort),
+    local: addressOf(socket.localAddress, socket.localPort),
+  };
+}
+
+/** As Redis shows them: those who connect have no address of their own. */
+function unixEnds(path: string): SocketEnds {
+  return { peer: `${path}:0`, local: `${path}:0` };
 }

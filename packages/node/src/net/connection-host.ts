@@ -6,6 +6,7 @@ import type { TickLoop } from '../execution/tick-loop.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientMemory } from './client-memory.ts';
 import type { OutputLimit } from './output-limit.ts';
+import type { SocketEnds } from './peer-address.ts';
 
 /** Kinds of clients with limits of their own. */
 export type ClientKind = 'normal' | 'pubsub';
@@ -46,4 +47,5 @@ export interface ConnectionIdentity {
   readonly namespace: Namespace;
   /** Told about what is held for this client; may cut it. */
   readonly memory: ClientMemory;
+  readonly ends: SocketEnds;
 }

@@ -3,6 +3,7 @@ import { FatalError } from '@holdfast/base';
 import type { Config } from '../config/index.ts';
 import type { NodeReport } from '../lease/heartbeat.ts';
 import type { SharedLease } from '../lease/shared-lease.ts';
+import { nodePort } from '../settings.ts';
 import { ControlChannel, type ControlHost } from './control-channel.ts';
 
 export interface ControlPortEnvironment {
@@ -36,7 +37,7 @@ export class ControlPort {
    */
   async open(env: ControlPortEnvironment): Promise<void> {
     const { config } = env;
-    const port = config.get('control-port') || config.get('port') + defaultOffset;
+    const port = config.get('control-port') || nodePort(config) + defaultOffset;
     const binds = config.get('control-bind').length > 0 ? config.get('control-bind') : config.get('bind');
     const [host = '127.0.0.1'] = binds;
     const opened = port > 65535 ? `${port} is no port; set control-port` : await start(env, host, port);

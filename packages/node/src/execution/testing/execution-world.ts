@@ -173,6 +173,7 @@ export class ExecutionWorld {
       id: this.clients.length + 1,
       namespace: defaultNamespace,
       memory: new ClientMemory([], () => 0, silentLogger),
+      ends: { peer: '?:0', local: '?:0' },
     });
     connection.authenticated = true;
     const client = {

@@ -1,0 +1,49 @@
+/** Where a node listens for clients, as the directives say: TCP, TCP with TLS, a Unix socket, an inherited descriptor. */
+import type { Config } from '../config/index.ts';
+
+export type ListenAddress =
+  | {
+      readonly kind: 'tcp';
+      readonly host: string;
+      readonly port: number;
+      readonly tls: boolean;
+      /** Written with `-` in front: left out when the machine has no such address. */
+      readonly optional: boolean;
+    }
+  | { readonly kind: 'unix'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'descriptor'; readonly fd: number };
+
+const wildcards: Readonly<Record<string, string>> = { '*': '0.0.0.0', '::*': '::' };
+
+/** A word of `bind` as an address: `*` is every IPv4 address, `::*` every IPv6 one. */
+function hostOf(word: string): { readonly host: string; readonly optional: boolean } {
+  const optional = word.startsWith('-');
+  const written = optional ? word.slice(1) : word;
+  return { host: wildcards[written] ?? written, optional };
+}
+
+/** All of them, in the order in which they are opened. `socket-fd` stands in for `bind` and `port`. */
+export function listenAddresses(config: Pick<Config, 'get'>): ListenAddress[] {
+  const fd = config.get('socket-fd');
+  const path = config.get('unixsocket');
+  const hosts = config.get('bind').map(hostOf);
+  const tcp = (port: number, tls: boolean): ListenAddress[] =>
+    port === 0 ? [] : hosts.map((host) => ({ kind: 'tcp', ...host, port, tls }));
+  const plain: ListenAddress[] = fd >= 0 ? [{ kind: 'descriptor', fd }] : tcp(config.get('port'), false);
+  const unix: ListenAddress[] = path === '' ? [] : [{ kind: 'unix', path, mode: config.get('unixsocketperm') }];
+  return [...plain, ...tcp(config.get('tls-port'), true), ...unix];
+}
+
+/** For people. */
+export function formatListenAddress(address: ListenAddress): string {
+  switch (address.kind) {
+    case 'tcp':
+      return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+    case 'unix':
+      return address.path;
+    case 'descriptor':
+      return `descriptor ${address.fd}`;
+    default:
+      return address satisfies never;
+  }
+}
