@@ -14,6 +14,8 @@ import type { Freshness } from './freshness.ts';
 import type { PropagateRecords } from './propagate-records.ts';
 import type { ScriptRunner } from './script-runner.ts';
 
+const nameBytesMax = 256;
+
 interface Library extends LibraryFacts {
   /** Its functions' names in Lua begin with it. */
   readonly prefix: string;
@@ -90,6 +92,8 @@ export class Libraries {
     const functions = this.#env.runner.load(prefix, code, head.from);
     if (typeof functions === 'string') return functions;
     if (functions.length === 0) return 'ERR No functions registered';
+    const long = functions.find(({ name }) => name.length > nameBytesMax);
+    if (long !== undefined) return `ERR the name of a function has at most ${nameBytesMax} characters`;
     return { name: head.name, code, prefix, functions: [...functions].sort(byName) };
   }
 

@@ -134,7 +134,7 @@ export class ScriptRunner {
 
   /** Runs a script that is compiled. Writes one reply, or goes on in later turns. */
   run(call: Call, script: RunnableScript, { request, keys }: ScriptArguments, reply: ReplyWriter): void {
-    const { clock, random } = this.#env;
+    const { clock } = this.#env;
     const world = this.#lua();
     const turns = call.turns;
     this.#running = {
@@ -146,22 +146,8 @@ export class ScriptRunner {
       killed: false,
     };
     this.#env.commands().begin(call, script.scope, turns === undefined);
-    const kind = world.run({
-      id: script.id,
-      name: script.name,
-      bytes: request.buffer,
-      bounds: request.bounds,
-      first: firstKey,
-      keys,
-      args: request.count - firstKey - keys,
-      protocol: reply.protocol,
-      isFunction: script.isFunction,
-      resp3: this.#env.resp3Enabled(),
-      seed: random.u32(),
-      // In EXEC nothing can be put off: there the time is a limit.
-      sliceMs: turns === undefined ? Math.max(1, this.#env.busyMs()) : sliceMs,
-    });
-    if (!this.#drive(kind, reply)) return;
+    const start = (): EventKind => this.#start(world, script, { request, keys }, reply.protocol, turns !== undefined);
+    if (!this.#drive(start, reply)) return;
     if (turns === undefined) {
       this.#endUnfinished(reply, 'a script inside MULTI may not take longer than lua-time-limit');
       return;
@@ -170,14 +156,38 @@ export class ScriptRunner {
     turns.begin(this.#longRun(this.#running));
   }
 
+  #start(
+    world: LuaWorld,
+    script: RunnableScript,
+    { request, keys }: ScriptArguments,
+    protocol: 2 | 3,
+    takesTurns: boolean,
+  ): EventKind {
+    return world.run({
+      id: script.id,
+      name: script.name,
+      bytes: request.buffer,
+      bounds: request.bounds,
+      first: firstKey,
+      keys,
+      args: request.count - firstKey - keys,
+      protocol,
+      isFunction: script.isFunction,
+      resp3: this.#env.resp3Enabled(),
+      seed: this.#env.random.u32(),
+      // In EXEC nothing can be put off: there the time is a limit.
+      sliceMs: takesTurns ? sliceMs : Math.max(1, this.#env.busyMs()),
+    });
+  }
+
   /**
    * Answers what the script asks until it is paused or ends.
    * @returns whether it is paused.
    */
-  #drive(first: EventKind, reply: ReplyWriter): boolean {
+  #drive(first: () => EventKind, reply: ReplyWriter): boolean {
     const world = this.#lua();
-    let kind = first;
     try {
+      let kind = first();
       for (;;) {
         switch (kind) {
           case eventKind.call:
@@ -217,7 +227,10 @@ export class ScriptRunner {
     const reply = this.#reply;
     reply.truncate(0);
     reply.protocol = world.protocol;
-    this.#env.commands().run(this.#requestOf(world), reply);
+    const request = this.#requestOf(world);
+    if (asksToBlock(request)) {
+      reply.error(`ERR ${request.latin1(0).toLowerCase()} command is not allowed with BLOCK option from scripts`);
+    } else this.#env.commands().run(request, reply);
     const bytes = reply.view();
     const isPlaced = bytes[0] === 45 && placed.some((text) => bytes.subarray(0, text.length).equals(text));
     const kind = world.answer(bytes, isPlaced);
@@ -267,7 +280,7 @@ export class ScriptRunner {
       this.#endUnfinished(reply, `Script killed by user with ${command}.`);
       return false;
     }
-    return this.#drive(this.#lua().resume(sliceMs), reply);
+    return this.#drive(() => this.#lua().resume(sliceMs), reply);
   }
 
   #busy({ script, startedAtMs }: Running): string | undefined {
@@ -298,6 +311,13 @@ const unkillableError =
 function busyError(isFunction: boolean): string {
   const way = isFunction ? 'FUNCTION KILL' : 'SCRIPT KILL';
   return `BUSY Redis is busy running a script. You can only call ${way} or SHUTDOWN NOSAVE.`;
+}
+
+/** XREAD and XREADGROUP with BLOCK are refused to scripts, as in Redis; other commands that block answer at once. */
+function asksToBlock(request: Request): boolean {
+  if (!request.is(0, 'xread') && !request.is(0, 'xreadgroup')) return false;
+  for (let i = 1; i < request.count && !request.is(i, 'streams'); i++) if (request.is(i, 'block')) return true;
+  return false;
 }
 
 /** What may run beside a script that takes long: what ends it, shows it, or concerns one connection alone. */
