@@ -3,9 +3,12 @@
  * version rises when a reader of the former version would misread a file; unknown fields are ignored.
  */
 import { OperationError, messageOf } from '@holdfast/base';
-import { phases, type Operation } from './operation.ts';
+import { phases, type Entry, type Operation } from './operation.ts';
 
-export const historySchema = 1;
+export const historySchema = 2;
+
+/** Files of these are read. Schema 1 knew registers only. */
+const readSchemas: readonly unknown[] = [1, historySchema];
 
 export interface HistoryHeader {
   /** What made the history, as `drill hang`. */
@@ -71,8 +74,9 @@ function decodeLine(text: string, line: number): Fields {
 }
 
 function decodeHeader(fields: Fields): HistoryHeader {
-  if (fields['schema'] !== historySchema) {
-    throw refuse(1, `schema ${JSON.stringify(fields['schema'])}; this version reads schema ${historySchema}`);
+  if (!readSchemas.includes(fields['schema'])) {
+    const read = readSchemas.join(' and ');
+    throw refuse(1, `schema ${JSON.stringify(fields['schema'])}; this version reads schema ${read}`);
   }
   const text = textField(fields, 1);
   return { source: text('source'), seed: numberField(fields, 'seed', 1), startedAt: text('startedAt') };
@@ -99,8 +103,66 @@ function decodeOperation(fields: Fields, line: number): Operation {
     node: fields['node'] === null ? null : text('node'),
   };
   if (common.outcome === 'ok' && common.completedMs === null) throw refuse(line, 'outcome ok without completedMs');
-  if (oneOf('op', ['read', 'write']) === 'write') return { op: 'write', ...common, value: text('value') };
-  return { op: 'read', ...common, value: fields['value'] === null ? null : text('value') };
+  return { ...common, ...decodeDeed(fields, line, oneOf('op', ops)) } as Operation;
+}
+
+const ops = ['write', 'read', 'push', 'pop', 'list', 'add', 'entries', 'deliver', 'increment', 'count'] as const;
+
+/** The fields that an operation has beside those that all have. */
+function decodeDeed(fields: Fields, line: number, op: (typeof ops)[number]): object {
+  const text = textField(fields, line);
+  const orNull = <T>(name: string, decode: (name: string) => T): T | null =>
+    fields[name] === null ? null : decode(name);
+  switch (op) {
+    case 'write':
+      return { op, value: text('value'), ...(fields['also'] === undefined ? {} : { also: text('also') }) };
+    case 'read':
+      return { op, value: orNull('value', text), ...(fields['also'] === undefined ? {} : decodeBeside(fields, line)) };
+    case 'push':
+      return { op, value: text('value') };
+    case 'pop':
+      return { op, value: orNull('value', text) };
+    case 'list':
+      return { op, values: arrayField(fields, 'values', line).map((value) => decodeText(value, 'values', line)) };
+    case 'add':
+      return { op, value: text('value'), entry: orNull('entry', text) };
+    case 'entries':
+      return { op, entries: decodeEntries(fields, line) };
+    case 'deliver':
+      return { op, entries: decodeEntries(fields, line), isAgain: fields['isAgain'] === true };
+    case 'increment':
+    case 'count':
+      return { op, count: orNull('count', (name) => numberField(fields, name, line)) };
+    default:
+      return op satisfies never;
+  }
+}
+
+function decodeBeside(fields: Fields, line: number): object {
+  const also = fields['also'];
+  if (typeof also !== 'object' || also === null) throw refuse(line, `also is ${JSON.stringify(also)}, not an object`);
+  const beside = also as Fields;
+  const text = textField(beside, line);
+  return { also: { key: text('key'), value: beside['value'] === null ? null : text('value') } };
+}
+
+function decodeEntries(fields: Fields, line: number): Entry[] {
+  return arrayField(fields, 'entries', line).map((entry): Entry => {
+    if (!Array.isArray(entry)) throw refuse(line, `entries has ${JSON.stringify(entry)}, not an id and a value`);
+    const [id, value]: readonly unknown[] = entry;
+    return [decodeText(id, 'entries', line), decodeText(value, 'entries', line)];
+  });
+}
+
+function arrayField(fields: Fields, name: string, line: number): readonly unknown[] {
+  const value = fields[name];
+  if (!Array.isArray(value)) throw refuse(line, `${name} is ${JSON.stringify(value)}, not an array`);
+  return value;
+}
+
+function decodeText(value: unknown, name: string, line: number): string {
+  if (typeof value !== 'string') throw refuse(line, `${name} has ${JSON.stringify(value)}, not a text`);
+  return value;
 }
 
 function textField(fields: Fields, line: number): (name: string) => string {

@@ -6,7 +6,16 @@
  * acknowledgement, or a read of it) before the other began; an unknown write never makes anything stale unless somebody
  * read it.
  */
-import { byKey, isAcknowledged, type Acknowledged, type Operation, type Read, type Write } from './operation.ts';
+import {
+  byKey,
+  isAcknowledged,
+  isEffect,
+  type Acknowledged,
+  type Effect,
+  type Operation,
+  type Read,
+  type Write,
+} from './operation.ts';
 import { viewRegister, type Cluster } from './register.ts';
 
 export interface LostWrite {
@@ -102,8 +111,8 @@ export interface Gap {
  */
 export function longestGapWithoutWrites(operations: readonly Operation[], { fromMs, toMs }: Gap): Gap {
   const ends = operations
-    .filter((operation) => operation.op === 'write')
-    .filter(isAcknowledged<Write>)
+    .filter(isEffect)
+    .filter(isAcknowledged<Effect>)
     .map((write) => write.completedMs)
     .filter((endMs) => endMs >= fromMs && endMs <= toMs)
     .sort((a, b) => a - b);

@@ -7,7 +7,7 @@
  * after it. So a reply counts as sent at the latest moment it proves, and a request as executed at the earliest moment
  * possible: the judges blame only what cannot have been otherwise.
  */
-import { isAcknowledged, type Acknowledged, type Operation, type Read, type Write } from './operation.ts';
+import { isAcknowledged, isEffect, valuesSeen, type Acknowledged, type Effect, type Operation } from './operation.ts';
 
 /** The time in which one node could rightly acknowledge writes of a shard. */
 export interface Mastership {
@@ -46,7 +46,7 @@ function mastershipAt(evidence: Evidence, shard: number, node: string, timeMs: n
 }
 
 export interface FencedAcknowledgement {
-  readonly write: Acknowledged<Write>;
+  readonly write: Acknowledged<Effect>;
   /** The mastership that had ended. */
   readonly mastership: Mastership;
   /**
@@ -86,28 +86,30 @@ export function acknowledgedAfterFence(operations: readonly Operation[], evidenc
   });
 }
 
-/** When a read first ended that saw a value, by `identity`. */
+/** When an operation first ended that saw a value, by `identity`. */
 function firstSeen(operations: readonly Operation[]): Map<string, number> {
   const seen = new Map<string, number>();
   for (const operation of operations) {
-    if (operation.op !== 'read' || !isAcknowledged<Read>(operation)) continue;
-    const id = identity(operation);
-    seen.set(id, Math.min(seen.get(id) ?? Infinity, operation.completedMs));
+    if (!isAcknowledged<Operation>(operation)) continue;
+    for (const value of valuesSeen(operation)) {
+      const id = identity({ key: operation.key, value });
+      seen.set(id, Math.min(seen.get(id) ?? Infinity, operation.completedMs));
+    }
   }
   return seen;
 }
 
 /** A value of a key; values are unique to their key. */
-function identity({ key, value }: Operation): string {
+function identity({ key, value }: { readonly key: string; readonly value: string }): string {
   return `${key}\n${value}`;
 }
 
-type NodeWrite = Acknowledged<Write> & { readonly node: string };
+type NodeWrite = Acknowledged<Effect> & { readonly node: string };
 
 function acknowledgedWritesOfNodes(operations: readonly Operation[]): NodeWrite[] {
   return operations
-    .filter((operation) => operation.op === 'write')
-    .filter(isAcknowledged<Write>)
+    .filter(isEffect)
+    .filter(isAcknowledged<Effect>)
     .filter((write): write is NodeWrite => write.node !== null);
 }
 
@@ -119,17 +121,17 @@ export interface DoubledEpoch {
   readonly shard: number;
   readonly epoch: number;
   /** One acknowledged write of each node that acknowledged any in that epoch. */
-  readonly writes: readonly Acknowledged<Write>[];
+  readonly writes: readonly Acknowledged<Effect>[];
 }
 
 /** Epochs of a shard in which more than one node acknowledged writes. */
 export function epochsWithTwoMasters(operations: readonly Operation[], evidence: Evidence): DoubledEpoch[] {
-  const epochs = new Map<string, { shard: number; epoch: number; byNode: Map<string, Acknowledged<Write>> }>();
+  const epochs = new Map<string, { shard: number; epoch: number; byNode: Map<string, Acknowledged<Effect>> }>();
   for (const write of acknowledgedWritesOfNodes(operations)) {
     const mastership = mastershipAt(evidence, write.shard, write.node, sentAtLatest(write, evidence));
     if (mastership === undefined) continue;
     const { shard, epoch } = mastership;
-    const entry = epochs.get(`${shard} ${epoch}`) ?? { shard, epoch, byNode: new Map<string, Acknowledged<Write>>() };
+    const entry = epochs.get(`${shard} ${epoch}`) ?? { shard, epoch, byNode: new Map<string, Acknowledged<Effect>>() };
     epochs.set(`${shard} ${epoch}`, entry);
     if (!entry.byNode.has(write.node)) entry.byNode.set(write.node, write);
   }
@@ -139,8 +141,8 @@ export function epochsWithTwoMasters(operations: readonly Operation[], evidence:
 }
 
 export interface VisibleFencedWrite {
-  readonly write: Write;
-  readonly read: Acknowledged<Read>;
+  readonly write: Effect;
+  readonly read: Acknowledged<Operation>;
 }
 
 /**
@@ -148,22 +150,23 @@ export interface VisibleFencedWrite {
  * read saw. One entry per write, with its first read.
  */
 export function visibleFencedWrites(operations: readonly Operation[], evidence: Evidence): VisibleFencedWrite[] {
-  const fenced = new Map<string, Write>();
+  const fenced = new Map<string, Effect>();
   for (const operation of operations) {
-    if (operation.op === 'write' && isExecutedAfterFence(operation, evidence))
-      fenced.set(identity(operation), operation);
+    if (isEffect(operation) && isExecutedAfterFence(operation, evidence)) fenced.set(identity(operation), operation);
   }
-  const seen = new Map<Write, Acknowledged<Read>>();
+  const seen = new Map<Effect, Acknowledged<Operation>>();
   for (const operation of operations) {
-    if (operation.op !== 'read' || !isAcknowledged<Read>(operation)) continue;
-    const write = fenced.get(identity(operation));
-    if (write && !seen.has(write)) seen.set(write, operation);
+    if (!isAcknowledged<Operation>(operation)) continue;
+    for (const value of valuesSeen(operation)) {
+      const write = fenced.get(identity({ key: operation.key, value }));
+      if (write && !seen.has(write)) seen.set(write, operation);
+    }
   }
   return [...seen].map(([write, read]) => ({ write, read }));
 }
 
 /** Whether a write can only have been executed after the fence of the node it was sent to. */
-export function isExecutedAfterFence(write: Write, evidence: Evidence): boolean {
+export function isExecutedAfterFence(write: Effect, evidence: Evidence): boolean {
   if (write.node === null) return false;
   const earliestMs = pauseAt(evidence, write.node, write.invokedMs)?.untilMs ?? write.invokedMs;
   const mastership = mastershipAt(evidence, write.shard, write.node, earliestMs);

@@ -2,8 +2,9 @@
  * What a client of the cluster did and saw: one record per operation, the only evidence the judges of this package
  * accept.
  *
- * A key is a register: writes replace its value, and every written value is unique to its key, so that a read names the
- * write it saw. Three outcomes: `ok` was acknowledged, `failed` was refused (an error reply: it was never applied),
+ * What a key is shows from what is done with it. A register: writes replace its value. A list: pushes append, pops take
+ * from the other end. A stream: entries are added and delivered to one group of consumers. A counter: increments. Every
+ * value is unique to its key, so that whoever sees it names the operation it came from. Three outcomes: `ok` was acknowledged, `failed` was refused (an error reply: it was never applied),
  * `unknown` got no answer. An unknown write may take effect at any time after its invocation, or never.
  */
 
@@ -41,15 +42,115 @@ interface OperationFields {
 export interface Write extends OperationFields {
   readonly op: 'write';
   readonly value: string;
+  /** Key that was given the same value in the same transaction, and is never written otherwise. */
+  readonly also?: string;
 }
 
 export interface Read extends OperationFields {
   readonly op: 'read';
   /** What was read; null when the key was absent, and for reads that are not `ok`. */
   readonly value: string | null;
+  /** What was read in the same transaction (or script) of the key that is written together with this one. */
+  readonly also?: { readonly key: string; readonly value: string | null };
 }
 
-export type Operation = Write | Read;
+/** RPUSH of one value. */
+export interface Push extends OperationFields {
+  readonly op: 'push';
+  readonly value: string;
+}
+
+/** LPOP or BLPOP. */
+export interface Pop extends OperationFields {
+  readonly op: 'pop';
+  /** What was taken; null when there was nothing, and for pops that are not `ok`. An unknown pop may have taken one. */
+  readonly value: string | null;
+}
+
+/** A read of a whole list. */
+export interface ListReading extends OperationFields {
+  readonly op: 'list';
+  /** From the head on; empty for readings that are not `ok`. */
+  readonly values: readonly string[];
+}
+
+/** XADD of one value. */
+export interface Add extends OperationFields {
+  readonly op: 'add';
+  readonly value: string;
+  /** The id it was given; null unless `ok`. */
+  readonly entry: string | null;
+}
+
+/** Id of a stream's entry, `ms-seq`, and the value in it. */
+export type Entry = readonly [id: string, value: string];
+
+/** A read of a whole stream. */
+export interface StreamReading extends OperationFields {
+  readonly op: 'entries';
+  /** In the order of the reply; empty for readings that are not `ok`. */
+  readonly entries: readonly Entry[];
+}
+
+/** XREADGROUP for the one group of a stream. */
+export interface Delivery extends OperationFields {
+  readonly op: 'deliver';
+  readonly entries: readonly Entry[];
+  /** What had been delivered before and not been acknowledged by a consumer was asked for, and nothing new. */
+  readonly isAgain: boolean;
+}
+
+/** A script that adds one to a counter. */
+export interface Increment extends OperationFields {
+  readonly op: 'increment';
+  /** What it said the counter is now; null unless `ok`. */
+  readonly count: number | null;
+}
+
+/** A read of a counter, 0 when it is absent. */
+export interface CountReading extends OperationFields {
+  readonly op: 'count';
+  /** null unless `ok`. */
+  readonly count: number | null;
+}
+
+export type Operation =
+  Write | Read | Push | Pop | ListReading | Add | StreamReading | Delivery | Increment | CountReading;
+
+/** An operation that puts a value of its own into a key. */
+export type Effect = Write | Push | Add;
+
+/** Whether the operation puts a value of its own into its key. */
+export function isEffect(operation: Operation): operation is Effect {
+  return operation.op === 'write' || operation.op === 'push' || operation.op === 'add';
+}
+
+/** Whether the operation changes its key when it is executed. */
+export function isChange({ op }: Pick<Operation, 'op'>): boolean {
+  return op === 'write' || op === 'push' || op === 'pop' || op === 'add' || op === 'deliver' || op === 'increment';
+}
+
+/** The values that an operation shows to have been in its key; none for one that is not `ok`. */
+export function valuesSeen(operation: Operation): readonly string[] {
+  switch (operation.op) {
+    case 'read':
+    case 'pop':
+      return operation.value === null ? [] : [operation.value];
+    case 'list':
+      return operation.values;
+    case 'entries':
+    case 'deliver':
+      return operation.entries.map(([, value]) => value);
+    case 'write':
+    case 'push':
+    case 'add':
+    case 'increment':
+    case 'count':
+      return [];
+    default:
+      return operation satisfies never;
+  }
+}
 
 /** An operation that was answered as wished; its end is known. */
 export type Acknowledged<T extends Operation> = T & { readonly outcome: 'ok'; readonly completedMs: number };
@@ -73,10 +174,38 @@ export function byKey(operations: readonly Operation[]): Map<string, Operation[]
 /** One operation in a line, for people. */
 export function describeOperation(operation: Operation): string {
   const end = operation.completedMs === null ? 'never ended' : `ended ${operation.completedMs.toFixed(1)}`;
-  const what =
-    operation.op === 'write'
-      ? `wrote ${operation.key} = ${operation.value}`
-      : `read ${operation.key} -> ${operation.value ?? '(absent)'}`;
   const how = `began ${operation.invokedMs.toFixed(1)}, ${end} ms, ${operation.outcome}`;
-  return `${operation.client} ${what} (${how}, ${operation.address}${operation.node ? ` node ${operation.node.slice(0, 8)}` : ''})`;
+  const node = operation.node ? ` node ${operation.node.slice(0, 8)}` : '';
+  return `${operation.client} ${describeDeed(operation)} (${how}, ${operation.address}${node})`;
+}
+
+function describeDeed(operation: Operation): string {
+  const { key } = operation;
+  switch (operation.op) {
+    case 'write':
+      return `wrote ${key}${operation.also === undefined ? '' : ` and ${operation.also}`} = ${operation.value}`;
+    case 'read': {
+      const { value, also } = operation;
+      const beside = also === undefined ? '' : `, ${also.key} -> ${also.value ?? '(absent)'}`;
+      return `read ${key} -> ${value ?? '(absent)'}${beside}`;
+    }
+    case 'push':
+      return `pushed ${operation.value} to ${key}`;
+    case 'pop':
+      return `popped ${operation.value ?? '(nothing)'} from ${key}`;
+    case 'list':
+      return `read list ${key} of ${operation.values.length}`;
+    case 'add':
+      return `added ${operation.value} to ${key} as ${operation.entry ?? '(no id)'}`;
+    case 'entries':
+      return `read stream ${key} of ${operation.entries.length}`;
+    case 'deliver':
+      return `was delivered ${operation.entries.length} entries of ${key}${operation.isAgain ? ' again' : ''}`;
+    case 'increment':
+      return `counted ${key} up to ${operation.count ?? '(unknown)'}`;
+    case 'count':
+      return `read counter ${key} -> ${operation.count ?? '(unknown)'}`;
+    default:
+      return operation satisfies never;
+  }
 }

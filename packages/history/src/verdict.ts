@@ -1,16 +1,16 @@
 /** All judges over one history: the verdict of a drill. */
+import { checkCounter } from './counter.ts';
+import type { Finding, FindingKind, KeyFindings } from './finding.ts';
 import { lostWrites, staleReads } from './judges.ts';
+import { checkList } from './list.ts';
 import { acknowledgedAfterFence, epochsWithTwoMasters, visibleFencedWrites, type Evidence } from './masterships.ts';
 import { byKey, describeOperation, type Operation } from './operation.ts';
 import { checkRegister, type Cluster, type RegisterFault } from './register.ts';
+import { checkStream } from './stream.ts';
+import { tornTransactions } from './transaction.ts';
 
 export type ViolationKind =
-  | 'acknowledged-write-lost'
-  | 'stale-read'
-  | 'acknowledged-after-fence'
-  | 'two-masters-in-one-epoch'
-  | 'fenced-write-visible'
-  | 'not-linearizable';
+  FindingKind | 'acknowledged-after-fence' | 'two-masters-in-one-epoch' | 'fenced-write-visible';
 
 export interface Violation {
   readonly kind: ViolationKind;
@@ -26,7 +26,7 @@ export interface Verdict {
   readonly staleReads: number;
   /** Acknowledgements that came after the fence and may be true all the same (see `excuse`): no violation. */
   readonly lateAnswers: number;
-  /** Keys whose acknowledged writes could not be looked for, since no later read was answered. */
+  /** Keys whose acknowledged changes could not be looked for, since no later read was answered. */
   readonly unjudgedKeys: readonly string[];
 }
 
@@ -65,14 +65,35 @@ export function judge(operations: readonly Operation[], evidence: Evidence): Ver
       violation('fenced-write-visible', 'a write that only a fenced master can have applied was read', [write, read]),
     ),
   ];
-  for (const group of byKey(operations).values()) violations.push(...checkRegister(group).map(fromFault));
+  const found: Finding[] = tornTransactions(operations);
+  const unjudged = [...unjudgedKeys];
+  for (const [key, group] of byKey(operations)) {
+    violations.push(...checkRegister(group).map(fromFault));
+    const { findings, isUnjudged } = judgeOf(group)(group);
+    found.push(...findings);
+    if (isUnjudged) unjudged.push(key);
+  }
+  violations.push(...found.map(({ kind, sentence, operations: proof }) => violation(kind, sentence, proof)));
+  const count = (kind: FindingKind): number => found.filter((finding) => finding.kind === kind).length;
   return {
     violations,
-    acknowledgedWritesLost: lost.length,
-    staleReads: stale.length,
+    acknowledgedWritesLost: lost.length + count('acknowledged-write-lost'),
+    staleReads: stale.length + count('stale-read'),
     lateAnswers: late.filter(({ excuse }) => excuse !== null).length,
-    unjudgedKeys,
+    unjudgedKeys: unjudged,
   };
+}
+
+const nothing: KeyFindings = { findings: [], isUnjudged: false };
+
+/** Which judge a key is for shows from what was done with it. */
+function judgeOf(operations: readonly Operation[]): (operations: readonly Operation[]) => KeyFindings {
+  for (const { op } of operations) {
+    if (op === 'push' || op === 'pop' || op === 'list') return checkList;
+    if (op === 'add' || op === 'entries' || op === 'deliver') return checkStream;
+    if (op === 'increment' || op === 'count') return checkCounter;
+  }
+  return () => nothing;
 }
 
 function violation(kind: ViolationKind, sentence: string, operations: readonly Operation[]): Violation {

@@ -19,7 +19,7 @@ function search(pending: readonly Operation[], state: string | null): boolean {
     if (overtakes) return false;
     const rest = pending.filter((other) => other !== operation);
     if (operation.op === 'write') return search(rest, operation.value);
-    return operation.value === state && search(rest, state);
+    return operation.op === 'read' && operation.value === state && search(rest, state);
   });
 }
 

@@ -327,8 +327,10 @@ function isWhole(shard: ShardView): boolean {
 
 /** Reads from replicas may be late, but nothing may be read there that nobody wrote. */
 function fromNowhere(believed: readonly Operation[], replicaReads: readonly Operation[]): Violation[] {
-  const written = new Set(believed.filter(({ op }) => op === 'write').map(({ key, value }) => `${key}=${value}`));
+  const writes = believed.filter((operation) => operation.op === 'write');
+  const written = new Set(writes.map(({ key, value }) => `${key}=${value}`));
   return replicaReads
+    .filter((operation) => operation.op === 'read')
     .filter(({ outcome, value }) => outcome === 'ok' && value !== null)
     .filter(({ key, value }) => !written.has(`${key}=${value}`))
     .map((read) => ({
