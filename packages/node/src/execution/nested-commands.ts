@@ -104,10 +104,11 @@ export class NestedCommands {
   }
 
   #refusal(call: Call, entry: CommandEntry, request: Request, bits: number): string | undefined {
-    if (!fitsArity(entry, request)) return nestedErrors.arity;
     if ((bits & (flagBits['no-script'] | flagBits.transaction)) !== 0) return nestedErrors.notAllowed;
     const isWrite = (bits & flagBits.write) !== 0;
+    // Before the number of arguments, as in Kvrocks.
     if (this.#isReadOnly && (isWrite || handedOn.has(entry.definition.name))) return nestedErrors.readOnly;
+    if (!fitsArity(entry, request)) return nestedErrors.arity;
     const misplaced = this.#env.isCluster ? this.#slotRefusal(call, entry, request, isWrite) : undefined;
     return misplaced ?? (isWrite ? this.#env.refusals.ofWrite(bits) : undefined);
   }
