@@ -52,7 +52,7 @@ test('settings are typed, the last line wins, and the command line wins over the
 
 test('a bad value names file, line, directive and what is allowed', () => {
   assert.deepEqual(errorsOf('# a\n\nport 70000'), [
-    "Failed to load config. Error: at line #L3: port: expected a whole number from 1 to 65535, got '70000' (kvrocks.conf)",
+    "Failed to load config. Error: at line #L3: port: expected a whole number from 0 to 65535, got '70000' (kvrocks.conf)",
   ]);
   assert.deepEqual(errorsOf('daemonize maybe'), [
     "Failed to load config. Error: at line #L1: daemonize: expected yes or no, got 'maybe' (kvrocks.conf)",
@@ -62,7 +62,7 @@ test('a bad value names file, line, directive and what is allowed', () => {
       "got 'x' (kvrocks.conf)",
   ]);
   assert.deepEqual(errorsOf('', { overrides: [['port', 'x']] }), [
-    "Failed to load config. Error: port: expected a whole number from 1 to 65535, got 'x' (command line)",
+    "Failed to load config. Error: port: expected a whole number from 0 to 65535, got 'x' (command line)",
   ]);
   assert.deepEqual(errorsOf('port 1\ndir "x'), [
     'Failed to load config. Error: at line #L2: config line ends unexpectedly in quoted string (kvrocks.conf)',
@@ -71,7 +71,7 @@ test('a bad value names file, line, directive and what is allowed', () => {
 
 test('each type refuses what it does not mean', () => {
   const refused = [
-    'port 0',
+    'port -1',
     'port 6666x',
     'port 1e3',
     'port -1',
@@ -146,7 +146,34 @@ test('secrets are not repeated in messages: any text is allowed for them', () =>
       assert.deepEqual(parseValue(directive, 'hunter2'), { value: 'hunter2' }, name);
     else assert.doesNotMatch(name, /pass|auth$|token/, `${name} should be marked as secret`);
   }
-  const { errors, warnings } = parseConfig({ text: 'tls-key-file-pass hunter2\nrequirepass "hunter2' });
+  const { errors, warnings } = parseConfig({ text: 'tls-key-file-passs hunter2\nrequirepass "hunter2' });
   assert.equal(errors.length + warnings.length, 2);
   assert.doesNotMatch(JSON.stringify([errors, warnings]), /hunter2/);
+});
+
+test('a Unix socket takes the place of the default address, which is there when it is named', () => {
+  const bindOf = (text: string): unknown => parseConfig({ text }).values.get('bind');
+  assert.equal(bindOf('port 1'), undefined);
+  assert.deepEqual(bindOf('unixsocket /tmp/s'), []);
+  assert.deepEqual(bindOf('unixsocket /tmp/s\nbind 127.0.0.1'), ['127.0.0.1']);
+});
+
+test('a node that could hear nobody, or not those it needs, does not start', () => {
+  const prefix = 'Failed to load config. Error: ';
+  const noCluster = "node is in cluster mode, but TCP listen address wasn't specified via configuration file";
+  for (const text of ['port 0\nunixsocket /s', 'unixsocket /s', 'port 0'])
+    assert.deepEqual(errorsOf(`${text}\ncluster-enabled yes`), [`${prefix}${noCluster} (kvrocks.conf)`], text);
+  assert.deepEqual(errorsOf('unixsocket /s\nslaveof h 1'), [
+    `${prefix}replication doesn't support unix socket (kvrocks.conf)`,
+  ]);
+  assert.deepEqual(errorsOf('port 0'), [
+    `${prefix}there is no address to listen on: set bind and port, tls-port or unixsocket (kvrocks.conf)`,
+  ]);
+  for (const text of [
+    'port 0\ntls-port 1',
+    'unixsocket /s',
+    'unixsocket /s\nbind ::1\ncluster-enabled yes',
+    'socket-fd 3\nport 0',
+  ])
+    assert.deepEqual(errorsOf(text), [], text);
 });
