@@ -144,14 +144,32 @@ export class CommandRuns {
     const { reply } = details;
     const startedAtMs = clock.leaseMs();
     const mark = reply.mark();
+    const errorsBefore = reply.errors;
+    const bytesBefore = this.writtenBytesMax > 0 ? engine.openTickBytes : 0;
     engine.beginCommand();
     try {
       if (call.events !== undefined) call.events.begins?.(call, entry.definition, details.request);
       entry.definition.run(call, input, reply);
+      if (this.writtenBytesMax > 0) this.#checkWritten(engine.openTickBytes - bytesBefore, reply, mark);
     } catch (error) {
       this.#fail(entry, error, reply, mark);
     }
+    if (reply.errors !== errorsBefore) this.#noteError(entry, reply);
     this.#ended(call, entry, details, startedAtMs, origin);
+  }
+
+  #checkWritten(bytes: number, reply: ReplyWriter, mark: number): void {
+    if (bytes <= this.writtenBytesMax) return;
+    this.#env.engine.rollbackCommand();
+    reply.truncate(mark);
+    reply.error('ERR Operation aborted: Memory limit reached');
+  }
+
+  /** EXEC holds what its queue answered, which was counted with its commands. */
+  #noteError(entry: CommandEntry, reply: ReplyWriter): void {
+    if (entry.definition.name === 'exec') return;
+    entry.failedCalls++;
+    this.errors.count(reply.lastError);
   }
 
   #fail(entry: CommandEntry, error: unknown, reply: ReplyWriter, mark: number): void {

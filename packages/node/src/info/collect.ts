@@ -8,6 +8,9 @@ import { holdfastVersion, kvrocksVersion, redisVersion } from './versions.ts';
 /** Of `latency_percentiles_usec_*`, as Redis shows them. */
 const shownPercents = [50, 99, 99.9];
 
+/** As in Redis: its rates are means over 1.6 s. */
+const samplePeriodMs = 100;
+
 export class InfoCollector {
   readonly #node: Node;
   readonly #commands: Rate;
@@ -19,6 +22,7 @@ export class InfoCollector {
   readonly #nexts: Rate;
   readonly residentBytesAtStart: number;
   readonly #sequenceAtStart: number;
+  #sampledAtMs = -Infinity;
 
   constructor(node: Node) {
     this.#node = node;
@@ -34,10 +38,12 @@ export class InfoCollector {
     this.residentBytesAtStart = node.env.rim.process().residentBytes;
   }
 
-  /** Takes the samples that rates are made of. */
+  /** Takes the samples that rates are made of, when they are due. */
   sample(): void {
     const { env, network, dispatcher, engine } = this.#node;
     const nowMs = env.clock.leaseMs();
+    if (nowMs - this.#sampledAtMs < samplePeriodMs) return;
+    this.#sampledAtMs = nowMs;
     this.#commands.sample(dispatcher.commandsProcessed, nowMs);
     this.#input.sample(network.inputBytes, nowMs);
     this.#output.sample(network.outputBytes, nowMs);

@@ -52,6 +52,11 @@ export class Compaction {
     );
   }
 
+  /** What goes on has ended. */
+  async idle(): Promise<void> {
+    await this.#work;
+  }
+
   /** No further family is begun: the database is about to be closed. */
   stop(): void {
     this.#isStopped = true;

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { define, noKeys, type CommandDefinition } from '@holdfast/commands';
+import { ExecutionWorld } from './testing/execution-world.ts';
+
+function command(name: string, run: CommandDefinition['run']): CommandDefinition {
+  return define({
+    name,
+    arity: -1,
+    flags: ['write'],
+    keys: noKeys,
+    group: 'string',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    summary: 'A test.',
+    parse: () => null,
+    run,
+  });
+}
+
+describe('what is counted of commands', () => {
+  test('calls, refusals, failures, kinds of errors, and how long they took', async () => {
+    const world = new ExecutionWorld([
+      command('fails', (_call, _input, reply) => reply.error('WRONGTYPE no')),
+      command('throws', () => {
+        throw new Error('broken');
+      }),
+    ]);
+    const client = world.connect();
+    assert.equal(await client.say('FAILS'), '-WRONGTYPE no\r\n');
+    assert.match(await client.say('THROWS'), /-ERR broken\r\n$/);
+    await client.say('PUSH');
+    await client.say('NOPE');
+    await client.say('PUSH a x');
+    const { runs, entries } = world.dispatcher;
+    const of = (name: string): readonly number[] => {
+      const found = [...entries].find(({ definition }) => definition.name === name);
+      return [found?.calls ?? -1, found?.rejectedCalls ?? -1, found?.failedCalls ?? -1, found?.latency.calls ?? -1];
+    };
+    assert.deepEqual(of('fails'), [1, 0, 1, 1]);
+    assert.deepEqual(of('throws'), [1, 0, 1, 1]);
+    assert.deepEqual(of('push'), [1, 1, 0, 1]);
+    assert.deepEqual(runs.errors.kinds, [
+      ['ERR', 3],
+      ['WRONGTYPE', 1],
+    ]);
+    assert.equal(runs.errors.total, 4);
+    world.dispatcher.resetStatistics();
+    assert.deepEqual([of('fails'), runs.errors.total], [[0, 0, 0, 0], 0]);
+  });
+
+  test('nothing of durations while latency-tracking is off', async () => {
+    const world = new ExecutionWorld();
+    world.dispatcher.runs.countsLatency = false;
+    await world.connect().say('PUSH a x');
+    for (const { latency } of world.dispatcher.entries) assert.equal(latency.calls, 0);
+  });
+
+  test('a command that writes more than it may is taken back and fails', async () => {
+    const world = new ExecutionWorld([
+      command('fill', (_call, _input, reply) => {
+        world.engine.openTickBytes += 100;
+        reply.ok();
+      }),
+    ]);
+    const client = world.connect();
+    world.dispatcher.runs.writtenBytesMax = 99;
+    assert.equal(await client.say('FILL'), '-ERR Operation aborted: Memory limit reached\r\n');
+    world.dispatcher.runs.writtenBytesMax = 100;
+    assert.match(await client.say('FILL'), /limit reached\r\n\+OK\r\n$/);
+  });
+
+  test('the observer is told of what took long enough, and of nothing while nobody wants to know', async () => {
+    const world = new ExecutionWorld([
+      command('slow', (_call, _input, reply) => {
+        world.time.advance(5);
+        reply.ok();
+      }),
+    ]);
+    const seen: string[] = [];
+    world.dispatcher.runs.observer = {
+      executed: ({ entry, durationUs }) => void seen.push(`${entry.definition.name} ${durationUs}`),
+    };
+    const client = world.connect();
+    await client.say('SLOW');
+    world.dispatcher.runs.observedFromUs = 5000;
+    await client.say('PUSH a x');
+    await client.say('SLOW');
+    assert.deepEqual(seen, ['slow 5000']);
+  });
+});
