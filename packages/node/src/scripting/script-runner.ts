@@ -206,7 +206,7 @@ export class ScriptRunner {
           default:
             this.#running = undefined;
             this.#env.commands().end();
-            reply.raw(world.reply());
+            writeReply(world.reply(), reply);
             return false;
         }
       }
@@ -311,6 +311,12 @@ const unkillableError =
 function busyError(isFunction: boolean): string {
   const way = isFunction ? 'FUNCTION KILL' : 'SCRIPT KILL';
   return `BUSY Redis is busy running a script. You can only call ${way} or SHUTDOWN NOSAVE.`;
+}
+
+/** An error is written as one, so that it is counted. */
+function writeReply(bytes: Buffer, reply: ReplyWriter): void {
+  if (bytes[0] === 45) reply.error(bytes.utf8Slice(1, bytes.length - 2));
+  else reply.raw(bytes);
 }
 
 /** XREAD and XREADGROUP with BLOCK are refused to scripts, as in Redis; other commands that block answer at once. */
