@@ -18,6 +18,8 @@ export class HashWalk {
   /** The current field and its value; valid until the next call. */
   readonly field: Window = new Window();
   readonly value: Window = new Window();
+  /** Unix time in ms at which the current field dies; 0 never. */
+  expireMs = 0;
   readonly #entries: EntryIterator;
   readonly #prefixLength: number;
   readonly #nowMs: number | undefined;
@@ -37,6 +39,7 @@ export class HashWalk {
       else {
         const expireMs = fieldExpiryOf(value);
         if (expireMs !== 0 && expireMs < this.#nowMs) continue;
+        this.expireMs = expireMs;
         this.value.set(value.buffer, value.start + expiryBytes, value.end);
       }
       this.field.set(key.buffer, key.start + this.#prefixLength, key.end);

@@ -2,19 +2,26 @@
 // that a refused command changes nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Metadata, Scratch, defaultNamespace, family, spanOf, typeId, writeMetadataKey } from '@holdfast/engine';
+import { defaultNamespace, family, type Scratch } from '@holdfast/engine';
 import { Request } from '@holdfast/resp';
 import { Refusal } from '../command.ts';
 import { arityFits, keysOf } from '../table.ts';
 import { families } from './testing/all-samples.ts';
-import { openTestCommands, type CommandRunner, type TestCommands } from './testing/command-runner.ts';
+import { openTestCommands, type Argument, type CommandRunner } from './testing/command-runner.ts';
 
 interface Sample {
   readonly line: string;
+  /** The line as arguments. */
+  readonly args: readonly Argument[];
   readonly words: readonly string[];
   readonly prepare: readonly string[];
   readonly isTypeless: boolean;
   readonly isException: boolean;
+}
+
+/** A word stands for itself, but `hex:…` for those bytes. */
+function argumentOf(word: string): Argument {
+  return word.startsWith('hex:') ? Buffer.from(word.slice(4), 'hex') : word;
 }
 
 const samples: readonly Sample[] = families.flatMap((of) =>
@@ -23,6 +30,7 @@ const samples: readonly Sample[] = families.flatMap((of) =>
     const name = words[0] as string;
     return {
       line,
+      args: words.map(argumentOf),
       words,
       prepare: of.prepare,
       isTypeless: of.typeless?.includes(name) ?? false,
@@ -31,12 +39,22 @@ const samples: readonly Sample[] = families.flatMap((of) =>
   }),
 );
 
-/** An engine with the keys of the sample's family. */
-async function openFor({ prepare }: Sample): Promise<TestCommands> {
-  const opened = await openTestCommands();
-  for (const line of prepare) assert.doesNotMatch(opened.runner.line(line), /^-/, line);
-  opened.runner.commit();
-  return opened;
+/**
+ * Runs `check` for every sample on an engine with the keys of its family. What it leaves in the open tick is forgotten before
+ * the next one.
+ */
+async function forEachSample(check: (runner: CommandRunner, sample: Sample) => void): Promise<void> {
+  for (const { prepare } of families) {
+    await using opened = await openTestCommands();
+    const { runner } = opened;
+    for (const line of prepare) assert.doesNotMatch(runner.line(line), /^-/, line);
+    runner.commit();
+    for (const sample of samples) {
+      if (sample.prepare !== prepare) continue;
+      check(runner, sample);
+      runner.types.engine.tick.reset();
+    }
+  }
 }
 
 function definitionOf(runner: CommandRunner, { words, line }: Sample) {
@@ -54,9 +72,9 @@ test('every data command has a sample, and every sample a command', async () => 
 test('the arity of a command lets its sample through, and parse takes any number of arguments it lets through', async () => {
   await using opened = await openTestCommands();
   for (const sample of samples) {
-    const { words, line } = sample;
+    const { words, args, line } = sample;
     const definition = definitionOf(opened.runner, sample);
-    const request = Request.of(...words);
+    const request = Request.of(...args);
     assert.ok(arityFits(definition, request), `${line}: arity ${definition.arity}`);
     const input = definition.parse(request);
     assert.ok(!(input instanceof Refusal), `${line}: ${input instanceof Refusal ? input.message : ''}`);
@@ -64,27 +82,25 @@ test('the arity of a command lets its sample through, and parse takes any number
     const fewest = Math.abs(definition.arity);
     const most = definition.arity > 0 ? fewest : words.length + 4;
     for (let count = fewest; count <= most; count++) {
-      const args = Array.from({ length: count }, (_, i) => words[i] ?? 'x');
-      const refusal = definition.parse(Request.of(...args));
-      if (refusal instanceof Refusal) assert.match(refusal.message, /^[A-Z]+ \S/, args.join(' '));
+      const some = Array.from({ length: count }, (_, i) => args[i] ?? 'x');
+      const refusal = definition.parse(Request.of(...some));
+      if (refusal instanceof Refusal) assert.match(refusal.message, /^[A-Z]+ \S/, some.join(' '));
     }
     if (definition.arity > 0) assert.equal(words.length, definition.arity, line);
   }
 });
 
 test('a command writes on its sample if and only if it is declared to write', async () => {
-  for (const sample of samples) {
-    await using opened = await openFor(sample);
-    const { runner } = opened;
-    const { line } = sample;
+  await forEachSample((runner, sample) => {
+    const { line, args } = sample;
     const before = runner.types.engine.visibleSequence();
-    const reply = runner.line(line);
+    const reply = runner.run(...args);
     assert.doesNotMatch(reply, /^-/, line);
     const { flags } = definitionOf(runner, sample);
     const wrote = runner.types.engine.visibleSequence() > before;
     if (!sample.isException || wrote) assert.equal(wrote, flags.includes('write'), `${line} wrote: ${wrote}`);
     assert.equal(flags.includes('readonly'), !flags.includes('write'), line);
-  }
+  });
 });
 
 /** Records which user keys' metadata the engine looks up or writes while `run` runs. */
@@ -107,48 +123,74 @@ function keysTouched(runner: CommandRunner, run: () => void): Set<string> {
 }
 
 test('the keys a command touches are the keys it declares', async () => {
-  for (const sample of samples) {
-    await using opened = await openFor(sample);
-    const { runner } = opened;
-    const { line, words } = sample;
-    const declared = keysOf(definitionOf(runner, sample), Request.of(...words)).map((index) => words[index] as string);
-    const touched = keysTouched(runner, () => runner.line(line));
+  await forEachSample((runner, sample) => {
+    const { line, args, words } = sample;
+    const declared = keysOf(definitionOf(runner, sample), Request.of(...args)).map((index) => words[index] as string);
+    const touched = keysTouched(runner, () => runner.run(...args));
     assert.deepEqual([...touched].sort(), [...new Set(declared)].sort(), line);
-  }
+  });
 });
 
-/** Puts a collection of another type under the keys of a sample. */
-function putOtherType(runner: CommandRunner, type: number, names: Iterable<string>): void {
-  const { engine } = runner.types;
-  const meta = new Metadata();
-  meta.create(type, { high: 1, low: 1 });
-  meta.size = 1;
+/** A command that makes a key of each type. */
+const makers: Readonly<Record<string, (key: string) => string>> = {
+  string: (key) => `SET ${key} v`,
+  hash: (key) => `HSET ${key} f v`,
+  list: (key) => `RPUSH ${key} a b`,
+  set: (key) => `SADD ${key} a`,
+  zset: (key) => `ZADD ${key} 1 a`,
+  bitmap: (key) => `SETBIT ${key} 7 1`,
+  sortedint: (key) => `SIADD ${key} 1`,
+  stream: (key) => `XADD ${key} 1-1 f v`,
+  bloom: (key) => `BF.ADD ${key} a`,
+  json: (key) => `JSON.SET ${key} $ {"a":1}`,
+  hyperloglog: (key) => `PFADD ${key} a`,
+};
+
+/** Makes keys of one type, whatever they were; not committed. */
+function makeKeys(runner: CommandRunner, type: string, names: Iterable<string>): void {
   for (const name of names) {
-    const key = new Scratch();
-    writeMetadataKey(key, { ...spanOf(name), namespace: defaultNamespace }, false);
-    const value = new Scratch();
-    meta.write(value);
-    // The metadata of a list ends with the positions of its elements.
-    if (type === typeId.list) value.bytes(Buffer.from('7fffffffffffffff8000000000000000', 'hex'));
-    engine.tick.put(family.metadata, key, value);
+    runner.run('DEL', name);
+    const reply = runner.line((makers[type] as (key: string) => string)(name));
+    assert.doesNotMatch(reply, /^-/, `${type} ${name}`);
   }
-  runner.commit();
+}
+
+function keyNamesOf(runner: CommandRunner, sample: Sample): string[] {
+  const indexes = keysOf(definitionOf(runner, sample), Request.of(...sample.args));
+  return indexes.map((index) => sample.words[index] as string);
 }
 
 test('a command on a value of another type answers WRONGTYPE and changes nothing', async () => {
-  for (const sample of samples) {
-    await using opened = await openTestCommands();
-    const { runner } = opened;
-    const { line, words } = sample;
-    const definition = definitionOf(runner, sample);
-    const names = keysOf(definition, Request.of(...words)).map((index) => words[index] as string);
-    putOtherType(runner, definition.group === 'list' ? typeId.set : typeId.list, names);
-    const before = runner.types.engine.visibleSequence();
-    const reply = runner.line(words[0] === 'set' ? 'set s v' : line);
+  await forEachSample((runner, sample) => {
+    const { line, args, words } = sample;
+    const { engine } = runner.types;
+    const { group } = definitionOf(runner, sample);
+    makeKeys(runner, group === 'list' ? 'set' : 'list', new Set(keyNamesOf(runner, sample)));
+    const before = engine.visibleSequence();
+    const reply = words[0] === 'set' ? runner.line('set s v') : runner.run(...args);
     const isRefused = reply === '-WRONGTYPE Operation against a key holding the wrong kind of value\r\n';
-    assert.equal(isRefused, definition.group !== 'generic' && !sample.isTypeless, `${line}: ${reply}`);
-    if (isRefused) assert.equal(runner.types.engine.visibleSequence(), before, line);
-  }
+    assert.equal(isRefused, group !== 'generic' && !sample.isTypeless, `${line}: ${reply}`);
+    if (isRefused) assert.equal(engine.visibleSequence(), before, line);
+  });
+});
+
+test('whichever of its keys is of whatever type, a command that is refused changes nothing', async () => {
+  let refused = 0;
+  await forEachSample((runner, sample) => {
+    const { engine } = runner.types;
+    for (const name of new Set(keyNamesOf(runner, sample))) {
+      for (const type of Object.keys(makers)) {
+        engine.tick.reset();
+        makeKeys(runner, type, [name]);
+        const before = engine.visibleSequence();
+        const reply = runner.run(...sample.args);
+        if (!reply.startsWith('-')) continue;
+        refused++;
+        assert.equal(engine.visibleSequence(), before, `${sample.line}, ${name} being a ${type}: ${reply}`);
+      }
+    }
+  });
+  assert.ok(refused > 1000, `${refused} commands were refused`);
 });
 
 /** Everything stored, open tick included. */
@@ -167,13 +209,11 @@ function contentOf({ types }: CommandRunner): string {
 }
 
 test('a command that is rolled back leaves the data as it was', async () => {
-  for (const sample of samples) {
-    await using opened = await openFor(sample);
-    const { runner } = opened;
+  await forEachSample((runner, { line, args }) => {
     const before = contentOf(runner);
-    runner.line(sample.line);
+    runner.run(...args);
     runner.types.engine.rollbackCommand();
-    assert.equal(contentOf(runner), before, sample.line);
-    assert.equal(runner.types.engine.commit(), undefined, sample.line);
-  }
+    assert.equal(contentOf(runner), before, line);
+    assert.equal(runner.types.engine.commit(), undefined, line);
+  });
 });

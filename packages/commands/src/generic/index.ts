@@ -1,5 +1,6 @@
 import type { DataTypes } from '@holdfast/engine';
 import type { CommandDefinition } from '../command.ts';
+import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
 import { keyCommands } from './keys.ts';
 import { scanCommands } from './scan.ts';
@@ -7,5 +8,11 @@ import { sortCommands } from './sort.ts';
 
 /** All commands on keys of any type. */
 export function genericCommands(types: DataTypes): CommandDefinition[] {
-  return [...keyCommands(types), ...expireCommands(types), ...scanCommands(types), ...sortCommands(types)];
+  return [
+    ...keyCommands(types),
+    ...expireCommands(types),
+    ...scanCommands(types),
+    ...sortCommands(types),
+    ...dumpCommands(types),
+  ];
 }

@@ -27,5 +27,8 @@ export const samples: FamilySamples = {
     'randomkey',
     'sort l DESC LIMIT 0 2 STORE sorted',
     'sort_ro l BY nosort',
+    'dump l',
+    // The string `value`, with the version and checksum of its payload.
+    'restore s 0 hex:000576616c75650600171ba9b834ffa7fd REPLACE',
   ],
 };
