@@ -87,9 +87,10 @@ function pfMerge(types: DataTypes, logs: HyperLogLogs, registers: Uint8Array): C
     summary: 'Counts into a HyperLogLog what was counted into others. It is created if it does not exist.',
     parse: itself,
     run(call, request, reply) {
-      if (!gather(types, logs, { call, request, first: 2, registers }, reply)) return;
+      // The destination is the first one that is looked at, as in Redis: what is wrong with it is said first.
+      if (!gather(types, logs, { call, request, first: 1, registers }, reply)) return;
       const key = keyOf(call, request, 1);
-      if (logs.openOrCreate(key, call.nowMs) === 'wrong-type') return refuseType(types, reply);
+      logs.openOrCreate(key, call.nowMs);
       logs.raiseAll(registers);
       logs.saveRegisters(key);
       notify(call, '$', 'pfadd', key);

@@ -1,5 +1,5 @@
 /** Several keys in one command: MGET, MSET, MSETNX, MSETEX. */
-import type { DataTypes } from '@holdfast/engine';
+import { bitmapAsString, type DataTypes } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, type Call, type CommandDefinition, type KeySpec } from '../command.ts';
 import { itself, keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts';
@@ -19,7 +19,7 @@ import { notifySet } from './set.ts';
 const allKeys: KeySpec = { first: 1, last: -1, step: 1 };
 const everySecond: KeySpec = { first: 1, last: -1, step: 2 };
 
-function mGet({ strings }: DataTypes): CommandDefinition {
+function mGet({ strings, records }: DataTypes): CommandDefinition {
   return define<Request>({
     name: 'mget',
     arity: -2,
@@ -33,9 +33,14 @@ function mGet({ strings }: DataTypes): CommandDefinition {
     run(call, request, reply) {
       reply.array(request.count - 1);
       for (let index = 1; index < request.count; index++) {
-        const found = strings.get(keyOf(call, request, index), call.nowMs);
+        const key = keyOf(call, request, index);
+        const found = strings.get(key, call.nowMs);
         if (found === 'found') reply.bulk(strings.value.buffer, strings.value.start, strings.value.end);
-        else reply.nil();
+        else {
+          const bitmap = found === 'absent' ? undefined : bitmapAsString(records, key, strings.bitmapBytesMax);
+          if (bitmap === undefined) reply.nil();
+          else reply.bulk(bitmap);
+        }
       }
     },
   });
