@@ -222,9 +222,9 @@ test('CONFIG SET holds at once, REWRITE keeps it with comments and order, start-
   assert.equal(await ask(client, 'CONFIG', 'SET', 'timeout', '99'), 'OK');
   assert.match(
     await ask(client, 'CONFIG', 'SET', 'maxclients', 'x'),
-    /^ERR CONFIG SET 'maxclients' error: invalid value/,
+    /^ERR CONFIG SET failed \(possibly related to argument 'maxclients'\) - expected a whole number/,
   );
-  assert.match(await ask(client, 'CONFIG', 'SET', 'port', '1'), /Unsupported CONFIG parameter: port/);
+  assert.match(await ask(client, 'CONFIG', 'SET', 'port', '1'), /'port'\) - can't set immutable config/);
   assert.equal(await ask(client, 'CONFIG', 'REWRITE'), 'OK');
   client.close();
   const text = readFileSync(file, 'utf8');

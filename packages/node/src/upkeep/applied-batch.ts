@@ -57,7 +57,7 @@ function refusalOf(batch: Buffer, namespace: Namespace): string | undefined {
 }
 
 function isOf({ prefix }: Namespace, key: Uint8Array): boolean {
-  return key.length > prefix.length && Buffer.compare(key.subarray(0, prefix.length), prefix) === 0;
+  return key.length >= prefix.length && Buffer.compare(key.subarray(0, prefix.length), prefix) === 0;
 }
 
 /** A range ends within a namespace, or right behind it. */
