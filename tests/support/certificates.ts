@@ -25,8 +25,7 @@ export class TestAuthority {
   readonly cert: string = join(this.dir, 'ca.crt');
   readonly #key = join(this.dir, 'ca.key');
 
-  constructor(t: { after(fn: () => void): void }) {
-    t.after(() => rmSync(this.dir, { recursive: true, force: true }));
+  constructor() {
     this.#openssl('req', '-x509', ...newKey, '-nodes', '-keyout', this.#key, '-out', this.cert, ...named('authority'));
   }
 
@@ -42,6 +41,10 @@ export class TestAuthority {
     const signer = ['-CA', this.cert, '-CAkey', this.#key, '-CAcreateserial'];
     this.#openssl('x509', '-req', '-in', request, ...signer, '-days', '2', '-out', cert);
     return { cert, key };
+  }
+
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true });
   }
 
   #openssl(...args: string[]): void {

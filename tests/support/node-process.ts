@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Connector } from '@holdfast/base';
 import { tcpConnector, realTimers } from '@holdfast/base/real';
 import { ReplyError, RespClient } from '@holdfast/resp';
 
@@ -42,7 +43,10 @@ export interface NodeOptions {
   readonly dir?: string;
   readonly port?: number;
   readonly controlPort?: number;
+  /** After all others, so that they win: `--port 0` for one that is reached otherwise. */
   readonly args?: readonly string[];
+  /** How clients reach it; absent: over TCP. */
+  readonly connector?: Connector;
 }
 
 /** Starts a node and waits until its port answers. The test's end kills it. */
@@ -75,7 +79,7 @@ export async function startNode(
     output: () => output,
     client: (to = port) =>
       RespClient.connect(
-        tcpConnector,
+        options.connector ?? tcpConnector,
         { host: '127.0.0.1', port: to },
         { timers: realTimers, connectTimeoutMs: 5000, commandTimeoutMs: 20_000 },
       ),

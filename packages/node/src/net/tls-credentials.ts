@@ -171,7 +171,9 @@ function about<T>(directive: string, subject: string, read: () => T): T {
     return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'no such file' : messageOf(error);
+    // OpenSSL begins with numbers and the names of its parts.
+    const said = messageOf(error).replace(/^error:[0-9A-F]+:[^:]*:[^:]*:/, '');
+    const reason = code === 'ENOENT' ? 'no such file' : said;
     throw new Error(`${directive} ${subject}: ${reason}`, { cause: error });
   }
 }
