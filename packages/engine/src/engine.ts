@@ -14,6 +14,7 @@ import { family } from './families.ts';
 import { openOptions, type RocksdbSettings } from './rocksdb-options.ts';
 import { Tick } from './tick.ts';
 import { VersionSource } from './version.ts';
+import { visitKeysOfCommand, type KeyVisitor } from './written-user-keys.ts';
 
 /** How the database is opened. Sizes in bytes. */
 export interface EngineOptions {
@@ -215,6 +216,11 @@ export class Engine {
   /** Whether the running command itself has put `key`. */
   isWrittenByCommand(of: number, key: Span): boolean {
     return this.tick.isWrittenByCommand(of, key);
+  }
+
+  /** Visits the user keys that the running command has written, to be called before the next one begins. */
+  visitWrittenKeys(visitor: KeyVisitor): void {
+    visitKeysOfCommand(this.tick, this.slotPrefixed, visitor);
   }
 
   /** Closes the database, dropping the open tick. Safe to call twice. */

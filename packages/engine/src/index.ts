@@ -6,6 +6,7 @@ export { family } from './families.ts';
 export type { RocksdbSettings } from './rocksdb-options.ts';
 export { Metadata, typeId, typeIdOf, typeName } from './metadata-value.ts';
 export { metadataPrefix, keyAfterPrefix, writeMetadataKey, writeSubkeyPrefix, type UserKey } from './stored-key.ts';
+export { UserKeyReader, type KeyVisitor } from './written-user-keys.ts';
 export { VersionSource, versionOf, type Version } from './version.ts';
 export { readOrderedDouble, writeOrderedDouble } from './ordered-double.ts';
 export { Records, type Lookup } from './records.ts';

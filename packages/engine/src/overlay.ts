@@ -246,6 +246,16 @@ export class Overlay {
     return this.#ranges.filter((range) => range.family === family);
   }
 
+  /** Whether one of the delete ranges from number `from` on is of `family`. */
+  hasRange(family: number, from: number): boolean {
+    for (let i = from; i < this.#ranges.length; i++) if (this.#ranges[i]?.family === family) return true;
+    return false;
+  }
+
+  familyOf(index: number): number {
+    return this.#entries[index * stride + field.family] as number;
+  }
+
   keyStart(index: number): number {
     return this.#entries[index * stride + field.keyStart] as number;
   }

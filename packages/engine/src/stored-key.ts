@@ -42,6 +42,35 @@ export function writeSubkeyPrefix(into: Scratch, key: UserKey, version: Version,
   return into.end;
 }
 
+/** Where a user key stands in a stored key. */
+export interface KeyBounds {
+  /** End of the namespace's prefix, which begins where the stored key does. */
+  prefixEnd: number;
+  start: number;
+  end: number;
+}
+
+/**
+ * Finds the user key in the stored key `buffer[start..end)`.
+ * @param isSubkey it is a sub key, of any family; else a metadata key.
+ * @returns false when the bytes are no such key; else `into` says where.
+ */
+export function findUserKey(
+  { buffer, start, end }: Span,
+  { isSubkey, slotPrefixed }: { readonly isSubkey: boolean; readonly slotPrefixed: boolean },
+  into: KeyBounds,
+): boolean {
+  if (start >= end) return false;
+  into.prefixEnd = start + 1 + (buffer[start] as number);
+  into.start = into.prefixEnd + (slotPrefixed ? 2 : 0);
+  into.end = end;
+  if (!isSubkey) return into.start <= end;
+  if (into.start + 4 > end) return false;
+  into.end = into.start + 4 + buffer.readUInt32BE(into.start);
+  into.start += 4;
+  return into.end <= end;
+}
+
 /** Offset of the user key in a metadata key of `namespace`. */
 export function userKeyOffset(namespace: Namespace, slotPrefixed: boolean): number {
   return namespace.prefix.length + (slotPrefixed ? 2 : 0);

@@ -64,6 +64,11 @@ export class Tick {
     return this.#command.entries;
   }
 
+  /** Delete ranges when the running command began. */
+  get commandRanges(): number {
+    return this.#command.ranges;
+  }
+
   beginCommand(): void {
     if (!this.#isAtomic) this.#splitIfDue();
     this.#save(this.#command);

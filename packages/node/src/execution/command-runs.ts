@@ -10,6 +10,7 @@
  */
 import { InvariantError, messageOf, type Clock, type Logger } from '@holdfast/base';
 import type { Call, KeyEvents, SlicedReply, LongRun, Wait } from '@holdfast/commands';
+import type { KeyVisitor } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { flagBits, type CommandEntry } from './command-entry.ts';
@@ -26,6 +27,8 @@ export interface CommandEngine {
   beginAtomic(): void;
   endAtomic(): void;
   rollbackAtomic(): void;
+  /** Of the running command, before the next one begins. */
+  visitWrittenKeys(visitor: KeyVisitor): void;
 }
 
 type RunningCall = { -readonly [K in keyof Call]: Call[K] } & { session: ClientConnection };
@@ -187,7 +190,7 @@ export class CommandRuns {
     startedAtMs: number,
     origin: CommandOrigin,
   ): void {
-    const { clock, written } = this.#env;
+    const { clock, written, engine } = this.#env;
     const durationUs = (clock.leaseMs() - startedAtMs) * 1000;
     entry.calls++;
     this.processed++;
@@ -195,7 +198,7 @@ export class CommandRuns {
     if (this.countsLatency) entry.latency.record(durationUs);
     // One that waits has written nothing yet.
     const isDone = origin !== 'client' || !session.occupied;
-    if ((bits & flagBits.write) !== 0 && written.wanted && isDone) written.note(entry.definition, request, namespace);
+    if ((bits & flagBits.write) !== 0 && written.wanted && isDone) written.note(entry.definition, namespace, engine);
     if (durationUs >= this.observedFromUs)
       this.observer?.executed({ session, request, entry, durationUs, nowMs, origin });
   }

@@ -47,6 +47,8 @@ for (const slotPrefixed of [false, true]) {
     run(defaultNamespace, 'hset hash f v');
     run(defaultNamespace, 'rpush list a b');
     assert.deepEqual(noted(), ['\x03twotext', `${own}hash`, `${own}list`, `${own}text`]);
+    run(defaultNamespace, 'hset hash f w');
+    assert.deepEqual(noted(), [`${own}hash`], 'a field that is there: its record alone is written');
     run(defaultNamespace, 'del list');
     run(defaultNamespace, 'hdel hash f');
     assert.deepEqual(noted(), [`${own}hash`, `${own}list`]);

@@ -1,33 +1,29 @@
 /**
  * Keys that a master's batches wrote, for those who listen on a replica: XREAD BLOCK, and WATCH of a transaction that only
- * reads. No command of this node says which keys they are, so they are taken from the records: every change of a key of any
- * type writes or deletes its metadata record.
+ * reads. No command of this node says which keys they are, so they are taken from the records.
  */
-import { BatchReader, family, type Commit } from '@holdfast/engine';
+import { BatchReader, family, UserKeyReader, type Commit } from '@holdfast/engine';
 import type { WrittenKeys } from './written-keys.ts';
 
 /** @param slotPrefixed stored keys carry their slot. */
 export function noteReplicated({ packed, lengths, count }: Commit, slotPrefixed: boolean, written: WrittenKeys): void {
+  const keys = new UserKeyReader(slotPrefixed);
   let at = 0;
   for (let i = 0; i < count; i++) {
     const end = at + (lengths[i] as number);
-    noteBatch(new BatchReader(packed, at, end), slotPrefixed, written);
+    noteBatch(new BatchReader(packed, at, end), keys, written);
     at = end;
   }
 }
 
-function noteBatch(reader: BatchReader, slotPrefixed: boolean, written: WrittenKeys): void {
+function noteBatch(reader: BatchReader, keys: UserKeyReader, written: WrittenKeys): void {
   while (reader.next()) {
-    if (reader.family !== family.metadata) continue;
-    const { buffer, start, end } = reader.key;
     if (reader.kind === 'delete-range') {
-      written.noteAll();
+      if (reader.family === family.metadata) written.noteAll();
       continue;
     }
-    // u8 length of the namespace, the namespace, u16 slot, key
-    const prefixEnd = start + 1 + (buffer[start] as number);
-    const keyStart = prefixEnd + (slotPrefixed ? 2 : 0);
-    if (keyStart > end) continue;
-    written.noteKey(buffer.latin1Slice(start, prefixEnd) + buffer.latin1Slice(keyStart, end));
+    if (reader.kind !== 'put' && reader.kind !== 'delete') continue;
+    const key = keys.read(reader.family, reader.key);
+    if (key !== undefined) written.wrote(key);
   }
 }

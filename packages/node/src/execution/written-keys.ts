@@ -1,10 +1,10 @@
 /**
- * Tells who listens that keys were written: WATCH, and clients that wait. What a command writes is taken from its declared
- * keys, so nothing is to be done by the command itself; while nobody listens it costs two comparisons.
+ * Tells who listens that keys were written: WATCH, and clients that wait. Which keys a command wrote is taken from the
+ * records it put into the tick, so nothing is to be done by the command itself, and one that changed nothing (SREM of a
+ * member that is not there) has written nothing; while nobody listens it costs two comparisons.
  */
 import type { CommandDefinition } from '@holdfast/commands';
-import type { Namespace } from '@holdfast/engine';
-import type { Request } from '@holdfast/resp';
+import type { KeyVisitor, Namespace } from '@holdfast/engine';
 
 /** Keys are the namespace's prefix and the user key, one character per byte. */
 export interface KeyListener {
@@ -16,7 +16,12 @@ export interface KeyListener {
   replacedAll(): void;
 }
 
-export class WrittenKeys {
+/** What knows the keys of the command that has just run. */
+export interface WrittenRecords {
+  visitWrittenKeys(visitor: KeyVisitor): void;
+}
+
+export class WrittenKeys implements KeyVisitor {
   readonly #listeners: readonly [KeyListener, KeyListener];
 
   constructor(watched: KeyListener, waiting: KeyListener) {
@@ -28,24 +33,13 @@ export class WrittenKeys {
     return !this.#listeners[0].empty || !this.#listeners[1].empty;
   }
 
-  /** A command that may write has run. */
-  note(definition: CommandDefinition, request: Request, namespace: Namespace): void {
-    // What a script declares it need not write: its own commands are noted.
-    if (definition.group === 'scripting') return;
-    const prefix = prefixOf(namespace);
-    if (definition.keyIndexes !== undefined) {
-      for (const index of definition.keyIndexes(request)) this.noteKey(prefix + request.latin1(index));
-      return;
-    }
-    const { first, last, step } = definition.keys;
-    if (first === 0) {
-      if (definition.name === 'flushdb') this.#deletedAll(prefix);
-      else if (definition.name === 'flushall') this.#deletedAll('');
-      else this.noteAll();
-      return;
-    }
-    const end = last < 0 ? request.count + last : last;
-    for (let i = first; i <= end && i < request.count; i += step) this.noteKey(prefix + request.latin1(i));
+  /** A command that may write has run, in `namespace`. */
+  note({ name, group }: CommandDefinition, namespace: Namespace, records: WrittenRecords): void {
+    // The commands of a script are noted one by one.
+    if (group === 'scripting') return;
+    if (name === 'flushdb') this.#deletedAll(prefixOf(namespace));
+    else if (name === 'flushall') this.#deletedAll('');
+    else records.visitWrittenKeys(this);
   }
 
   /** Everything may have been written. */
@@ -57,8 +51,13 @@ export class WrittenKeys {
     for (const listener of this.#listeners) listener.deletedAll(prefix);
   }
 
+  /** A range of keys is gone, by no command that says which. */
+  deletedRange(): void {
+    this.noteAll();
+  }
+
   /** One key was written. */
-  noteKey(key: string): void {
+  wrote(key: string): void {
     for (const listener of this.#listeners) listener.touch(key);
   }
 }

@@ -7,7 +7,13 @@ import type { Outbox, Recipient } from './outbox.ts';
 
 type Savepoints = Pick<
   Engine,
-  'openTickBytes' | 'beginCommand' | 'rollbackCommand' | 'beginAtomic' | 'endAtomic' | 'rollbackAtomic'
+  | 'openTickBytes'
+  | 'beginCommand'
+  | 'rollbackCommand'
+  | 'beginAtomic'
+  | 'endAtomic'
+  | 'rollbackAtomic'
+  | 'visitWrittenKeys'
 >;
 
 export function withMessages(engine: Savepoints, outbox: Outbox<Recipient>): Savepoints {
@@ -29,6 +35,7 @@ export function withMessages(engine: Savepoints, outbox: Outbox<Recipient>): Sav
       atomic = outbox.length;
       engine.beginAtomic();
     },
+    visitWrittenKeys: (visitor) => engine.visitWrittenKeys(visitor),
     endAtomic: (): void => engine.endAtomic(),
     rollbackAtomic: (): void => {
       outbox.truncate(atomic);

@@ -5,7 +5,7 @@
 import { assert, silentLogger } from '@holdfast/base';
 import { VirtualTime } from '@holdfast/base/testing';
 import { define, firstKey, noKeys, type Call, type CommandDefinition, type CommandFlag } from '@holdfast/commands';
-import { defaultNamespace } from '@holdfast/engine';
+import { defaultNamespace, type KeyVisitor } from '@holdfast/engine';
 import type { Admission } from '@holdfast/fencing';
 import { defaultRequestLimits, type ReplyWriter, type Request } from '@holdfast/resp';
 import type { Socket } from 'node:net';
@@ -90,6 +90,15 @@ export class MapEngine {
     this.lists = this.#atomic;
     this.#atomic = undefined;
     this.calls.push('rollback');
+  }
+
+  /** Lists that are not what they were when the command began. */
+  visitWrittenKeys(visitor: KeyVisitor): void {
+    const prefix = Buffer.from(defaultNamespace.prefix).toString('latin1');
+    const shown = (lists: Lists, key: string): string => (lists.get(key) ?? []).join();
+    for (const key of new Set([...this.lists.keys(), ...this.#command.keys()])) {
+      if (shown(this.lists, key) !== shown(this.#command, key)) visitor.wrote(prefix + key);
+    }
   }
 
   drop(): void {
