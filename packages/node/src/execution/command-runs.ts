@@ -192,13 +192,14 @@ export class CommandRuns {
   ): void {
     const { clock, written, engine } = this.#env;
     const durationUs = (clock.leaseMs() - startedAtMs) * 1000;
-    entry.calls++;
-    this.processed++;
     entry.usec += durationUs;
-    if (this.countsLatency) entry.latency.record(durationUs);
-    // One that waits has written nothing yet.
-    const isDone = origin !== 'client' || !session.occupied;
-    if ((bits & flagBits.write) !== 0 && written.wanted && isDone) written.note(entry.definition, namespace, engine);
+    // One that waited was counted when it began to.
+    if (origin !== 'wait') {
+      entry.calls++;
+      this.processed++;
+      if (this.countsLatency) entry.latency.record(durationUs);
+    }
+    if ((bits & flagBits.write) !== 0 && written.wanted) written.note(entry.definition, namespace, engine);
     if (durationUs >= this.observedFromUs)
       this.observer?.executed({ session, request, entry, durationUs, nowMs, origin });
   }
@@ -214,6 +215,7 @@ export class CommandRuns {
     const call = this.#prepare(this.#wholeCall, connection);
     const startedAtMs = clock.leaseMs();
     const mark = reply.mark();
+    const errorsBefore = reply.errors;
     engine.beginCommand();
     let isServed = true;
     try {
@@ -221,6 +223,7 @@ export class CommandRuns {
     } catch (error) {
       this.#fail(entry, error, reply, mark);
     }
+    if (reply.errors !== errorsBefore) this.#noteError(entry, reply);
     if (isServed) this.#ended(call, entry, { reply, request, bits }, startedAtMs, 'wait');
     else entry.usec += (clock.leaseMs() - startedAtMs) * 1000;
     return isServed;

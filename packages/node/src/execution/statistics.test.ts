@@ -49,6 +49,24 @@ describe('what is counted of commands', () => {
     assert.deepEqual([of('fails'), runs.errors.total], [[0, 0, 0, 0], 0]);
   });
 
+  test('a command that waited once, served or not, and its failure when it is served', async () => {
+    const world = new ExecutionWorld();
+    const [waiting, other] = [world.connect(), world.connect()];
+    const counts = (name: string): readonly number[] => {
+      const found = [...world.dispatcher.entries].find(({ definition }) => definition.name === name);
+      return [found?.calls ?? -1, found?.failedCalls ?? -1, found?.latency.calls ?? -1];
+    };
+    await waiting.say('BPOP a 0');
+    await other.say('PUSH a x');
+    assert.match(await waiting.say(), /x/);
+    assert.deepEqual(counts('bpop'), [1, 0, 1]);
+    await waiting.say('BMOVE from to');
+    await other.say('PUSH from poison');
+    assert.match(await waiting.say(), /-ERR poison was moved/);
+    assert.deepEqual(counts('bmove'), [1, 1, 1]);
+    assert.equal(world.dispatcher.commandsProcessed, 4);
+  });
+
   test('nothing of durations while latency-tracking is off', async () => {
     const world = new ExecutionWorld();
     world.dispatcher.runs.countsLatency = false;
