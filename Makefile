@@ -1,6 +1,6 @@
 # Entry points. Each does all the set-up it needs (tools/setup.sh) and is quick when nothing is to do.
 .DEFAULT_GOAL := help
-.PHONY: help build up test sim check format clean
+.PHONY: help build up test sim soak check format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -19,6 +19,10 @@ test: ## all gates and tests (FILES="packages/resp" narrows the tests)
 sim: ## simulated clusters from seeds (SEEDS=N, SEED=n replays one, MUTATE=fault plants one)
 	@tools/setup.sh build
 	@exec tools/run.sh packages/simulator/src/main.ts $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTATE),--mutate $(MUTATE))
+
+soak: ## random commands against a model, with kills (SECONDS=n, SEED=n runs one)
+	@tools/setup.sh build
+	@$(if $(SECONDS),SECONDS=$(SECONDS)) $(if $(SEED),SEED=$(SEED)) exec tools/run.sh tests/model/soak.ts
 
 check: ## the gates alone: layers, types, lint, format
 	@tools/setup.sh build

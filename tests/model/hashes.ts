@@ -77,7 +77,7 @@ export const hashes: Family = {
   kind: 'hash',
   models,
   choices: [
-    [10, (g) => ['HSET', g.key('hash'), ...g.some(() => [g.member(), g.text()]).flat()]],
+    [10, (g) => ['HSET', g.key('hash'), ...g.some(() => [g.member(), g.pick([g.text(), g.int(-9, 9)])]).flat()]],
     [1, (g) => ['HMSET', g.key('hash'), g.member(), g.text()]],
     [3, (g) => ['HSETNX', g.key('hash'), g.member(), g.text()]],
     [4, (g) => ['HGET', g.key('hash'), g.member()]],

@@ -75,7 +75,7 @@ export function randomUnit(g: Generator): Unit {
   ] as const);
   if (kind === 'command') {
     if (g.chance(100)) return { kind, commands: [fleeting(g)], fleeting: true };
-    return { kind, commands: [g.chance(500) ? [g.pick(['FLUSHDB', 'FLUSHALL'])] : randomCommand(g)] };
+    return { kind, commands: [g.chance(1500) ? [g.pick(['FLUSHDB', 'FLUSHALL'])] : randomCommand(g)] };
   }
   g.exactOnly = true;
   const count = kind === 'script' ? 2 : 1 + g.below(5);

@@ -1,0 +1,66 @@
+/** A whole trial: rounds of random commands and kills, and at its end a compaction, after which the directory is counted. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePorts, startNode, until, type NodeProcess } from '../support/node-process.ts';
+import { assertStored } from './stored.ts';
+import { Trial } from './trial.ts';
+import { Wire } from './wire.ts';
+
+const nodeId = 'a'.repeat(40);
+
+/** What is to be done at the end of a test. */
+export interface Ends {
+  after(fn: () => Promise<void> | void): void;
+}
+
+export interface TrialShape {
+  readonly seed: number;
+  readonly isCluster: boolean;
+  /** Kills; before each one so many units are run. */
+  readonly kills: number;
+  readonly unitsPerKill: number;
+}
+
+async function startWith(ends: Ends, dir: string, port: number, isCluster: boolean): Promise<NodeProcess> {
+  const args = ['--resp3-enabled', 'yes', '--cluster-enabled', isCluster ? 'yes' : 'no'];
+  const node = await startNode(ends, { dir, port, args });
+  if (!isCluster) return node;
+  const wire = await Wire.connect(node.controlPort);
+  await wire.ask('CLUSTERX', 'SETNODEID', nodeId);
+  await wire.ask('CLUSTERX', 'SETNODES', `${nodeId} 127.0.0.1 ${port} master - 0-16383`, '1');
+  wire.close();
+  return node;
+}
+
+/** Compacts everything, twice: sub keys of a key that has just died go once its record is gone. */
+async function compact(trial: Trial): Promise<void> {
+  for (let times = 0; times < 2; times++) {
+    assert.equal(await trial.also('COMPACT'), '+OK\r\n');
+    await until(
+      () => trial.also('INFO', 'rocksdb'),
+      (text) => text.includes('is_compacting:no'),
+    );
+  }
+}
+
+/** @returns what was done, in a line. @throws AssertionError with the seed and the last commands. */
+export async function runTrial(ends: Ends, { seed, isCluster, kills, unitsPerKill }: TrialShape): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-model-'));
+  ends.after(() => rmSync(dir, { recursive: true, force: true }));
+  const [port = 0] = await freePorts(1);
+  const trial = new Trial({ seed, start: () => startWith(ends, dir, port, isCluster) });
+  await trial.start();
+  for (let kill = 0; kill < kills; kill++) {
+    await trial.go(unitsPerKill);
+    await trial.kill();
+  }
+  await trial.go(unitsPerKill / 2);
+  await compact(trial);
+  await trial.compareAll();
+  await trial.stop();
+  const subkeys = await assertStored(dir, isCluster, trial.keys);
+  const found = `${trial.unacknowledgedFound} units found that were not acknowledged`;
+  return `${trial.units} units, ${trial.kills} kills, ${found}, ${subkeys} sub keys at the end`;
+}
