@@ -19,10 +19,7 @@ export function newObservation(node: Node): Observation {
     random,
     secrets: isSecretDirective,
     entries: () => node.dispatcher.entries,
-    named: (name): CommandEntry | undefined => {
-      const definition = node.commands.get(name);
-      return definition === undefined ? undefined : node.dispatcher.entries.of(definition);
-    },
+    named: (name) => entriesNamed(node, name),
     observeFrom: (us): void => {
       node.dispatcher.runs.observedFromUs = us;
     },
@@ -33,6 +30,15 @@ export function newObservation(node: Node): Observation {
       log.call(logger, 'a slow command', { command, durationUs: Math.round(durationUs), peer });
     },
   });
+}
+
+function entriesNamed({ commands, dispatcher }: Node, name: string): readonly CommandEntry[] {
+  const [command = '', sub] = name.split('|');
+  const definition = commands.get(command);
+  const entry = definition === undefined ? undefined : dispatcher.entries.of(definition);
+  if (definition === undefined || entry === undefined) return [];
+  const below = entry.subEntries ?? [];
+  return sub === undefined ? [entry, ...below] : below.filter((_one, i) => definition.subCommands?.[i]?.name === sub);
 }
 
 /** Begins to watch; to be called when the dispatcher is there. */

@@ -2,8 +2,8 @@
 import type { ClientFacts, SubscriptionCounts } from './port.ts';
 
 /**
- * One line without its end. Fields Redis has and this server has no use for are left out, since clients read by name;
- * `fd` is there for those that look for Kvrocks' line, and `obuf` is Kvrocks' name of `omem`.
+ * One line without its end. Fields of Redis that count parts of its own buffers are 0 here, `tot-mem` has all together; `fd` is
+ * there for those that look for Kvrocks' line, and `obuf` is Kvrocks' name of `omem`.
  */
 export function clientLine(client: ClientFacts, subscribed: SubscriptionCounts, nowMs: number): string {
   const fields: readonly (readonly [string, string | number])[] = [
@@ -22,10 +22,18 @@ export function clientLine(client: ClientFacts, subscribed: SubscriptionCounts, 
     ['ssub', subscribed.shardChannels],
     ['multi', client.queued === undefined ? -1 : client.queued.length],
     ['qbuf', client.inputBytes],
+    ['qbuf-free', 0],
+    ['argv-mem', 0],
+    ['multi-mem', 0],
+    ['obl', 0],
+    ['oll', 0],
     ['obuf', client.outputBytes],
     ['omem', client.outputBytes],
+    ['tot-mem', client.memoryBytes],
+    ['events', 'r'],
     ['cmd', client.lastCommand === '' ? 'NULL' : client.lastCommand],
     ['user', 'default'],
+    ['redir', -1],
     ['resp', client.protocol],
     ['lib-name', client.libraryName],
     ['lib-ver', client.libraryVersion],

@@ -214,7 +214,7 @@ describe('CLIENT', () => {
     const list = node.run(session, 'CLIENT LIST');
     assert.match(
       list,
-      /^\$\d+\r\nid=1 addr=127\.0\.0\.1:5001 laddr=127\.0\.0\.1:6666 fd=-1 name= age=1 idle=1 flags=N namespace=__namespace db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 obuf=0 omem=0 cmd=NULL user=default resp=2 lib-name= lib-ver=\n/,
+      /^\$\d+\r\nid=1 addr=127\.0\.0\.1:5001 laddr=127\.0\.0\.1:6666 fd=-1 name= age=1 idle=1 flags=N namespace=__namespace db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 obl=0 oll=0 obuf=0 omem=0 tot-mem=512 events=r cmd=NULL user=default redir=-1 resp=2 lib-name= lib-ver=\n/,
     );
     assert.match(list, /\nid=2 .* flags=x .* multi=0 .* cmd=multi /);
     assert.doesNotMatch(node.run(session, 'CLIENT LIST ID 2 9'), /id=1 /);

@@ -27,6 +27,8 @@ export interface ClientFacts {
   readonly inputBytes: number;
   /** Bytes of replies not sent yet. */
   readonly outputBytes: number;
+  /** Bytes held for the client, whatever for. */
+  readonly memoryBytes: number;
 }
 
 /** What a client is subscribed to. */

@@ -110,7 +110,9 @@ export function keysOfInner(table: CommandTable, request: Request): InnerKeys | 
     return new Refusal('ERR The command has no key arguments');
   if (!arityFits(definition, inner)) return new Refusal('ERR Invalid number of arguments specified for command');
   const indexes = keysOf(definition, inner);
-  if (indexes.length === 0 || indexes.some((index) => index >= inner.count))
+  // Scripts may do without.
+  const mayBeNone = definition.group === 'scripting';
+  if ((indexes.length === 0 && !mayBeNone) || indexes.some((index) => index >= inner.count))
     return new Refusal('ERR Invalid arguments specified for command');
   const flags = definition.flagsOf?.(inner) ?? definition.flags;
   return { keys: indexes.map((index) => inner.bytes(index)), isWrite: flags.includes('write') };

@@ -31,6 +31,7 @@ export class FakeSession implements Session {
   subscriptions = 0;
   readonly inputBytes = 0;
   readonly outputBytes = 0;
+  readonly memoryBytes = 512;
   readonly blocked = false;
   monitoring = false;
   lastCommand = '';

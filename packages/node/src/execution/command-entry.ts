@@ -30,6 +30,8 @@ export interface CommandEntry {
   readonly definition: CommandDefinition;
   readonly bits: number;
   readonly latency: LatencyCounts;
+  /** Of a command of sub-commands, what is counted of each, `config|get`, in the order of its declaration. */
+  readonly subEntries: readonly CommandEntry[] | undefined;
   calls: number;
   usec: number;
   rejectedCalls: number;
@@ -37,8 +39,28 @@ export interface CommandEntry {
 }
 
 export function commandEntry(definition: CommandDefinition): CommandEntry {
-  const latency = new LatencyCounts();
-  return { definition, bits: bitsOf(definition.flags), latency, calls: 0, usec: 0, rejectedCalls: 0, failedCalls: 0 };
+  const { name, flags, subCommands } = definition;
+  return {
+    definition,
+    bits: bitsOf(flags),
+    latency: new LatencyCounts(),
+    subEntries: subCommands?.map((row) =>
+      commandEntry({ ...definition, name: `${name}|${row.name}`, subCommands: [] }),
+    ),
+    calls: 0,
+    usec: 0,
+    rejectedCalls: 0,
+    failedCalls: 0,
+  };
+}
+
+/** What a request counts for: its sub-command where it has one. */
+export function countedEntry(entry: CommandEntry, request: Request): CommandEntry {
+  const rows = entry.definition.subCommands;
+  if (entry.subEntries === undefined || rows === undefined || request.count < 2) return entry;
+  for (let i = 0; i < rows.length; i++)
+    if (request.is(1, (rows[i] as { name: string }).name)) return entry.subEntries[i] as CommandEntry;
+  return entry;
 }
 
 /** CONFIG RESETSTAT. */
@@ -72,8 +94,12 @@ export class CommandEntries implements Iterable<CommandEntry> {
     return this.#entries.get(definition);
   }
 
-  [Symbol.iterator](): Iterator<CommandEntry> {
-    return this.#entries.values();
+  /** Commands, each followed by its sub-commands. */
+  *[Symbol.iterator](): Iterator<CommandEntry> {
+    for (const entry of this.#entries.values()) {
+      yield entry;
+      if (entry.subEntries !== undefined) yield* entry.subEntries;
+    }
   }
 }
 

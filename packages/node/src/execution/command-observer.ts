@@ -18,6 +18,8 @@ export interface ExecutedCommand {
   /** Unix time in ms when it began. */
   readonly nowMs: number;
   readonly origin: CommandOrigin;
+  /** False: it waits, and is told of again if it is served. */
+  readonly isDone: boolean;
 }
 
 export interface CommandObserver {

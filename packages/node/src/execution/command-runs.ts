@@ -13,9 +13,9 @@ import type { Call, KeyEvents, SlicedReply, LongRun, Wait } from '@holdfast/comm
 import type { KeyVisitor } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
-import { flagBits, type CommandEntry } from './command-entry.ts';
+import { countedEntry, flagBits, type CommandEntry } from './command-entry.ts';
 import { ErrorCounts } from '../observation/error-counts.ts';
-import type { CommandObserver, CommandOrigin } from './command-observer.ts';
+import type { CommandObserver, CommandOrigin, ExecutedCommand } from './command-observer.ts';
 import type { WrittenKeys } from './written-keys.ts';
 
 /** The part of the engine that one command needs. */
@@ -157,7 +157,7 @@ export class CommandRuns {
     } catch (error) {
       this.#fail(entry, error, reply, mark);
     }
-    if (reply.errors !== errorsBefore) this.#noteError(entry, reply);
+    if (reply.errors !== errorsBefore) this.#noteError(entry, details.request, reply);
     this.#ended(call, entry, details, startedAtMs, origin);
   }
 
@@ -169,9 +169,9 @@ export class CommandRuns {
   }
 
   /** EXEC holds what its queue answered, which was counted with its commands. */
-  #noteError(entry: CommandEntry, reply: ReplyWriter): void {
+  #noteError(entry: CommandEntry, request: Request, reply: ReplyWriter): void {
     if (entry.definition.name === 'exec') return;
-    entry.failedCalls++;
+    countedEntry(entry, request).failedCalls++;
     this.errors.count(reply.lastError);
   }
 
@@ -192,16 +192,29 @@ export class CommandRuns {
   ): void {
     const { clock, written, engine } = this.#env;
     const durationUs = (clock.leaseMs() - startedAtMs) * 1000;
-    entry.usec += durationUs;
+    const counted = entry.subEntries === undefined ? entry : countedEntry(entry, request);
+    counted.usec += durationUs;
     // One that waited was counted when it began to.
     if (origin !== 'wait') {
-      entry.calls++;
+      counted.calls++;
       this.processed++;
-      if (this.countsLatency) entry.latency.record(durationUs);
+      if (this.countsLatency) counted.latency.record(durationUs);
     }
     if ((bits & flagBits.write) !== 0 && written.wanted) written.note(entry.definition, namespace, engine);
     if (durationUs >= this.observedFromUs)
-      this.observer?.executed({ session, request, entry, durationUs, nowMs, origin });
+      this.#tell({
+        session,
+        request,
+        entry,
+        durationUs,
+        nowMs,
+        origin,
+        isDone: origin !== 'client' || !session.blocked,
+      });
+  }
+
+  #tell(command: ExecutedCommand): void {
+    this.observer?.executed(command);
   }
 
   /**
@@ -223,7 +236,7 @@ export class CommandRuns {
     } catch (error) {
       this.#fail(entry, error, reply, mark);
     }
-    if (reply.errors !== errorsBefore) this.#noteError(entry, reply);
+    if (reply.errors !== errorsBefore) this.#noteError(entry, request, reply);
     if (isServed) this.#ended(call, entry, { reply, request, bits }, startedAtMs, 'wait');
     else entry.usec += (clock.leaseMs() - startedAtMs) * 1000;
     return isServed;

@@ -67,6 +67,24 @@ describe('what is counted of commands', () => {
     assert.equal(world.dispatcher.commandsProcessed, 4);
   });
 
+  test('sub-commands are counted each for itself', async () => {
+    const world = new ExecutionWorld([
+      define({
+        ...command('tool', (_call, _input, reply) => reply.error('ERR no')),
+        subCommands: [{ name: 'use', arity: 2, usage: '', summary: 'A test.' }],
+      }),
+    ]);
+    const client = world.connect();
+    for (const line of ['TOOL USE', 'TOOL Use x', 'TOOL other']) await client.say(line);
+    const counted = [...world.dispatcher.entries]
+      .filter(({ calls }) => calls > 0)
+      .map(({ definition, calls, failedCalls, latency }) => [definition.name, calls, failedCalls, latency.calls]);
+    assert.deepEqual(counted, [
+      ['tool', 1, 1, 1],
+      ['tool|use', 2, 2, 2],
+    ]);
+  });
+
   test('nothing of durations while latency-tracking is off', async () => {
     const world = new ExecutionWorld();
     world.dispatcher.runs.countsLatency = false;

@@ -52,7 +52,7 @@ class World {
     random: { u32: () => this.random * 2 ** 32, bytes: (length) => new Uint8Array(length) },
     secrets: (name) => name === 'requirepass',
     entries: () => this.entries.values(),
-    named: (name) => this.entries.get(name),
+    named: (name) => [this.entries.get(name)].filter((entry) => entry !== undefined),
     observeFrom: (us) => void (this.observedFromUs = us),
     sendLine: (to, line) => void this.lines.push(`${to.id}: ${line.toString('latin1').trimEnd()}`),
     logSlow: (level, { args }) => void this.logged.push(`${level} ${args.join(' ')}`),
@@ -63,7 +63,11 @@ class World {
     return { id, peer, name: 'me', admin, monitoring: false, namespace: namespaceOf(namespace) };
   }
 
-  run(client: Client, line: string | Request, how: { us?: number; origin?: CommandOrigin; admin?: true } = {}): void {
+  run(
+    client: Client,
+    line: string | Request,
+    how: { us?: number; origin?: CommandOrigin; admin?: true; waits?: true } = {},
+  ): void {
     const request = typeof line === 'string' ? Request.of(...line.split(' ')) : line;
     const name = request.latin1(0).toLowerCase();
     this.observation.executed({
@@ -73,6 +77,7 @@ class World {
       durationUs: how.us ?? 100,
       nowMs: 1_700_000_000_250,
       origin: how.origin ?? 'client',
+      isDone: how.waits !== true,
     });
   }
 
@@ -116,6 +121,14 @@ describe('the slow log', () => {
     world.run(world.client(1), 'EXEC');
     world.run(world.client(1), 'SET b 1', { origin: 'script' });
     assert.deepEqual(world.slowArguments(), ['SET a 1']);
+  });
+
+  test('has what waited once it is served', () => {
+    const world = new World();
+    world.run(world.client(1), 'BLPOP k 0', { waits: true });
+    assert.deepEqual(world.slowArguments(), []);
+    world.run(world.client(1), 'BLPOP k 0', { origin: 'wait' });
+    assert.deepEqual(world.slowArguments(), ['BLPOP k 0']);
   });
 
   test('writes to the log where it is told to', () => {

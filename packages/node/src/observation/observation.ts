@@ -30,8 +30,8 @@ export interface ObservationEnvironment {
   readonly secrets: SecretDirectives;
   /** Statistics by command. */
   entries(): Iterable<CommandEntry>;
-  /** The command called by a name. */
-  named(name: string): CommandEntry | undefined;
+  /** The command called by a name with its sub-commands, or the sub-command, `config|get`. */
+  named(name: string): readonly CommandEntry[];
   /** From now on commands that took at least this many us are told of; Infinity: none. */
   observeFrom(us: number): void;
   /** Sends a line of MONITOR with the tick. */
@@ -68,8 +68,8 @@ export class Observation implements CommandObserver, ObservationPort {
 
   executed(command: ExecutedCommand): void {
     if (this.monitors.count > 0) this.monitors.show(command);
-    // What a script ran is part of the script's own time.
-    if (command.origin === 'script') return;
+    // What a script ran is part of the script's own time; what waits takes none.
+    if (command.origin === 'script' || !command.isDone) return;
     const { slowerThanUs } = this.#env.settings;
     if (slowerThanUs >= 0 && command.durationUs >= slowerThanUs) this.#noteSlow(command);
     if (this.#isSampled(command)) this.#noteSample(command);
@@ -102,9 +102,8 @@ export class Observation implements CommandObserver, ObservationPort {
   }
 
   latencies(names: readonly string[] | undefined): readonly LatencyFacts[] {
-    const found = names === undefined ? [...this.#env.entries()] : names.map((name) => this.#env.named(name));
-    const seen = new Set<CommandEntry>();
-    for (const entry of found) if (entry !== undefined && entry.latency.calls > 0) seen.add(entry);
+    const found = names === undefined ? [...this.#env.entries()] : names.flatMap((name) => this.#env.named(name));
+    const seen = new Set(found.filter(({ latency }) => latency.calls > 0));
     return [...seen].map(({ definition, latency }) => ({
       name: definition.name,
       calls: latency.calls,

@@ -118,15 +118,15 @@ export const network = {
     allowed: ['no', 'optional', 'required'],
     default: 'no',
     when: 'start',
-    effect: 'accepted',
-    doc: 'Whether connections to the client port from a trusted source begin with a PROXY protocol header (v1 or v2).',
+    effect: 'used',
+    doc: 'Whether connections from a source that is trusted begin with a PROXY protocol header (version 1 or 2), may (optional) or must (required); it says who the client is, and comes before TLS. Others never do.',
   },
   'proxy-protocol-trusted': {
     type: 'list',
     default: [],
     when: 'start',
-    effect: 'accepted',
-    doc: 'Addresses of balancers whose PROXY protocol headers are believed.',
+    effect: 'used',
+    doc: 'Addresses and networks (`10.0.0.0/8`) of balancers whose PROXY protocol headers are believed.',
   },
   'tls-port': {
     type: 'int',
@@ -134,7 +134,7 @@ export const network = {
     default: 0,
     when: 'start',
     effect: 'used',
-    doc: 'Port for TLS clients, on the addresses of `bind`; 0 means none.',
+    doc: 'Port for TLS clients, on the addresses of `bind`; 0 means none. The same as `port`: that one takes both.',
   },
   'tls-cert-file': {
     type: 'text',

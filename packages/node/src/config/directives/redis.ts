@@ -62,6 +62,9 @@ export const redis: DirectiveTable = {
     effect: 'accepted',
     doc: 'When to write a dump; every write is in the log here, and `bgsave-cron` makes backups.',
   },
+  'rdb-key-save-delay': int(0, 'Slows a dump down for tests; a backup is made of hard links here.', {
+    min: -(2 ** 31),
+  }),
   appendonly: switchOf(false, 'A log of commands; every write is in the log of the database, whatever is set.'),
   hz: int(10, expiry, { min: 1, max: 500 }),
   'dynamic-hz': switchOf(true, expiry),
