@@ -7,9 +7,9 @@
  */
 import { randomBelow, seededRandom } from '@holdfast/base';
 import { RespClient, itemsOf, textOf } from '@holdfast/resp';
-import type { Pause } from '@holdfast/history';
+import { isChange, type Pause } from '@holdfast/history';
 import { masterOf, shardOf, type ClusterView, type DrillCluster, type NodeView, type ShardView } from './cluster.ts';
-import { openConnection, parseEndpoint } from './connection.ts';
+import { parseEndpoint } from './connection.ts';
 import type { DrillWorld } from './drill-world.ts';
 import { LoadRun } from './load-run.ts';
 import { Queue } from './queued-writes.ts';
@@ -160,7 +160,7 @@ class Run {
     queue.send(2);
     await this.#load.sleepUntil(this.#plan.stopAfterMs);
     queue.send(64);
-    const sentBefore = [...queue.keys];
+    const sentBefore = [...queue.sent, ...this.#load.recorder.underWay.filter(isChange)];
     await this.#cluster.suspend(this.#cluster.placeOf(oldMaster.id));
     const fromMs = this.#load.now();
     const untilMs = fromMs + this.#plan.holdMs;
@@ -170,7 +170,7 @@ class Run {
     await queue.connect('lb', before.lbAddress, 2, true);
     let looking: Promise<void> | undefined;
     for (let step = 0; this.#load.now() < untilMs - stepMs; step++) {
-      if (this.#watch.first('lb-moved', fromMs)) looking ??= this.#lookFor(sentBefore);
+      if (this.#watch.first('lb-moved', fromMs)) looking ??= this.#load.lookFor(sentBefore);
       if (step % 3 === 0) await queue.connect('direct', oldMaster.address, 1, true);
       queue.send(4, this.#someRegisters());
       await this.#load.sleep(stepMs);
@@ -181,25 +181,6 @@ class Run {
     this.#cluster.resume(this.#cluster.placeOf(oldMaster.id));
     await looking;
     return { node: oldMaster.id, fromMs, untilMs: resumedMs };
-  }
-
-  /**
-   * Reads keys from the new master while the old one stands still: what is there was executed before the stop, however
-   * late its answer comes.
-   */
-  async #lookFor(keys: readonly string[]): Promise<void> {
-    const { index: shard } = this.#start.before;
-    const address = this.#load.entryOf(shard);
-    const connection = await openConnection(address, this.#load.settings).catch(() => undefined);
-    if (connection === undefined) return;
-    const look = (key: string): Promise<unknown> =>
-      this.#load.recorder.record(
-        { client: 'look', phase: 'load', shard, address, key },
-        () => connection.client.command('GET', key),
-        connection.node,
-      );
-    await Promise.all(keys.map(look));
-    connection.client.close();
   }
 
   #someRegisters(): string[] {

@@ -11,19 +11,43 @@ export interface ShardKeys {
   readonly registers: readonly string[];
   /** A key of this shard that no other call with another `name` returns. */
   fresh(name: string): string;
+  readonly mixed: MixedKeys;
+}
+
+/** Keys of one slot for what is more than registers (mix.ts). */
+export interface MixedKeys {
+  /** A list that is only pushed to. */
+  readonly log: string;
+  /** A list that is pushed to and popped from. */
+  readonly queue: string;
+  /** The list that `queued` clients push to. */
+  readonly late: string;
+  readonly stream: string;
+  readonly counter: string;
+  /** Two keys that are written together. */
+  readonly pair: readonly [string, string];
 }
 
 const tagCount = 32;
 
 /** @param registerCount how many keys clients share. */
 export function keysOf(shard: ShardView, registerCount: number): ShardKeys {
-  const tags = tagsIn(shard, registerCount + tagCount);
+  const tags = tagsIn(shard, registerCount + tagCount + 1);
   const registers = tags.slice(0, registerCount).map((tag) => `{${tag}}register`);
-  const freshTags = tags.slice(registerCount);
+  const freshTags = tags.slice(registerCount, -1);
+  const mixed = `{${tags.at(-1) ?? ''}}`;
   let next = 0;
   return {
     registers,
     fresh: (name): string => `{${freshTags[next++ % freshTags.length]}}${name}`,
+    mixed: {
+      log: `${mixed}log`,
+      queue: `${mixed}queue`,
+      late: `${mixed}late`,
+      stream: `${mixed}stream`,
+      counter: `${mixed}counter`,
+      pair: [`${mixed}one`, `${mixed}other`],
+    },
   };
 }
 

@@ -3,13 +3,17 @@
  * cluster is whole again, and the comparison of replicas with what was read from their master.
  */
 import { seededRandom, type Connector } from '@holdfast/base';
+import type { Reply } from '@holdfast/resp';
 import { masterOf, shardOf, type ClusterView, type DrillCluster, type NodeView, type ShardView } from './cluster.ts';
 import type { ConnectionSettings } from './connection.ts';
 import type { DrillWorld } from './drill-world.ts';
 import { keysOf, type ShardKeys } from './keys.ts';
+import { isChange } from '@holdfast/history';
 import { runLane, type LaneOptions, type LoadWorld } from './load.ts';
-import { compareReplica, readBack, type Difference } from './read-back.ts';
-import { Recorder, type Intent } from './recorder.ts';
+import { consumingTraffic, mixedTraffic, poppingTraffic, type Traffic } from './mix.ts';
+import { compareReplica, expectedOf, readBack, readingOf, type Difference } from './read-back.ts';
+import { Recorder, type Pending } from './recorder.ts';
+import { openConnection } from './connection.ts';
 import type { Watch } from './watch.ts';
 
 export interface LoadPlan {
@@ -27,8 +31,11 @@ export interface LoadPlan {
   readonly paceMs: number;
 }
 
-/** Clients of each node that has some of its own. */
+/** Clients of each node that has some of its own; beside them one that uses more than registers, and one that waits. */
 const directLanes = 4;
+
+/** Load clients of the drilled shard, beside those of registers, that use more than registers. Other shards have one. */
+const mixedLanes = 2;
 
 export class LoadRun {
   readonly recorder: Recorder;
@@ -112,7 +119,7 @@ export class LoadRun {
    */
   async beginLull(): Promise<void> {
     this.#isLull = true;
-    const isWrite = ({ shard, value }: Intent): boolean => shard === this.#plan.shard && value !== undefined;
+    const isWrite = (pending: Pending): boolean => pending.shard === this.#plan.shard && isChange(pending);
     while (this.recorder.underWay.some(isWrite)) await this.sleep(10);
   }
 
@@ -139,7 +146,11 @@ export class LoadRun {
   async direct(node: NodeView, signal: AbortSignal, connector?: Connector): Promise<void> {
     const { shard, seed, paceMs, loadMs } = this.#plan;
     const lanes: Promise<void>[] = [];
-    for (let i = 0; i < directLanes; i++) {
+    const traffics: readonly (Traffic | undefined)[] = [
+      ...Array.from({ length: directLanes }, () => undefined),
+      ...(connector === undefined ? [mixedTraffic(), poppingTraffic()] : []),
+    ];
+    for (const [i, traffic] of traffics.entries()) {
       const patience = i % 2 === 0 ? {} : { commandTimeoutMs: 100 * loadMs };
       const connection = { ...this.#laneSettings, ...patience, ...(connector === undefined ? {} : { connector }) };
       const client = `${connector === undefined ? 'direct' : 'inside'}-${i}-${node.id.slice(0, 8)}`;
@@ -153,6 +164,7 @@ export class LoadRun {
         keys: this.keysOf(shard),
         paceMs: 2 * paceMs,
         mayWrite: () => !this.#isLull,
+        ...(traffic === undefined ? {} : { traffic }),
       };
       lanes.push(runLane(lane, { ...this.#laneWorld(signal), connection, random }));
     }
@@ -160,24 +172,53 @@ export class LoadRun {
   }
 
   #lanes(signal: AbortSignal): Promise<void>[] {
-    const { clients, seed, shard: drilled, paceMs } = this.#plan;
+    const { clients, shard: drilled } = this.#plan;
     const lanes: Promise<void>[] = [];
-    for (let i = 0; i < clients; i++) {
-      for (const { index: shard } of this.#first.shards) {
-        const random = seededRandom(seed + 1000 * i + shard);
-        const lane: LaneOptions = {
-          phase: 'load',
-          client: `client-${i}-${shard}`,
-          shard,
-          entry: () => this.entryOf(shard),
-          keys: this.keysOf(shard),
-          paceMs: shard === drilled ? paceMs : 5 * paceMs,
-          mayWrite: () => !this.#isLull || shard !== drilled,
-        };
-        lanes.push(runLane(lane, { ...this.#laneWorld(signal), random }));
-      }
+    for (const { index: shard } of this.#first.shards) {
+      for (let i = 0; i < clients; i++) lanes.push(this.#lane(`client-${i}-${shard}`, shard, signal, i));
+      const mixed = shard === drilled ? mixedLanes : 1;
+      for (let i = 0; i < mixed; i++)
+        lanes.push(this.#lane(`mixed-${i}-${shard}`, shard, signal, 100 + i, mixedTraffic()));
     }
+    lanes.push(this.#lane(`waiting-${drilled}`, drilled, signal, 110, poppingTraffic()));
+    lanes.push(this.#lane(`consumer-${drilled}`, drilled, signal, 111, consumingTraffic()));
     return lanes;
+  }
+
+  #lane(client: string, shard: number, signal: AbortSignal, number: number, traffic?: Traffic): Promise<void> {
+    const { seed, shard: drilled, paceMs } = this.#plan;
+    const random = seededRandom(seed + 1000 * number + shard);
+    const lane: LaneOptions = {
+      phase: 'load',
+      client,
+      shard,
+      entry: () => this.entryOf(shard),
+      keys: this.keysOf(shard),
+      paceMs: (shard === drilled ? 1 : 5) * (traffic === undefined ? 1 : 2) * paceMs,
+      mayWrite: () => !this.#isLull || shard !== drilled,
+      ...(traffic === undefined ? {} : { traffic }),
+    };
+    return runLane(lane, { ...this.#laneWorld(signal), random });
+  }
+
+  /**
+   * Reads what was sent to a node that stands still from its successor: what is there was executed before the stop,
+   * however late its answer comes. Never rejects.
+   */
+  async lookFor(sent: readonly Pick<Pending, 'op' | 'key'>[]): Promise<void> {
+    const { shard } = this.#plan;
+    const address = this.entryOf(shard);
+    const connection = await openConnection(address, this.settings).catch(() => undefined);
+    if (connection === undefined) return;
+    const readings = new Map(sent.map(({ op, key }) => [key, readingOf(op, key)]));
+    await Promise.all(
+      [...readings].map(([key, deed]) => {
+        const actor = { client: 'look', phase: 'load', shard, address, key } as const;
+        const send = (): Promise<Reply> => connection.client.command(...deed.args);
+        return this.recorder.recordDeed(actor, deed, send, connection.node);
+      }),
+    );
+    connection.client.close();
   }
 
   #laneWorld(signal: AbortSignal): Omit<LoadWorld, 'random'> {
@@ -224,12 +265,7 @@ export class LoadRun {
 
   /** What the replicas of the drilled shard answer, against the last read of each key through the LB address. */
   async compareReplicas(): Promise<Map<string, readonly Difference[] | string>> {
-    const expected = new Map<string, string | null>();
-    for (const operation of this.recorder.operations) {
-      const { op, phase, shard, outcome, key } = operation;
-      if (op === 'read' && phase === 'read-back' && shard === this.#plan.shard && outcome === 'ok')
-        expected.set(key, operation.value);
-    }
+    const expected = expectedOf(this.recorder.operations, this.#plan.shard);
     const found = new Map<string, readonly Difference[] | string>();
     for (const node of this.#watch.latestShard.nodes) {
       if (node.role === 'master') continue;

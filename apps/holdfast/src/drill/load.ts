@@ -2,15 +2,18 @@
  * Load clients: they behave as applications do. Each has one connection per shard, to the shard's LB address, and sends
  * rounds of pipelined commands: a write of a shared register, a read of another one, a write of a fresh key, a read of
  * the fresh key of the round before. A lost or refused connection is opened again after a short back-off; MOVED is
- * followed. A value is never sent twice: after an unknown end the next write carries a new value.
+ * followed. A value is never sent twice: after an unknown end the next write carries a new value. What some clients do
+ * instead of that is in mix.ts.
  *
  * Direct lanes are what must not exist and does: clients that know nothing but the internal address of one node. They
  * come back to it for ever and go nowhere else, whatever it says.
  */
 import { randomBelow, type Random } from '@holdfast/base';
+import type { Reply } from '@holdfast/resp';
 import { openConnection, type Connection, type ConnectionSettings } from './connection.ts';
 import type { ShardKeys } from './keys.ts';
-import type { End, Intent, Recorder } from './recorder.ts';
+import type { Traffic } from './mix.ts';
+import type { Actor, Deed, End, Intent, Recorder } from './recorder.ts';
 
 const backOffFirstMs = 5;
 const backOffLastMs = 100;
@@ -29,6 +32,8 @@ export interface LaneOptions {
   readonly paceMs: number;
   /** Asked before each round; false: it reads only. */
   readonly mayWrite: () => boolean;
+  /** What it does in a round, where that is not registers. */
+  readonly traffic?: Traffic;
 }
 
 export interface LoadWorld {
@@ -107,10 +112,18 @@ class Lane {
     }
   }
 
-  #playRound(connection: Connection): Promise<End[]> {
-    const { client, keys, mayWrite } = this.#options;
+  #playRound(connection: Connection): Promise<readonly End[]> {
+    const { client, keys, mayWrite, traffic } = this.#options;
     const { random } = this.#world;
     const round = this.#round++;
+    if (traffic !== undefined) {
+      const actBy = (key: string, deed: Deed, send: () => Promise<Reply>): Promise<End> =>
+        this.#world.recorder.recordDeed(this.#actor(connection, key), deed, send, () => this.#nodeAt(connection));
+      return traffic({
+        ...{ connection, round, client, keys, mayWrite: mayWrite(), actBy },
+        act: (key, deed) => actBy(key, deed, () => connection.client.command(...deed.args)),
+      });
+    }
     const register = (): string => keys.registers[randomBelow(random, keys.registers.length)] ?? '';
     if (!mayWrite()) return Promise.all([this.#play(connection, register()), this.#play(connection, register())]);
     const freshKey = keys.fresh(`${client}:${round}`);
@@ -126,12 +139,20 @@ class Lane {
   }
 
   #play(connection: Connection, key: string, value?: string): Promise<End> {
-    const { client, phase, shard } = this.#options;
-    const fields = { client, phase, shard, address: connection.address, key };
-    const intent: Intent = value === undefined ? fields : { ...fields, value };
+    const actor = this.#actor(connection, key);
+    const intent: Intent = value === undefined ? actor : { ...actor, value };
     const args = value === undefined ? ['GET', key] : ['SET', key, value];
-    const node = (): string | null => connection.node() ?? this.#options.node ?? null;
-    return this.#world.recorder.record(intent, () => connection.client.command(...args), node);
+    const send = (): Promise<Reply> => connection.client.command(...args);
+    return this.#world.recorder.record(intent, send, () => this.#nodeAt(connection));
+  }
+
+  #actor({ address }: Connection, key: string): Actor {
+    const { client, phase, shard } = this.#options;
+    return { client, phase, shard, address, key };
+  }
+
+  #nodeAt(connection: Connection): string | null {
+    return connection.node() ?? this.#options.node ?? null;
   }
 
   /**

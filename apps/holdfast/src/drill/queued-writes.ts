@@ -3,13 +3,18 @@
  * master before, at and after its stop, through the LB address and straight to its internal address, never give up
  * waiting, and write down what it answers, hours later if need be.
  *
- * Each write has a key of its own, so that the read-back finds every one that took effect.
+ * Each write has a key of its own, or is a value of its own at the end of a list, so that the read-back finds every one
+ * that took effect.
  */
-import type { Recorder, Intent, End } from './recorder.ts';
+import { push } from './deeds.ts';
+import type { Recorder, Intent, End, Pending } from './recorder.ts';
 import { openConnection, type Connection, type ConnectionSettings } from './connection.ts';
 import type { ShardKeys } from './keys.ts';
 
 export type Path = 'lb' | 'direct';
+
+/** Every so many of what is sent is a push to one list. */
+const pushEvery = 4;
 
 export interface QueueWorld {
   readonly recorder: Recorder;
@@ -31,8 +36,8 @@ export interface QueueFigures {
 
 export class Queue {
   readonly figures: Record<Path, QueueFigures> = { lb: emptyFigures(), direct: emptyFigures() };
-  /** Keys of all writes sent. */
-  readonly keys: string[] = [];
+  /** All writes and pushes sent. */
+  readonly sent: Pick<Pending, 'op' | 'key'>[] = [];
   readonly #world: QueueWorld;
   readonly #connections: { readonly path: Path; readonly name: string; readonly connection: Connection }[] = [];
   readonly #open: Promise<unknown>[] = [];
@@ -75,10 +80,12 @@ export class Queue {
       if (!connection.client.isOpen) continue;
       for (let i = 0; i < count; i++) {
         const number = this.#count++;
-        const key = this.#world.keys.fresh(`queued:${number}`);
-        this.keys.push(key);
         this.figures[path].sent++;
-        const end = this.#play(name, connection, key, `queued-${number}`);
+        const isPush = number % pushEvery === 0;
+        const key = isPush ? this.#world.keys.mixed.late : this.#world.keys.fresh(`queued:${number}`);
+        const value = `queued-${number}`;
+        this.sent.push({ op: isPush ? 'push' : 'write', key });
+        const end = isPush ? this.#push(name, connection, key, value) : this.#play(name, connection, key, value);
         this.#open.push(end.then((how) => countEnd(this.figures[path], how)));
       }
       for (const key of readKeys) this.#open.push(this.#play(name, connection, key));
@@ -89,6 +96,13 @@ export class Queue {
   async close(): Promise<void> {
     for (const { connection } of this.#connections) connection.client.close();
     await Promise.all(this.#open);
+  }
+
+  #push(name: string, connection: Connection, key: string, value: string): Promise<End> {
+    const { shard, recorder } = this.#world;
+    const deed = push(key, value);
+    const actor = { client: name, phase: 'queued', shard, address: connection.address, key } as const;
+    return recorder.recordDeed(actor, deed, () => connection.client.command(...deed.args), connection.node);
   }
 
   #play(name: string, connection: Connection, key: string, value?: string): Promise<End> {

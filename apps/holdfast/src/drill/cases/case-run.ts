@@ -3,7 +3,7 @@
  * controller's side, and a script of faults between them. What each fault may do is said before it is done; the verdict
  * (case-verdict.ts) holds the run against it.
  */
-import type { Pause } from '@holdfast/history';
+import { isChange, type Pause } from '@holdfast/history';
 import { ReplyError } from '@holdfast/resp';
 import {
   masterOf,
@@ -303,10 +303,10 @@ export class CaseRun {
     await this.cluster.suspend(this.placeOf(node));
     const fromMs = this.now();
     this.pauses.push({ node: node.id, fromMs, untilMs: Infinity });
-    const asked = this.load.recorder.underWay.filter(({ phase, value }) => phase === 'direct' && value !== undefined);
+    const asked = this.load.recorder.underWay.filter((each) => each.phase === 'direct' && isChange(each));
     const hasMoved = (): boolean => this.watch.first('lb-moved', fromMs) !== undefined;
     const look = async (): Promise<void> => {
-      if (await this.until(hasMoved, this.plan.settleMs)) await this.#lookFor(asked.map(({ key }) => key));
+      if (await this.until(hasMoved, this.plan.settleMs)) await this.load.lookFor(asked);
     };
     this.#inside.push(look());
   }
@@ -317,19 +317,6 @@ export class CaseRun {
     // What it executes from here on it executes after this.
     if (pause) this.pauses[at] = { ...pause, untilMs: this.now() };
     this.cluster.resume(this.placeOf(node));
-  }
-
-  /** Reads keys from the new master: what is there was executed by the old one before it was stopped. */
-  async #lookFor(keys: readonly string[]): Promise<void> {
-    const { shard } = this.plan;
-    const address = this.load.entryOf(shard);
-    const connection = await openConnection(address, this.load.settings).catch(() => undefined);
-    if (connection === undefined) return;
-    const intent = { client: 'look', phase: 'load', shard, address } as const;
-    const { recorder } = this.load;
-    const send = (key: string) => () => connection.client.command('GET', key);
-    await Promise.all(keys.map((key) => recorder.record({ ...intent, key }, send(key), connection.node)));
-    connection.client.close();
   }
 
   /** Lets clients on a node's own host go straight to it until the load ends, if that is possible here. */

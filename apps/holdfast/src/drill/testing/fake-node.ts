@@ -1,12 +1,26 @@
 /** One node of the cluster of sockets: a store behind a socket that answers at once, or stands still when told to. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { RequestDecoder, ReplyWriter, type Request } from '@holdfast/resp';
+import { executeData, keyOf } from './fake-data.ts';
 
 /** What keeps a node from answering: its process, its event loop, its network. */
 export type Stop = 'suspended' | 'stalled' | 'unreachable';
 
 /** Commands that are on their way when the first one is sent on are answered too. */
 const leaveAfterMs = 20;
+
+interface Session {
+  readonly: boolean;
+  readonly socket: Socket;
+  /** Of a transaction; undefined outside. */
+  queue?: (readonly string[])[] | undefined;
+}
+
+const reads: ReadonlySet<string> = new Set(['get', 'lrange', 'xrange']);
+
+function argsOf(request: Request): string[] {
+  return Array.from({ length: request.count }, (_, i) => request.utf8(i));
+}
 
 export class FakeNode {
   readonly id: string;
@@ -95,7 +109,7 @@ export class FakeNode {
     if (this.#isStopped(socket)) socket.pause();
     const decoder = new RequestDecoder();
     const replies = new ReplyWriter();
-    const session = { readonly: false, socket };
+    const session: Session = { readonly: false, socket };
     socket.on('data', (chunk) => {
       decoder.push(chunk);
       while (decoder.next()) this.#execute(decoder.request, replies, session);
@@ -109,7 +123,7 @@ export class FakeNode {
     });
   }
 
-  #execute(request: Request, replies: ReplyWriter, session: { readonly: boolean; readonly socket: Socket }): void {
+  #execute(request: Request, replies: ReplyWriter, session: Session): void {
     const key = request.count > 1 ? request.utf8(1) : '';
     if (this.isFenced) return;
     if (request.is(0, 'cluster') && request.is(1, 'slots')) this.#slots(replies);
@@ -128,20 +142,46 @@ export class FakeNode {
         replies.bulkText(host);
         replies.integer(Number(port));
       }
-    } else if (request.is(0, 'get') && (session.readonly || this.role === 'master')) {
-      const value = this.store.get(key);
-      if (value === undefined) replies.nil();
-      else replies.bulkText(value);
-    } else if (this.role === 'slave') this.#sendOn(replies, session.socket);
-    else if (this.refusal !== undefined && !this.forgets) replies.error(this.refusal);
-    else {
-      const value = request.utf8(2);
-      if (this.refusal === undefined) {
-        this.store.set(key, value);
-        this.onWrite(key, value);
-      }
+    } else this.#executeData(argsOf(request), replies, session);
+  }
+
+  #executeData(args: readonly string[], replies: ReplyWriter, session: Session): void {
+    const name = args[0]?.toLowerCase() ?? '';
+    const isRead = reads.has(name);
+    if (name === 'exec') this.#executeAll(replies, session);
+    else if (this.role === 'slave' && !(isRead && session.readonly)) {
+      session.queue = undefined;
+      this.#sendOn(replies, session.socket);
+    } else if (this.refusal !== undefined && !this.forgets && !isRead) {
+      session.queue = undefined;
+      replies.error(this.refusal);
+    } else if (name === 'multi') {
+      session.queue = [];
       replies.ok();
-    }
+    } else if (session.queue !== undefined) {
+      session.queue.push(args);
+      replies.simple('QUEUED');
+    } else this.#run(args, replies);
+  }
+
+  #executeAll(replies: ReplyWriter, session: Session): void {
+    const { queue } = session;
+    session.queue = undefined;
+    if (queue === undefined || this.role === 'slave') return replies.error('EXECABORT nothing was executed');
+    replies.array(queue.length);
+    for (const args of queue) this.#run(args, replies);
+  }
+
+  #run(args: readonly string[], replies: ReplyWriter): void {
+    const outcome = executeData(args, (key) => this.store.get(key));
+    if (outcome === undefined) return replies.error(`ERR unknown command '${args[0]}'`);
+    outcome.reply(replies);
+    if (outcome.after === undefined || this.refusal !== undefined) return;
+    const key = keyOf(args);
+    // The order of keys is that of their last writes: what is lost is what was written last.
+    this.store.delete(key);
+    this.store.set(key, outcome.after);
+    this.onWrite(key, outcome.after);
   }
 
   #sendOn(replies: ReplyWriter, socket: Socket): void {
