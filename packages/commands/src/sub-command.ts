@@ -64,7 +64,7 @@ export function commandWithRows(of: CommandWithRows): CommandDefinition<Chosen |
     parse(request): Chosen | undefined | Refusal {
       if (request.count === 1) return undefined;
       const row = rowOf(request);
-      if (row === undefined) return request.is(1, 'help') && request.count === 2 ? help : unknown(name, request);
+      if (row === undefined) return request.is(1, 'help') ? parseHelp(name, request) : unknown(name, request);
       const fits = row.arity >= 0 ? request.count === row.arity : request.count >= -row.arity;
       if (!fits) return new Refusal(`ERR wrong number of arguments for '${name}|${row.name}' command`);
       const input = row.parse(request);
@@ -79,6 +79,10 @@ export function commandWithRows(of: CommandWithRows): CommandDefinition<Chosen |
 }
 
 const help: Chosen = { row: 'help', input: undefined };
+
+function parseHelp(command: string, request: Request): Chosen | Refusal {
+  return request.count === 2 ? help : new Refusal(`ERR wrong number of arguments for '${command}|help' command`);
+}
 
 function unknown(command: string, request: Request): Refusal {
   const shown = request.latin1(1).slice(0, shownBytesMax);

@@ -72,7 +72,8 @@ function namesOf(request: Request): string[] {
 
 /** A command by the name it is called by; `config|get` is a sub-command of `config`. */
 function named(table: CommandTable, name: string): CommandDefinition | undefined {
-  const [command = '', sub] = name.toLowerCase().split('|');
+  const [command = '', sub, more] = name.toLowerCase().split('|');
+  if (more !== undefined) return undefined;
   const definition = table.get(command);
   if (sub === undefined) return definition;
   const row = definition?.subCommands?.find((one) => one.name === sub);
@@ -133,7 +134,12 @@ function parseList(request: Request): ListInput | Refusal {
   return request.is(3, 'module') ? { group: '', pattern: undefined } : new Refusal(errors.syntax);
 }
 
-function matchesName(pattern: Glob, { name }: CommandDefinition): boolean {
+/** A command and its sub-commands, `config|get`. */
+function namesWithin({ name, subCommands = [] }: CommandDefinition): string[] {
+  return [name, ...subCommands.map((row) => `${name}|${row.name}`)];
+}
+
+function matchesName(pattern: Glob, name: string): boolean {
   return pattern.matches({ buffer: Buffer.from(name), start: 0, end: name.length });
 }
 
@@ -214,13 +220,14 @@ function findRows({ commands }: ServerPort): SubCommand[] {
       summary: 'Returns the names of commands.',
       parse: parseList,
       run: (_call, { group, pattern }, reply) => {
-        const found = [...commands].filter(
-          (definition) =>
-            (group === undefined || definition.group === group || flagNames(definition).includes(group)) &&
-            (pattern === undefined || matchesName(pattern, definition)),
-        );
+        const found = [...commands]
+          .filter(
+            (definition) => group === undefined || definition.group === group || flagNames(definition).includes(group),
+          )
+          .flatMap(namesWithin)
+          .filter((name) => pattern === undefined || matchesName(pattern, name));
         reply.array(found.length);
-        for (const { name } of found) reply.bulkLatin1(name);
+        for (const name of found) reply.bulkLatin1(name);
       },
     }),
   ];

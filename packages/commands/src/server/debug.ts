@@ -62,7 +62,9 @@ const examples: Readonly<Record<string, (reply: ReplyWriter) => void>> = {
     if (reply.protocol === 3) reply.raw(Buffer.from(`(${digits}\r\n`));
     else reply.bulkText(digits);
   },
-  verbatim: (reply) => reply.verbatim('This is a verbatim\nstring'),
+  // In RESP2 too, and without a reply behind it, as Kvrocks' suite asserts.
+  attrib: (reply) => reply.raw(Buffer.from('|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n')),
+  verbatim: (reply) => reply.verbatim('verbatim string'),
   true: (reply) => reply.boolean(true),
   false: (reply) => reply.boolean(false),
 };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Request } from '@holdfast/resp';
+import { keysOf } from '../table.ts';
 import { namespaceOfName } from '../testing/fake-session.ts';
 import { FakeNode } from './testing/fake-server.ts';
 
@@ -147,9 +148,11 @@ test('MEMORY and DISK tell sizes of keys; only USAGE has a key', () => {
   assert.match(node.run('MEMORY STATS'), /^\*10\r\n\$15\r\ntotal\.allocated\r\n:3\r\n/);
   assert.equal(node.run('MEMORY PURGE'), '+OK\r\n');
   assert.match(node.run('MEMORY DOCTOR'), /on disk/);
-  const keys = node.table.get('memory')?.keyIndexes;
-  assert.deepEqual(keys?.(Request.of('MEMORY', 'USAGE', 'k')), [2]);
-  assert.deepEqual(keys?.(Request.of('MEMORY', 'STATS')), []);
+  const memory = node.table.get('memory');
+  assert.ok(memory !== undefined);
+  assert.deepEqual(keysOf(memory, Request.of('MEMORY', 'USAGE', 'k', 'SAMPLES', '3')), [2]);
+  assert.deepEqual(keysOf(memory, Request.of('MEMORY', 'STATS')), []);
+  assert.equal(node.run('MEMORY HELP x'), "-ERR wrong number of arguments for 'memory|help' command\r\n");
 });
 
 test('DEBUG PROTOCOL answers an example of each type', () => {

@@ -91,6 +91,7 @@ describe('COMMAND', () => {
     assert.match(node.run('COMMAND INFO config'), /\+readonly\r\n\+admin\r\n/);
     assert.match(node.run('COMMAND INFO config|get'), /^\*1\r\n\*6\r\n\$10\r\nconfig\|get\r\n:-3\r\n/);
     assert.equal(node.run('COMMAND INFO config|nope get|x'), '*2\r\n*-1\r\n*-1\r\n');
+    assert.equal(node.run('COMMAND INFO config|get|x'), '*1\r\n*-1\r\n');
   });
 
   test('a renamed command is found by its new name and tells its own; the whole table knows it still', () => {
@@ -132,8 +133,14 @@ describe('COMMAND', () => {
 
   test('LIST, filtered by pattern, category and module', () => {
     const node = new FakeNode();
-    assert.equal(texts(node.replies('COMMAND LIST')).length, node.table.size);
-    assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY PATTERN *Et')), ['get', 'mset']);
+    const all = texts(node.replies('COMMAND LIST'));
+    assert.equal(all.filter((name) => name?.includes('|') === false).length, node.table.size);
+    assert.ok(all.includes('config|get'));
+    assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY PATTERN config|re*')), [
+      'config|rewrite',
+      'config|resetstat',
+    ]);
+    assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY PATTERN ?Et')), ['get']);
     assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY ACLCAT @write')), [
       'flushdb',
       'flushall',

@@ -117,8 +117,8 @@ function memory(port: SpacePort): CommandDefinition {
     summary: 'Memory of the server, and sizes of keys.',
     rows: [usageRow(port), ...serverRows(port)],
   });
-  const usageOnly = (request: Request): readonly number[] => (request.count > 2 && request.is(1, 'usage') ? [2] : []);
-  return define({ ...definition, keyIndexes: usageOnly });
+  // Only USAGE has a third word, its key.
+  return define({ ...definition, keys: { first: 2, last: 2, step: 1 } });
 }
 
 function disk(port: SpacePort): CommandDefinition {
