@@ -75,6 +75,18 @@ test('SIGTERM ends the node cleanly: status 0, no pid file, the data there after
   again.close();
 });
 
+test('SIGTERM ends a master whose replica is attached, and the replica that has lost it', async (t) => {
+  const [master, replica] = [await startNode(t), await startNode(t)];
+  const client = await replica.client();
+  await client.command('SLAVEOF', '127.0.0.1', String(master.port));
+  await until(() => ask(client, 'INFO', 'replication'), (text) => text.includes('link_status:up'));
+  client.close();
+  master.signal('SIGTERM');
+  assert.equal(await master.exited(), 0, master.output());
+  replica.signal('SIGTERM');
+  assert.equal(await replica.exited(), 0, replica.output());
+});
+
 test('kill -9 loses no acknowledged write', async (t) => {
   const dir = folder(t);
   const first = await startNode(t, { dir });

@@ -356,7 +356,7 @@ export class Node {
 
   #openCluster(): ClusterState {
     const { config, logger, rim, clock } = this.env;
-    return ClusterState.open({
+    const cluster = ClusterState.open({
       file: rim.nodesFile,
       logger,
       port: nodePort(config),
@@ -364,6 +364,8 @@ export class Node {
       persists: () => config.get('persist-cluster-nodes-enabled'),
       databaseIsEmpty: () => this.data.scan.random(defaultNamespace, clock.wallMs()) === undefined,
     });
+    config.onChange('persist-cluster-nodes-enabled', () => cluster.persistenceChanged());
+    return cluster;
   }
 
   #newRouter(cluster: ClusterState): SlotRouter {
@@ -464,14 +466,17 @@ export class Node {
   }
 
   async #stop(): Promise<void> {
-    const { rim, logger } = this.env;
+    const { rim, logger, timers } = this.env;
     this.#beat?.cancel();
     this.dispatcher.endLongWork();
     this.loop.resume();
-    await this.listener.stop();
+    // It is closed when its last socket is: those of replicas go with replication, below.
+    const listenerClosed = this.listener.stop();
+    await new Promise<void>((resolve) => timers.soon(resolve));
     this.lease.keeper.stop();
     this.inSync.stop();
     await this.replicator.close();
+    await listenerClosed;
     await this.controlPort.stop();
     rim.stop();
     await this.upkeep.stop();

@@ -316,6 +316,18 @@ test('without persistence nothing is written or read; turned on, the next word i
   assert.equal(off.state.topology.initialized, false);
 });
 
+test('nodes.conf goes when persistence is turned off, and comes back with it', () => {
+  const made = world();
+  made.state.setNodes(sixNodes, one, false);
+  made.persists = false;
+  made.state.persistenceChanged();
+  assert.equal(made.file.text, undefined);
+  assert.equal(made.state.topology.version, 1n);
+  made.persists = true;
+  made.state.persistenceChanged();
+  assert.ok(made.file.text?.includes('version 1'));
+});
+
 test('a node that was only told its id starts again with it', () => {
   const first = world();
   assert.equal(first.state.setNodeId(id(3)), undefined);

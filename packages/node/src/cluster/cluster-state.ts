@@ -171,6 +171,21 @@ export class ClusterState implements TopologyPort {
     return this.announce();
   }
 
+  /** `persist-cluster-nodes-enabled` was changed: nodes.conf appears, or goes so that the next start begins without. */
+  persistenceChanged(): void {
+    const { persists, file, logger } = this.#env;
+    let problem = this.#persist(this.#topology);
+    if (!persists()) {
+      this.#saved = undefined;
+      try {
+        file.remove();
+      } catch (error) {
+        problem = `cannot remove ${file.path}: ${messageOf(error)}`;
+      }
+    }
+    if (problem !== undefined) logger.error('nodes.conf is not what it is to be', { problem });
+  }
+
   /** Finds the own entry by address when no id is known yet, or FORCE asks for it; without a match the id stays. */
   #recognised(topology: Topology, force: boolean): Topology {
     if (topology.selfId !== undefined && !force) return topology;
