@@ -66,6 +66,7 @@ export const redis: DirectiveTable = {
     min: -(2 ** 31),
   }),
   appendonly: switchOf(false, 'A log of commands; every write is in the log of the database, whatever is set.'),
+  'repl-backlog-size': size(1_048_576, 'What a replica can catch up with; here that is the log, `rocksdb.wal_*`.'),
   hz: int(10, expiry, { min: 1, max: 500 }),
   'dynamic-hz': switchOf(true, expiry),
   activerehashing: switchOf(true, expiry),
