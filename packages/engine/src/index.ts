@@ -21,7 +21,7 @@ export { Lists, type ListSide } from './lists.ts';
 export { insertBeside, moveElement, removeMatches, rotateElement, trimTo, type ListPlace } from './lists-edit.ts';
 export { Keyspace } from './keyspace.ts';
 export { dataTypes, type DataTypes } from './data-types.ts';
-export { KeyCounter, KeyScan, type ScanRequest, type ScanResult } from './key-scan.ts';
+export { KeyCounter, KeyScan, KeyWalk, type ScanRequest, type ScanResult } from './key-scan.ts';
 export { EntryIterator, type IterateRange } from './entry-iterator.ts';
 export { Glob } from './glob.ts';
 export { Cursors } from './cursors.ts';

@@ -72,29 +72,32 @@ export class KeyScan {
     }
   }
 
-  /** Calls `found` with every living key of a namespace that matches. The span is valid during the call. */
-  forEach(
-    namespace: Namespace,
-    options: { nowMs: number; match?: Glob | undefined; slot?: number },
-    found: (key: Span) => void,
-  ): void {
+  /** Calls `found` with every living key of a namespace, or of one of its slots. The span is valid during the call. */
+  forEach(namespace: Namespace, options: { nowMs: number; slot?: number }, found: (key: Span) => void): void {
     const { engine, offset } = this.#frame(namespace);
-    const { slot, match } = options;
-    const prefix =
-      slot !== undefined && engine.slotPrefixed
-        ? metadataPrefix(namespace, slot)
-        : this.#scanPrefix(namespace, slot === undefined ? match : undefined);
-    const entries = this.#entries(prefix);
+    const { slot } = options;
+    const isSlotPrefixed = slot !== undefined && engine.slotPrefixed;
+    const entries = this.#entries(metadataPrefix(namespace, isSlotPrefixed ? slot : undefined));
     try {
       while (entries.next()) {
         if (!this.#isAlive(entries, options.nowMs)) continue;
         const key = userKeyOf(entries, offset);
         if (slot !== undefined && !engine.slotPrefixed && slotOf(key.buffer, key.start, key.end) !== slot) continue;
-        if (match === undefined || match.matches(key)) found(key);
+        found(key);
       }
     } finally {
       entries.close();
     }
+  }
+
+  /** A walk over the living keys of a namespace that match, as they are now; to be closed by the caller. */
+  walk(namespace: Namespace, options: { nowMs: number; match: Glob; detached: boolean }): KeyWalk {
+    const prefix = this.#scanPrefix(namespace, options.match);
+    const lt = keyAfterPrefix(prefix);
+    const { detached } = options;
+    const range = { gte: prefix, ...(lt === undefined ? {} : { lt }), fillCache: false, detached };
+    const offset = userKeyOffset(namespace, this.#engine.slotPrefixed);
+    return new KeyWalk(this.#engine.iterate(family.metadata, range), { ...options, offset });
   }
 
   /** Number of living keys of a slot. */
@@ -229,6 +232,44 @@ export class KeyScan {
 
 function userKeyOf({ key }: EntryIterator, offset: number): Span {
   return { buffer: key.buffer, start: key.start + offset, end: key.end };
+}
+
+interface KeyWalkOptions {
+  readonly nowMs: number;
+  readonly match: Glob;
+  /** Where the user key begins in a stored key. */
+  readonly offset: number;
+}
+
+/** Step by step, so that the event loop is not held up; when it is detached it may go on after the command that made it. */
+export class KeyWalk {
+  readonly #entries: EntryIterator;
+  readonly #options: KeyWalkOptions;
+  readonly #meta = new Metadata();
+
+  constructor(entries: EntryIterator, options: KeyWalkOptions) {
+    this.#entries = entries;
+    this.#options = options;
+  }
+
+  /**
+   * Looks at up to `entriesMax` more records and calls `found` for each key; the span is valid during the call.
+   * @returns false at the end.
+   */
+  step(entriesMax: number, found: (key: Span) => void): boolean {
+    const { nowMs, match, offset } = this.#options;
+    for (let looked = 0; looked < entriesMax; looked++) {
+      if (!this.#entries.next()) return false;
+      if (!this.#meta.read(this.#entries.value) || this.#meta.isDead(nowMs)) continue;
+      const key = userKeyOf(this.#entries, offset);
+      if (match.matches(key)) found(key);
+    }
+    return true;
+  }
+
+  close(): void {
+    this.#entries.close();
+  }
 }
 
 /** Counts what is committed; a key written or deleted meanwhile may be counted or not. */

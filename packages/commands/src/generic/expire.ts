@@ -1,9 +1,9 @@
 /** When keys die: EXPIRE and its relatives, TTL and its relatives, PERSIST. */
 import type { DataTypes } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
-import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
+import { Refusal, define, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
-import { expireMsMax, invalidExpire } from '../data/expiry-option.ts';
+import { expireMsMax, invalidExpire, noInteger } from '../data/expiry-option.ts';
 import { isInt64 } from '../data/integers.ts';
 import { notify, notifyExpire } from '../events.ts';
 
@@ -38,7 +38,7 @@ function parseExpire(request: Request, { name, factor }: ExpireShape): ExpireInp
     return new Refusal('ERR NX and XX, GT or LT options at the same time are not compatible');
   }
   if (flags.gt && flags.lt) return new Refusal('ERR GT and LT options at the same time are not compatible');
-  if (value === undefined) return new Refusal(errors.notInteger);
+  if (value === undefined) return noInteger(request, 2);
   // As in Redis a time far in the past is just past, unless it cannot even be counted in ms.
   if (!isInt64(value * BigInt(factor))) return invalidExpire(name);
   const ms = Number(value) * factor;

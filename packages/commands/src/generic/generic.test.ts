@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { namespaceOf } from '@holdfast/engine';
 import { openTestCommands, type CommandRunner } from '../data/testing/command-runner.ts';
 import { short, transcript } from '../data/testing/transcript.ts';
+import type { CommandDefinition } from '../command.ts';
+import { moveXCommand, type MovePort } from './move.ts';
 
 test('keys are deleted, counted and typed', async () => {
   await using opened = await openTestCommands();
@@ -90,7 +92,8 @@ test('NX, XX, GT and LT make an expiry conditional', async () => {
     ['EXPIRE k 5 NX GT', '-ERR NX and XX, GT or LT options at the same time are not compatible'],
     ['EXPIRE k 5 GT LT', '-ERR GT and LT options at the same time are not compatible'],
     ['EXPIRE k 5 FOO', '-ERR Unsupported option FOO'],
-    ['EXPIRE k x', '-ERR value is not an integer or out of range'],
+    ['EXPIRE k x', '-ERR value is not an integer or out of range: not started as an integer'],
+    ["EXPIRE k ''", '-ERR value is not an integer or out of range: not started as an integer'],
     ['EXPIRE k 9223372036854775807', "-ERR invalid expire time in 'expire' command"],
     ['EXPIRE k -9223372036854775808', "-ERR invalid expire time in 'expire' command"],
     ['TTL k', ':5'],
@@ -111,7 +114,9 @@ test('renaming and copying take the expiry and every field along', async () => {
     ['COPY h c REPLACE', ':1'],
     ['HGETALL c', '[$a $1 $b $2]'],
     ['COPY none c', ':0'],
-    ['COPY h h', '-ERR source and destination objects are the same'],
+    ['COPY h h', ':0'],
+    ['COPY h h REPLACE', ':1'],
+    ['COPY none none REPLACE', ':0'],
     ['COPY h c DB 1', '-ERR DB index is out of range'],
     ['COPY h c FOO', '-ERR syntax error'],
     ['RENAME h r', '+OK'],
@@ -251,4 +256,127 @@ test('a namespace sees its own keys only', async () => {
   transcript(runner, [['KEYS *', '[]']]);
   runner.namespace = namespaceOf('__namespace');
   transcript(runner, [['KEYS *', '[$a]']]);
+});
+
+test('MOVE answers whether the key is there', async () => {
+  await using opened = await openTestCommands();
+  transcript(opened.runner, [
+    ['SET k v', '+OK'],
+    ['MOVE k 1', ':1'],
+    ['MOVE none 1', ':0'],
+    ['MOVE k x', '-ERR value is not an integer or out of range'],
+    ['GET k', '$v'],
+  ]);
+});
+
+test('MOVEX moves a key to the namespace of a token, in every type', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const other = namespaceOf('other');
+  let password = '';
+  const port: MovePort = {
+    password: () => password,
+    namespaceTokens: () => new Map([['other', 'token']]),
+    namespaceNamed: namespaceOf,
+    defaultNamespace: runner.namespace,
+  };
+  const definitions = runner.definitions as Map<string, CommandDefinition>;
+  definitions.set('movex', moveXCommand(runner.types, port));
+  runner.line('ZADD z 1 a 2 b');
+  runner.line('EXPIRE z 100');
+  runner.events = [];
+  transcript(runner, [['MOVEX z token', '-ERR Forbidden to move key when requirepass is empty']]);
+  password = 'secret';
+  transcript(runner, [
+    ['MOVEX z secret', ':0'],
+    ['MOVEX z wrong', '-ERR Invalid password'],
+    ['MOVEX none token', ':0'],
+    ['MOVEX z token', ':1'],
+    ['EXISTS z', ':0'],
+    ['SET z here', '+OK'],
+    ['MOVEX z token', ':0'],
+  ]);
+  assert.deepEqual(runner.events, ['g move_from z', 'g move_to z', '$ set z']);
+  runner.namespace = other;
+  transcript(runner, [
+    ['ZRANGEBYSCORE z 2 2', '[$b]'],
+    ['TTL z', ':100'],
+    ['MOVEX z token', ':0'],
+    ['HSET h f v', ':1'],
+    ['MOVEX h secret', ':1'],
+  ]);
+  runner.namespace = port.defaultNamespace;
+  transcript(runner, [['HGETALL h', '[$f $v]']]);
+});
+
+test('what is stored of a key besides its elements is told by KMETADATA', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  runner.line('RPUSH l a b');
+  runner.line('PEXPIREAT l 1800000000001');
+  const facts = short(runner.line('KMETADATA l')).slice(1, -1).split(' $');
+  assert.deepEqual(facts.slice(0, 4), ['$namespace', '__namespace', 'type', 'list']);
+  assert.deepEqual(facts.slice(6, 14), [
+    'expire',
+    '1800000000',
+    'pexpire',
+    '1800000000001',
+    'size',
+    '2',
+    'is_64bit_common_field',
+    '1',
+  ]);
+  assert.deepEqual(facts.slice(-4), ['head', '9223372036854775807', 'tail', '9223372036854775809']);
+  assert.equal(runner.line('OBJECT DUMP l'), runner.line('KMETADATA l'));
+  assert.equal(short(runner.line('KMETADATA none')), '[]');
+});
+
+test('encodings are those Redis would use', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const long = 'x'.repeat(65);
+  const many = (count: number, of: (i: number) => string): string =>
+    Array.from({ length: count }, (_, i) => of(i)).join(' ');
+  const rows: [string, string][] = [
+    ['SET k 17', 'int'],
+    ['SET k -9223372036854775808', 'int'],
+    ['SET k 017', 'embstr'],
+    [`SET k ${'x'.repeat(44)}`, 'embstr'],
+    [`SET k ${'x'.repeat(45)}`, 'raw'],
+    [`SADD k ${many(512, String)}`, 'intset'],
+    [`SADD k ${many(513, String)}`, 'hashtable'],
+    ['SADD k a 1', 'listpack'],
+    [`SADD k ${long}`, 'hashtable'],
+    ['HSET k f v', 'listpack'],
+    [`HSET k f ${long}`, 'hashtable'],
+    [`HSET k ${many(129, (i) => `${i} v`)}`, 'hashtable'],
+    ['ZADD k 1 a', 'listpack'],
+    [`ZADD k 1 ${long}`, 'skiplist'],
+    [`RPUSH k ${many(1000, String)}`, 'listpack'],
+    [`RPUSH k ${many(130, () => long)}`, 'quicklist'],
+    ['XADD k 1-1 f v', 'stream'],
+    ['SETBIT k 1 1', 'raw'],
+  ];
+  for (const [line, encoding] of rows) {
+    runner.line('DEL k');
+    runner.line(line);
+    assert.equal(short(runner.line('OBJECT ENCODING k')), `$${encoding}`, line.slice(0, 40));
+  }
+});
+
+test('KEYS of many keys is the same whole and in slices', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  const count = 20_000;
+  for (let i = 0; i < count; i++) runner.run('SET', `key:${String(i).padStart(5, '0')}`, 'v');
+  runner.commit();
+  runner.run('SET', 'key:late', 'v');
+  runner.run('DEL', 'key:00007');
+  const sliced = runner.line('KEYS key:*');
+  runner.mayWait = false;
+  assert.equal(runner.line('KEYS key:*'), sliced);
+  assert.match(sliced, new RegExp(`^\\*${count}\r\n`));
+  assert.ok(!sliced.includes('key:00007') && sliced.includes('key:late'));
+  assert.equal(short(runner.line('KEYS *:19999')), '[$key:19999]');
+  assert.equal(short(runner.line('KEYS none*')), '[]');
 });

@@ -3,6 +3,9 @@ import type { CommandDefinition } from '../command.ts';
 import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
 import { keyCommands } from './keys.ts';
+import { metadataCommand } from './metadata.ts';
+import { moveCommand } from './move.ts';
+import { objectCommand } from './object.ts';
 import { scanCommands } from './scan.ts';
 import { sortCommands } from './sort.ts';
 
@@ -14,5 +17,8 @@ export function genericCommands(types: DataTypes): CommandDefinition[] {
     ...scanCommands(types),
     ...sortCommands(types),
     ...dumpCommands(types),
+    moveCommand(types),
+    metadataCommand(types),
+    objectCommand(types),
   ];
 }

@@ -1,5 +1,5 @@
-/** Whole keys: DEL, UNLINK, EXISTS, TOUCH, TYPE, RENAME, RENAMENX, COPY, OBJECT. */
-import { sameBytes, type DataTypes, type UserKey } from '@holdfast/engine';
+/** Whole keys: DEL, UNLINK, EXISTS, TOUCH, TYPE, RENAME, RENAMENX, COPY. */
+import { sameBytes, type DataTypes } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition, type KeySpec } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
@@ -133,110 +133,12 @@ function copy({ keyspace }: DataTypes): CommandDefinition {
     run(call, { request, replace }, reply) {
       const from = keyOf(call, request, 1);
       const to = keyOf(call, request, 2);
-      if (sameBytes(from, to)) return reply.error('ERR source and destination objects are the same');
+      // As in Kvrocks a key is its own copy already; Redis refuses.
+      if (sameBytes(from, to)) return reply.integer(replace && keyspace.exists(from, call.nowMs) ? 1 : 0);
       if (!replace && keyspace.exists(to, call.nowMs)) return reply.integer(0);
       const isCopied = keyspace.copy(from, to, call.nowMs, false);
       if (isCopied) notify(call, 'g', 'copy_to', to);
       reply.integer(isCopied ? 1 : 0);
-    },
-  });
-}
-
-/** Up to here Redis would keep a string in one piece with its header. */
-const embeddedBytesMax = 44;
-/** Redis' default hash-max-listpack-entries, zset-max-listpack-entries and set-max-listpack-entries. */
-const listpackEntriesMax = 128;
-
-/**
- * What OBJECT ENCODING answers: the name Redis would use for a value of this type and size. Nothing here is encoded
- * that way; tools ask to tell small values from large ones. Sizes of elements are not looked at.
- */
-function encodingOf({ strings, records, keyspace }: DataTypes, key: UserKey, nowMs: number): string | undefined {
-  const name = keyspace.type(key, nowMs);
-  const isSmall = records.meta.size <= listpackEntriesMax;
-  switch (name) {
-    case 'none':
-      return undefined;
-    case 'string': {
-      strings.get(key, nowMs);
-      const { buffer, start, end } = strings.value;
-      const isNumber = end - start <= 20 && /^(0|-?[1-9][0-9]{0,18})$/.test(buffer.latin1Slice(start, end));
-      if (isNumber) return 'int';
-      return end - start <= embeddedBytesMax ? 'embstr' : 'raw';
-    }
-    case 'list':
-      return isSmall ? 'listpack' : 'quicklist';
-    case 'hash':
-    case 'set':
-      return isSmall ? 'listpack' : 'hashtable';
-    case 'zset':
-      return isSmall ? 'listpack' : 'skiplist';
-    case 'stream':
-      return 'stream';
-    default:
-      return 'raw';
-  }
-}
-
-const objectHelp = [
-  'OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
-  'ENCODING <key>',
-  '    Return the name of the encoding Redis would use for a value of this type and size.',
-  'FREQ <key>',
-  '    Access frequencies are not kept: always an error.',
-  'HELP',
-  '    Print this help.',
-  'IDLETIME <key>',
-  '    Return 0: access times are not kept.',
-  'REFCOUNT <key>',
-  '    Return 1.',
-];
-
-const noFrequency =
-  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between ' +
-  'policies at runtime LRU and LFU data will take some time to adjust.';
-
-type ObjectQuestion = 'encoding' | 'refcount' | 'idletime' | 'freq' | 'help';
-
-interface ObjectInput {
-  readonly request: Request;
-  readonly question: ObjectQuestion;
-}
-
-const questions: readonly ObjectQuestion[] = ['encoding', 'refcount', 'idletime', 'freq'];
-
-function parseObject(request: Request): ObjectInput | Refusal {
-  if (request.count === 2 && request.is(1, 'help')) return { request, question: 'help' };
-  const question = request.count === 3 ? questions.find((word) => request.is(1, word)) : undefined;
-  if (question !== undefined) return { request, question };
-  const name = request.latin1(1).slice(0, 128);
-  return new Refusal(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try OBJECT HELP.`);
-}
-
-function object(types: DataTypes): CommandDefinition {
-  return define<ObjectInput>({
-    name: 'object',
-    arity: -2,
-    flags: ['readonly'],
-    keys: { first: 2, last: 2, step: 1 },
-    keyIndexes: (request) => (request.count > 2 ? [2] : []),
-    group: 'generic',
-    since: '2.2.3',
-    complexity: 'O(1)',
-    summary: 'Answers questions of tools about a key: ENCODING, REFCOUNT, IDLETIME, FREQ.',
-    parse: parseObject,
-    run(call, { request, question }, reply) {
-      if (question === 'help') {
-        reply.array(objectHelp.length);
-        for (const line of objectHelp) reply.simple(line);
-        return;
-      }
-      const key = keyOf(call, request, 2);
-      const encoding = encodingOf(types, key, call.nowMs);
-      if (encoding === undefined) reply.nil();
-      else if (question === 'encoding') reply.bulkLatin1(encoding);
-      else if (question === 'freq') reply.error(noFrequency);
-      else reply.integer(question === 'refcount' ? 1 : 0);
     },
   });
 }
@@ -251,6 +153,5 @@ export function keyCommands(types: DataTypes): CommandDefinition[] {
     rename(types, 'rename'),
     rename(types, 'renamenx'),
     copy(types),
-    object(types),
   ];
 }

@@ -1,9 +1,10 @@
 /** Walking over the keys: SCAN, KEYS, RANDOMKEY. Keys come in stored order. */
-import { Glob, type DataTypes } from '@holdfast/engine';
-import type { Request } from '@holdfast/resp';
+import { Glob, type DataTypes, type KeyWalk } from '@holdfast/engine';
+import type { ReplyWriter, Request } from '@holdfast/resp';
 import { define, noKeys, type CommandDefinition } from '../command.ts';
 import { itself } from '../data/arguments.ts';
 import { parseScanOptions, type ScanOptions } from '../data/scan-options.ts';
+import type { SlicedReply } from '../sliced.ts';
 
 function scan({ scan: keys, cursors }: DataTypes): CommandDefinition {
   return define<ScanOptions>({
@@ -27,6 +28,39 @@ function scan({ scan: keys, cursors }: DataTypes): CommandDefinition {
   });
 }
 
+/** Records that are looked at in one turn: a few milliseconds' work. */
+const lookedAtOnce = 8192;
+
+/**
+ * The reply of KEYS. How many keys there are is known only at the end, but stands at the beginning: they are gathered, a
+ * part each turn, and written with the last one.
+ */
+class FoundKeys implements SlicedReply {
+  readonly #walk: KeyWalk;
+  readonly #body: ReplyWriter;
+  #count = 0;
+
+  constructor(walk: KeyWalk, reply: ReplyWriter) {
+    this.#walk = walk;
+    this.#body = reply.body();
+  }
+
+  next(reply: ReplyWriter): boolean {
+    const goesOn = this.#walk.step(lookedAtOnce, ({ buffer, start, end }) => {
+      this.#body.bulk(buffer, start, end);
+      this.#count++;
+    });
+    if (goesOn) return true;
+    reply.array(this.#count);
+    reply.raw(this.#body.take());
+    return false;
+  }
+
+  close(): void {
+    this.#walk.close();
+  }
+}
+
 function keys({ scan: keyScan }: DataTypes): CommandDefinition {
   return define<Glob>({
     name: 'keys',
@@ -39,15 +73,18 @@ function keys({ scan: keyScan }: DataTypes): CommandDefinition {
     summary: 'Returns all keys that match a glob pattern.',
     parse: (request) => new Glob(Buffer.from(request.bytes(1))),
     run(call, match, reply) {
-      // How many there are is known only at the end, but stands at the beginning of the reply.
-      const found = reply.body();
-      let count = 0;
-      keyScan.forEach(call.namespace, { nowMs: call.nowMs, match }, ({ buffer, start, end }) => {
-        found.bulk(buffer, start, end);
-        count++;
-      });
-      reply.array(count);
-      reply.raw(found.take());
+      const { nowMs, slices } = call;
+      const walk = keyScan.walk(call.namespace, { nowMs, match, detached: slices !== undefined });
+      const found = new FoundKeys(walk, reply);
+      let isHandedOver = false;
+      try {
+        let goesOn = found.next(reply);
+        while (goesOn && slices === undefined) goesOn = found.next(reply);
+        if (goesOn) slices?.begin(found);
+        isHandedOver = goesOn;
+      } finally {
+        if (!isHandedOver) found.close();
+      }
     },
   });
 }

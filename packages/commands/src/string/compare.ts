@@ -3,7 +3,7 @@ import { sameBytes, type DataTypes } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition } from '../command.ts';
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
-import { expireMsOf, invalidExpire, isTimed, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
+import { expireMsOf, invalidExpire, isTimed, parseExpiryFrom, type Expiry } from '../data/expiry-option.ts';
 import { notify } from '../events.ts';
 import { holds, parseComparison, type Condition } from './condition.ts';
 import { setString } from './set.ts';
@@ -14,9 +14,7 @@ interface CasInput {
 }
 
 function parseCas(request: Request): CasInput | Refusal {
-  if (request.count === 4) return { request, expiry: noExpiry };
-  const expiry = request.count === 6 ? parseTimedExpiry(request, 4, 'cas') : undefined;
-  if (expiry === undefined) return new Refusal(errors.syntax);
+  const expiry = parseExpiryFrom(request, 4, 'cas');
   return expiry instanceof Refusal ? expiry : { request, expiry };
 }
 

@@ -4,7 +4,7 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
 import { digestOf } from '../data/digest.ts';
-import { expireMsOf, invalidExpire, isTimed, noExpiry, parseTimedExpiry, type Expiry } from '../data/expiry-option.ts';
+import { expireMsOf, invalidExpire, isTimed, noExpiry, parseExpiryFrom, type Expiry } from '../data/expiry-option.ts';
 import { notify, notifyExpire } from '../events.ts';
 
 /**
@@ -57,8 +57,7 @@ interface GetExInput {
 function parseGetEx(request: Request): GetExInput | Refusal {
   if (request.count === 2) return { request, expiry: undefined };
   if (request.count === 3 && request.is(2, 'persist')) return { request, expiry: noExpiry };
-  const expiry = request.count === 4 ? parseTimedExpiry(request, 2, 'getex') : undefined;
-  if (expiry === undefined) return new Refusal(errors.syntax);
+  const expiry = parseExpiryFrom(request, 2, 'getex');
   return expiry instanceof Refusal ? expiry : { request, expiry };
 }
 

@@ -9,8 +9,8 @@ import {
   isTimed,
   keepExpiry,
   noExpiry,
+  parseAgain,
   parsePositiveTime,
-  parseTimedExpiry,
   type Expiry,
 } from '../data/expiry-option.ts';
 import { notify } from '../events.ts';
@@ -56,7 +56,7 @@ function takeSetOption(input: SetInput, index: number): number | Refusal {
     input.condition = condition;
     return 2;
   }
-  const expiry = input.expiry.kind === 'none' ? parseTimedExpiry(request, index, 'set') : undefined;
+  const expiry = parseAgain(request, index, 'set', input.expiry);
   if (expiry === undefined) return new Refusal(errors.syntax);
   if (expiry instanceof Refusal) return expiry;
   input.expiry = expiry;

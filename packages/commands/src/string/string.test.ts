@@ -35,10 +35,20 @@ test('SET takes each of its options, and refuses what contradicts', async () => 
     ['SET a 1 EX 10 KEEPTTL', '-ERR syntax error'],
     ['SET a 1 EX', '-ERR syntax error'],
     ['SET a 1 GET GET', '-ERR syntax error'],
-    ['SET a 1 EX 0', "-ERR invalid expire time in 'set' command"],
+    ['SET a 1 EX 0', "-ERR invalid expire time in 'set' command: out of numeric range"],
     ['SET a 1 PX -5', "-ERR invalid expire time in 'set' command"],
     ['SET a 1 EX 9223372036854775807', "-ERR invalid expire time in 'set' command"],
-    ['SET a 1 EX x', '-ERR value is not an integer or out of range'],
+    ['SET a 1 EX x', '-ERR value is not an integer or out of range: not started as an integer'],
+    ['SET a 1 EX 1x', '-ERR value is not an integer or out of range: encounter non-integer characters'],
+    ['SET a 1 EX 99999999999999999999', '-ERR value is not an integer or out of range'],
+    ['SET a 1 EX 10 PX 10', '-ERR syntax error'],
+    ['SET a 1 EX 10 KEEPTTL', '-ERR syntax error'],
+    ['SET twice 1 EX 10 EX 20', '+OK'],
+    ['TTL twice', ':20'],
+    ['GETEX twice EX 20 EX 30', '$1'],
+    ['TTL twice', ':30'],
+    ['CAS twice 1 2 PXAT 1800000000000 PXAT 1800000000001', ':1'],
+    ['PEXPIRETIME twice', ':1800000000001'],
   ]);
 });
 
@@ -84,8 +94,8 @@ test('CAS and CAD answer 1, 0, or -1 when there is no key', async () => {
     ['PTTL k', ':10000'],
     ['CAS k b c', ':1'],
     ['PTTL k', ':-1'],
-    ['CAS k c d EX', '-ERR syntax error'],
-    ['CAS k c d EX 0', "-ERR invalid expire time in 'cas' command"],
+    ['CAS k c d EX', '-ERR syntax error: no more item to parse'],
+    ['CAS k c d EX 0', "-ERR invalid expire time in 'cas' command: out of numeric range"],
     ['CAD k x', ':0'],
     ['CAD k c', ':1'],
     ['EXISTS k', ':0'],
@@ -192,7 +202,7 @@ test('GETEX sets, keeps and removes the expiry', async () => {
     [`GETEX a PXAT ${now - 1}`, '$x'],
     ['GETEX a', 'nil'],
     ['GETEX a PERSIST EX', '-ERR syntax error'],
-    ['GETEX a EX 0', "-ERR invalid expire time in 'getex' command"],
+    ['GETEX a EX 0', "-ERR invalid expire time in 'getex' command: out of numeric range"],
   ]);
 });
 

@@ -28,7 +28,12 @@ export const samples: FamilySamples = {
     'sort l DESC LIMIT 0 2 STORE sorted',
     'sort_ro l BY nosort',
     'dump l',
+    'move s 1',
+    'kmetadata l',
     // The string `value`, with the version and checksum of its payload.
     'restore s 0 hex:000576616c75650600171ba9b834ffa7fd REPLACE',
   ],
+  exceptions: {
+    move: 'There is one database, so nothing moves; it is a write in Redis and Kvrocks, and stays one for their clients.',
+  },
 };
