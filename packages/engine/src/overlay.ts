@@ -10,6 +10,7 @@
  * Range deletes are a short list aside; each remembers how many entries were older than it.
  */
 import { copyBytes, type Span } from './bytes.ts';
+import { GroupOrder } from './group-order.ts';
 
 /** Answers of `find` that are no entry. */
 export const notInTick = -1;
@@ -33,6 +34,8 @@ const stride = 9;
 const initialEntries = 256;
 /** A tick's tables are kept for the next one up to this many entries. */
 const keptEntries = 1 << 16;
+/** A collection with more entries than this is kept in order once it was read. */
+const unorderedMax = 32;
 
 interface DeletedRange {
   readonly family: number;
@@ -176,6 +179,8 @@ export class Overlay {
   #heads = new Int32Array(initialEntries * 2).fill(-1);
   #groupHeads = new Int32Array(initialEntries).fill(-1);
   #ranges: DeletedRange[] = [];
+  /** By the hash of what a collection shares. */
+  readonly #orders = new Map<number, GroupOrder>();
 
   get rangeCount(): number {
     return this.#ranges.length;
@@ -282,29 +287,62 @@ export class Overlay {
     range: { gte: Buffer | undefined; lt: Buffer | undefined },
     group?: Buffer,
   ): number[] {
-    const found: number[] = [];
-    const accept = (index: number): void => {
-      const at = index * stride;
-      if (this.#entries[at + field.family] !== family) return;
-      const start = this.#entries[at + field.keyStart] as number;
-      const end = this.#entries[at + field.keyEnd] as number;
-      if (range.gte !== undefined && buffer.compare(range.gte, 0, range.gte.length, start, end) < 0) return;
-      if (range.lt !== undefined && buffer.compare(range.lt, 0, range.lt.length, start, end) >= 0) return;
-      found.push(index);
-    };
-    if (group === undefined) for (let index = 0; index < this.count; index++) accept(index);
-    else {
-      const hash = hashOf(group, 0, group.length, seedOf(family));
-      let index = this.#groupHeads[bucketOf(hash, this.#groupHeads.length - 1)] as number;
-      while (index >= 0) {
-        if (this.#entries[index * stride + field.groupHash] === hash) accept(index);
-        index = this.#entries[index * stride + field.groupNext] as number;
-      }
+    if (group === undefined) {
+      const found: number[] = [];
+      for (let index = 0; index < this.count; index++)
+        if (this.#isWithin(buffer, index, family, range)) found.push(index);
+      return this.#unlessDeleted(buffer, family, this.#newestInOrder(buffer, found));
     }
-    return this.#newestInOrder(buffer, family, found);
+    const hash = hashOf(group, 0, group.length, seedOf(family));
+    const order = this.#orders.get(hash);
+    if (order !== undefined && order.family === family) {
+      if (order.next < this.count) this.#extend(buffer, order, hash);
+      return this.#unlessDeleted(buffer, family, order.range(buffer, range.gte, range.lt));
+    }
+    const members = this.#members(family, hash, 0);
+    if (members.length > unorderedMax && order === undefined) {
+      const begun = new GroupOrder(family, this);
+      this.#orders.set(hash, begun);
+      this.#extend(buffer, begun, hash);
+      return this.#unlessDeleted(buffer, family, begun.range(buffer, range.gte, range.lt));
+    }
+    const found = members.filter((index) => this.#isWithin(buffer, index, family, range));
+    return this.#unlessDeleted(buffer, family, this.#newestInOrder(buffer, found));
   }
 
-  #newestInOrder(buffer: Buffer, family: number, found: number[]): number[] {
+  #isWithin(
+    buffer: Buffer,
+    index: number,
+    family: number,
+    { gte, lt }: { gte: Buffer | undefined; lt: Buffer | undefined },
+  ): boolean {
+    const at = index * stride;
+    if (this.#entries[at + field.family] !== family) return false;
+    const start = this.#entries[at + field.keyStart] as number;
+    const end = this.#entries[at + field.keyEnd] as number;
+    if (gte !== undefined && buffer.compare(gte, 0, gte.length, start, end) < 0) return false;
+    return lt === undefined || buffer.compare(lt, 0, lt.length, start, end) < 0;
+  }
+
+  /** Entries of a collection (and of those that share its hash) from index `from` on, newest first. */
+  #members(family: number, hash: number, from: number): number[] {
+    const entries = this.#entries;
+    const found: number[] = [];
+    let index = this.#groupHeads[bucketOf(hash, this.#groupHeads.length - 1)] as number;
+    while (index >= from) {
+      const at = index * stride;
+      if (entries[at + field.groupHash] === hash && entries[at + field.family] === family) found.push(index);
+      index = entries[at + field.groupNext] as number;
+    }
+    return found;
+  }
+
+  #extend(buffer: Buffer, order: GroupOrder, hash: number): void {
+    order.add(buffer, this.#members(order.family, hash, order.next));
+    order.next = this.count;
+  }
+
+  #newestInOrder(buffer: Buffer, found: number[]): number[] {
     const compare = (a: number, b: number): number =>
       buffer.compare(buffer, this.keyStart(b), this.keyEnd(b), this.keyStart(a), this.keyEnd(a)) || b - a;
     found.sort(compare);
@@ -318,6 +356,10 @@ export class Overlay {
         continue;
       newest.push(index);
     }
+    return newest;
+  }
+
+  #unlessDeleted(buffer: Buffer, family: number, newest: number[]): number[] {
     if (this.#ranges.length === 0) return newest;
     return newest.filter(
       (index) => !this.#isRangeDeleted(family, buffer.subarray(this.keyStart(index), this.keyEnd(index)), index),
@@ -338,11 +380,13 @@ export class Overlay {
         this.#groupHeads[bucket] = groupNext;
       }
     }
+    if (count < this.count) this.#orders.clear();
     this.count = count;
     this.#ranges.length = ranges;
   }
 
   reset(): void {
+    this.#orders.clear();
     if (this.#entries.length > keptEntries * stride) {
       this.#entries = new Int32Array(initialEntries * stride);
       this.#heads = new Int32Array(initialEntries * 2).fill(-1);

@@ -323,6 +323,47 @@ test('random writes, range deletes, rollbacks and commits agree with a model, by
   }
 });
 
+test('a collection that is read between many writes to it stays in order, through rollbacks and range deletes', async () => {
+  await using test = await openTestEngine();
+  const { engine } = test;
+  const random = seededRandom(11);
+  const pick = (limit: number): number => randomBelow(random, limit);
+  const name = (): string => `g${pick(2)}:${String(pick(400)).padStart(3, '0')}`;
+  let model: Model = new Map();
+  for (let step = 0; step < 1500; step++) {
+    engine.beginCommand();
+    const saved = new Map(model);
+    // Few new entries between two reads mostly, sometimes many.
+    for (let i = pick(30) === 0 ? 60 : pick(4); i >= 0; i--) {
+      const at = name();
+      if (pick(3) > 0) {
+        put(engine, 0, at, `v${step}`, 3);
+        model.set(at, `v${step}`);
+      } else {
+        engine.tick.delete(0, key(at), 3);
+        model.delete(at);
+      }
+    }
+    if (pick(100) === 0) {
+      const [from, to] = [name(), name()].sort() as [string, string];
+      engine.tick.deleteRange(0, Buffer.from(from), Buffer.from(to));
+      for (const known of model.keys()) if (known >= from && known < to) model.delete(known);
+    }
+    const range = { group: `g${pick(2)}:` };
+    const [from, to] = [String(pick(400)).padStart(3, '0'), String(pick(400)).padStart(3, '0')].sort();
+    const [gte, lt] = [`${range.group}${from}`, `${range.group}${to}`];
+    const inRange = (): string[] =>
+      [...model.keys()].filter((at) => at >= gte && at < lt).map((at) => `${at}=${model.get(at)}`);
+    assert.deepEqual(all(engine, 0, { gte, lt, ...range }), inRange().sort(), `step ${step}`);
+    if (pick(20) === 0) {
+      engine.rollbackCommand();
+      model = saved;
+      assert.deepEqual(all(engine, 0, { gte, lt, ...range }), inRange().sort(), `step ${step}, taken back`);
+    }
+    if (pick(300) === 0) engine.commit();
+  }
+});
+
 function compareRanges(engine: Engine, model: Model, group: string, step: number): void {
   const rows = [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([at, value]) => `${at}=${value}`);
   assert.deepEqual(all(engine, 0), rows, `step ${step}`);
