@@ -88,6 +88,28 @@ test('a script that takes long holds others, then they are told; SCRIPT KILL end
   assert.equal(await answer(client, 'EVAL', 'return 1', '0'), '1');
 });
 
+test('transactions beside a script that takes long: none is executed by half', async (t) => {
+  const node = await startNode(t, { args: ['--lua-time-limit', '50'] });
+  const [before, during, client] = [await node.client(), await node.client(), await node.client()];
+  await before.command('MULTI');
+  await before.command('INCR', 'a');
+  const running = peerOf(t, node, ['EVAL', endless, '0']);
+  const busy = 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.';
+  await until(
+    () => answer(client, 'PING'),
+    (text) => text === busy,
+  );
+  assert.equal(await answer(before, 'EXEC'), `EXECABORT Transaction discarded because of: ${busy}`);
+  assert.equal(await answer(before, 'DISCARD'), 'ERR DISCARD without MULTI');
+  assert.equal(await answer(during, 'MULTI'), 'OK');
+  assert.equal(await answer(during, 'INCR', 'a'), busy);
+  assert.equal(await answer(client, 'SCRIPT', 'KILL'), 'OK');
+  await running.until(() => running.text.endsWith('\r\n'));
+  assert.equal(await answer(during, 'INCR', 'a'), 'QUEUED');
+  assert.match(await answer(during, 'EXEC'), /^EXECABORT/);
+  assert.equal(await answer(client, 'EXISTS', 'a'), '0');
+});
+
 test('what calls in a loop is killed too, also inside pcall', async (t) => {
   const node = await startNode(t, { args: ['--lua-time-limit', '50'] });
   const client = await node.client();

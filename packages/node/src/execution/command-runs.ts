@@ -70,6 +70,8 @@ export class CommandRuns {
   observer: CommandObserver | undefined;
   /** Infinity while nobody wants to know. */
   observedFromUs = Infinity;
+  /** The observer wants to know of scripts before they run. */
+  observesScripts = false;
   /** `latency-tracking`: durations are counted by command. */
   countsLatency = true;
   /** What one command may write at most, in bytes; 0 for no bound. */
@@ -152,6 +154,7 @@ export class CommandRuns {
     engine.beginCommand();
     try {
       if (call.events !== undefined) call.events.begins?.(call, entry.definition, details.request);
+      if (this.observesScripts) this.#tellOfScript(call, entry, details.request, origin);
       entry.definition.run(call, input, reply);
       if (this.writtenBytesMax > 0) this.#checkWritten(engine.openTickBytes - bytesBefore, reply, mark);
     } catch (error) {
@@ -211,6 +214,10 @@ export class CommandRuns {
         origin,
         isDone: origin !== 'client' || !session.blocked,
       });
+  }
+
+  #tellOfScript({ session, nowMs }: RunningCall, entry: CommandEntry, request: Request, origin: CommandOrigin): void {
+    if (entry.definition.group === 'scripting') this.observer?.scriptBegins({ session, request, entry, nowMs, origin });
   }
 
   #tell(command: ExecutedCommand): void {

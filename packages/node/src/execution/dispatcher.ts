@@ -16,6 +16,7 @@ import type { LeaseKeeper } from '../lease/lease-keeper.ts';
 import {
   bitsOfRequest,
   CommandEntries,
+  countedEntry,
   fitsArity,
   flagBits,
   kindOf,
@@ -146,7 +147,8 @@ export class Dispatcher {
       entry.rejectedCalls++;
       return this.#refuse(connection, refusal);
     }
-    connection.lastCommand = entry.definition.name;
+    const { definition } = entry.subEntries === undefined ? entry : countedEntry(entry, request);
+    connection.lastCommand = definition.name;
     if (connection.queued !== undefined && (bits & flagBits.transaction) === 0) {
       const error = this.transactions.queue(connection, request, entry, bits);
       return error === undefined ? true : this.#refuse(connection, error);
@@ -186,9 +188,12 @@ export class Dispatcher {
    * @returns false when it has to wait for the script.
    */
   executePinned(connection: ClientConnection, request: Request): boolean {
-    const verdict = this.longRuns.judge(this.entries.find(request), request);
+    const entry = this.entries.find(request);
+    const verdict = this.longRuns.judge(entry, request);
     if (verdict === 'hold') return false;
     if (verdict === 'execute') this.executeApart(connection, request);
+    else if (entry?.definition.name === 'exec' && connection.queued !== undefined)
+      this.transactions.abort(connection, verdict.error);
     else this.#refuse(connection, verdict.error);
     return true;
   }

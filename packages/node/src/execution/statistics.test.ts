@@ -115,6 +115,7 @@ describe('what is counted of commands', () => {
     ]);
     const seen: string[] = [];
     world.dispatcher.runs.observer = {
+      scriptBegins: () => undefined,
       executed: ({ entry, durationUs }) => void seen.push(`${entry.definition.name} ${durationUs}`),
     };
     const client = world.connect();

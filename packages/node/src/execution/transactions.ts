@@ -75,6 +75,14 @@ export class Transactions {
     return false;
   }
 
+  /** EXEC cannot be run, and is not held either: its transaction is over. */
+  abort(connection: ClientConnection, reason: string): void {
+    connection.queued = undefined;
+    connection.queueRefused = false;
+    this.#env.watched.unwatch(connection);
+    connection.reply.error(`${transactionErrors.aborted} because of: ${reason}`);
+  }
+
   /** EXEC: the queued commands as one atomic batch. */
   execute(connection: ClientConnection, reply: ReplyWriter): void {
     const { engine, watched, loop, clock } = this.#env;

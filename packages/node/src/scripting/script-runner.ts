@@ -74,7 +74,7 @@ const placed = ['ERR Write commands are not allowed from read-only scripts', 'ER
 );
 
 const logLevels = ['debug', 'debug', 'info', 'warn'] as const;
-const admittedNames = new Set(['auth', 'hello', 'quit']);
+const admittedNames = new Set(['auth', 'hello', 'quit', 'multi', 'discard', 'unwatch']);
 
 export class ScriptRunner {
   /** Changes when everything compiled is lost. */
