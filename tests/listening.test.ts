@@ -210,3 +210,65 @@ test('clients that say nothing for so long as timeout are closed, others not', a
   assert.deepEqual([waiting.closed, busy.closed], [false, false]);
   for (const peer of [waiting, busy]) peer.destroy();
 });
+
+const header = (client: string): string => `PROXY TCP4 ${client} 10.0.0.9 4660 7000\r\n`;
+
+/** What CLIENT LIST says of the connection that begins with these bytes; '' when it was cut. */
+async function seenAs(port: number, beginning: string | Buffer): Promise<string> {
+  const peer = new RawPeer(port);
+  if (beginning.length > 0) peer.send(beginning);
+  peer.send('CLIENT LIST\r\n');
+  await peer.until(() => peer.closed || peer.text.includes('cmd=client'));
+  peer.destroy();
+  return (
+    / addr=(\S+ laddr=\S+)/.exec(peer.text.split('\n').find((line) => line.includes('cmd=client')) ?? '')?.[1] ?? ''
+  );
+}
+
+test('behind a balancer clients are known by the address that its PROXY header names', async (t) => {
+  const trust = ['--proxy-protocol', 'optional', '--proxy-protocol-trusted', '10.1.0.0/16 127.0.0.0/8 ::1'];
+  const { port } = await startNode(t, { args: trust });
+  assert.equal(await seenAs(port, header('192.0.2.7')), '192.0.2.7:4660 laddr=10.0.0.9:7000');
+  const binary = Buffer.from('0d0a0d0a000d0a515549540a2111000cc00002080a00000912341b58', 'hex');
+  assert.equal(await seenAs(port, binary), '192.0.2.8:4660 laddr=10.0.0.9:7000');
+  const local = Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex');
+  assert.match(await seenAs(port, local), /^127\.0\.0\.1:\d+ laddr=127\.0\.0\.1:\d+$/);
+  assert.match(await seenAs(port, ''), /^127\.0\.0\.1:/, 'it may be left out');
+  assert.equal(await seenAs(port, 'PROXY TCP4 nobody 10.0.0.9 1 2\r\n'), '');
+  const slow = new RawPeer(port);
+  for (const byte of `${header('192.0.2.9')}CLIENT LIST\r\n`) {
+    slow.send(byte);
+    await slow.flushed();
+  }
+  await slow.until(() => slow.text.includes('addr=192.0.2.9:4660'));
+  slow.destroy();
+});
+
+test('where a PROXY header is required nothing of a trusted source runs without one', async (t) => {
+  const path = join(folder(t), 'node.sock');
+  const trust = ['--proxy-protocol', 'required', '--proxy-protocol-trusted', '127.0.0.1', '--bind', '127.0.0.1'];
+  const node = await startNode(t, { connector: unixConnector(path), args: [...trust, '--unixsocket', path] });
+  const peer = new RawPeer(node.port);
+  peer.send('SET key value\r\n');
+  await peer.until(() => peer.closed);
+  assert.equal(peer.text, '');
+  assert.equal(await seenAs(node.port, header('192.0.2.7')), '192.0.2.7:4660 laddr=10.0.0.9:7000');
+  const client = await node.client();
+  assert.equal(await ask(client, 'EXISTS', 'key'), '0');
+  client.close();
+});
+
+test('who is not trusted is not believed', async (t) => {
+  const trust = ['--proxy-protocol', 'required', '--proxy-protocol-trusted', '192.0.2.1'];
+  const { port } = await startNode(t, { args: trust });
+  assert.match(await seenAs(port, ''), /^127\.0\.0\.1:/);
+  assert.match(await seenAs(port, header('192.0.2.7')), /^127\.0\.0\.1:/, 'for it the header is a wrong command');
+  const refused = async (...args: string[]): Promise<string> => {
+    const { status, output } = await run(['--dir', folder(t), '--proxy-protocol', 'required', ...args]);
+    assert.equal(status, 1);
+    return output;
+  };
+  assert.match(await refused(), /proxy-protocol needs proxy-protocol-trusted/);
+  for (const word of ['here', '10.0.0.0/33', '1.2.3.4/', '::1/8/8'])
+    assert.match(await refused('--proxy-protocol-trusted', word), new RegExp(`expected addresses and .*got '${word}'`));
+});

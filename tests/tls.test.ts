@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
@@ -277,6 +277,46 @@ describe('TLS', { skip }, () => {
     const { tlsPort } = await startTlsNode(t, authority, '--tls-auth-clients', 'no');
     const replies = await Promise.all(Array.from({ length: 300 }, () => pingOver(tlsPort, authority, {})));
     assert.deepEqual(new Set(replies), new Set(['+PONG\r\n']));
+  });
+
+  test('one port may take both: what speaks TLS by its first byte, and the rest', async (t) => {
+    const [port = 0] = await freePorts(1);
+    const args = [...tlsArgs(port, authority.issue('both'), authority), '--tls-auth-clients', 'no'];
+    const node = await startNode(t, { port, args });
+    const idle = Array.from({ length: 5 }, () => connectTcp(port, '127.0.0.1'));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    const plain = await node.client();
+    assert.equal(await ask(plain, 'PING'), 'PONG');
+    assert.equal(await pingOver(port, authority, {}), '+PONG\r\n');
+    const own = authority.issue('replica-of-both');
+    const [replicaPort = 0] = await freePorts(1);
+    const link = ['--tls-replication', 'yes', '--slaveof', `127.0.0.1 ${port}`];
+    const follower = await startNode(t, { args: [...tlsArgs(replicaPort, own, authority), ...link] });
+    const replica = await follower.client();
+    await plain.command('SET', 'key', 'value');
+    await until(
+      () => ask(replica, 'GET', 'key'),
+      (value) => value === 'value',
+    );
+    replica.close();
+    const [late] = idle;
+    late?.write('PING\r\n');
+    assert.equal(String((await once(late as Socket, 'data'))[0]), '+PONG\r\n');
+    plain.close();
+    node.signal('SIGTERM');
+    assert.equal(await node.exited(), 0, 'those that have said nothing do not keep it');
+  });
+
+  test('a PROXY header comes before TLS', async (t) => {
+    const proxies = ['--proxy-protocol', 'optional', '--proxy-protocol-trusted', '127.0.0.1'];
+    const { tlsPort } = await startTlsNode(t, authority, '--tls-auth-clients', 'no', ...proxies);
+    const raw = connectTcp(tlsPort, '127.0.0.1');
+    raw.write('PROXY TCP4 192.0.2.7 10.0.0.9 4660 7000\r\n');
+    const socket = connect({ socket: raw, ca: readFileSync(authority.cert), checkServerIdentity: () => undefined });
+    socket.on('error', () => undefined);
+    t.after(() => socket.destroy());
+    socket.write('CLIENT LIST\r\n');
+    assert.match(String((await once(socket, 'data'))[0]), / addr=192\.0\.2\.7:4660 laddr=10\.0\.0\.9:7000 /);
   });
 
   test('unfinished handshakes count as clients', async (t) => {

@@ -6,6 +6,7 @@ import type { ListenerEnvironment } from './net/client-listener.ts';
 import type { ConnectionHost } from './net/connection-host.ts';
 import { listenAddresses } from './net/listen-addresses.ts';
 import { clientsPossible, openFilesMax } from './net/open-files.ts';
+import { proxySources } from './net/proxy-sources.ts';
 import { TlsCredentials } from './net/tls-credentials.ts';
 import type { Node, NodeEnvironment } from './node.ts';
 
@@ -47,6 +48,7 @@ export function listenerEnvironment(node: Node, host: ConnectionHost): ListenerE
     maxClients: () => Math.min(config.get('maxclients'), possible),
     keepAliveMs: () => config.get('tcp-keepalive') * 1000,
     clientBytesMax: () => config.get('maxmemory-clients'),
+    proxies: proxySources(config),
     tlsMaterial: () => node.tls.material,
     welcome: (connection) => welcome(node, connection),
   };

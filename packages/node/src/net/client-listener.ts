@@ -8,12 +8,12 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { chmodSync } from 'node:fs';
 import { FatalError, messageOf, type Logger, type Timers } from '@holdfast/base';
 import type { Namespace } from '@holdfast/engine';
+import { Arrivals, type ProxySources } from './arrivals.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { ClientMemory } from './client-memory.ts';
 import { formatListenAddress, type ListenAddress } from './listen-addresses.ts';
 import { addressOf, type SocketEnds } from './peer-address.ts';
-import { TlsGate } from './tls-gate.ts';
 import type { TlsMaterial } from './tls-credentials.ts';
 import { clearUnixSocket } from './unix-socket.ts';
 
@@ -37,6 +37,8 @@ export interface ListenerEnvironment {
   maxClients(): number;
   /** Current `tcp-keepalive` in milliseconds; 0: none. */
   keepAliveMs(): number;
+  /** Whose PROXY headers are believed; undefined: nobody's. */
+  readonly proxies: ProxySources | undefined;
   /** What new TLS connections use. */
   tlsMaterial(): TlsMaterial;
   /** Current `maxmemory-clients`; 0 means no bound. */
@@ -50,7 +52,7 @@ export class ClientListener {
   readonly #servers: Server[] = [];
   readonly #connections = new Map<number, ClientConnection>();
   readonly #memory: ClientMemory;
-  readonly #gate: TlsGate;
+  readonly #arrivals: Arrivals;
   #lastId = 0;
   #refusals = 0;
   #acceptFailures = 0;
@@ -62,11 +64,12 @@ export class ClientListener {
     this.#env = env;
     const clients = { [Symbol.iterator]: () => this.#connections.values() };
     this.#memory = new ClientMemory(clients, () => env.clientBytesMax(), env.logger);
-    this.#gate = new TlsGate({
+    this.#arrivals = new Arrivals({
       timers: env.timers,
       logger: env.logger,
-      material: () => env.tlsMaterial(),
-      opened: (socket) => this.#adopt(socket, endsOf(socket)),
+      proxies: env.proxies,
+      tlsMaterial: () => env.tlsMaterial(),
+      opened: (socket, ends) => this.#adopt(socket, ends),
     });
   }
 
@@ -109,15 +112,14 @@ export class ClientListener {
   }
 
   #accept(socket: Socket, address: ListenAddress): void {
-    const isTls = address.kind === 'tcp' && address.tls;
-    if (this.#connections.size + this.#gate.unfinished >= this.#env.maxClients()) {
-      this.#refuse(socket, isTls);
+    const spoken = address.kind === 'tcp' ? address.spoken : 'plain';
+    if (this.#connections.size + this.#arrivals.count >= this.#env.maxClients()) {
+      this.#refuse(socket, spoken === 'tls');
       return;
     }
     const keepAliveMs = this.#env.keepAliveMs();
     if (keepAliveMs > 0) socket.setKeepAlive(true, keepAliveMs);
-    if (!isTls) this.#adopt(socket, address.kind === 'unix' ? unixEnds(address.path) : endsOf(socket));
-    else if (!this.#gate.take(socket)) this.#refuse(socket, true);
+    this.#arrivals.take(socket, spoken, address.kind === 'unix' ? unixEnds(address.path) : endsOf(socket));
   }
 
   /** Says why, to who understands it: before its handshake a TLS client understands nothing. */
@@ -200,7 +202,7 @@ export class ClientListener {
     for (const connection of this.#connections.values()) connection.closeGracefully();
     this.#env.timers.soon(() => {
       for (const connection of this.#connections.values()) connection.destroy();
-      this.#gate.stop();
+      this.#arrivals.stop();
     });
     await Promise.all(closed);
   }

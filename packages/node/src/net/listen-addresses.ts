@@ -1,12 +1,13 @@
 /** Where a node listens for clients, as the directives say: TCP, TCP with TLS, a Unix socket, an inherited descriptor. */
 import type { Config } from '../config/index.ts';
+import type { Spoken } from './arrivals.ts';
 
 export type ListenAddress =
   | {
       readonly kind: 'tcp';
       readonly host: string;
       readonly port: number;
-      readonly tls: boolean;
+      readonly spoken: Spoken;
       /** Written with `-` in front: left out when the machine has no such address. */
       readonly optional: boolean;
     }
@@ -22,16 +23,22 @@ function hostOf(word: string): { readonly host: string; readonly optional: boole
   return { host: wildcards[written] ?? written, optional };
 }
 
-/** All of them, in the order in which they are opened. `socket-fd` stands in for `bind` and `port`. */
+/**
+ * All of them, in the order in which they are opened. `socket-fd` stands in for `bind` and `port`; a `tls-port` that is the
+ * `port` takes both.
+ */
 export function listenAddresses(config: Pick<Config, 'get'>): ListenAddress[] {
   const fd = config.get('socket-fd');
   const path = config.get('unixsocket');
+  const port = fd >= 0 ? 0 : config.get('port');
+  const tlsPort = config.get('tls-port');
   const hosts = config.get('bind').map(hostOf);
-  const tcp = (port: number, tls: boolean): ListenAddress[] =>
-    port === 0 ? [] : hosts.map((host) => ({ kind: 'tcp', ...host, port, tls }));
-  const plain: ListenAddress[] = fd >= 0 ? [{ kind: 'descriptor', fd }] : tcp(config.get('port'), false);
+  const tcp = (at: number, spoken: Spoken): ListenAddress[] =>
+    at === 0 ? [] : hosts.map((host) => ({ kind: 'tcp', ...host, port: at, spoken }));
+  const inherited: ListenAddress[] = fd >= 0 ? [{ kind: 'descriptor', fd }] : [];
   const unix: ListenAddress[] = path === '' ? [] : [{ kind: 'unix', path, mode: config.get('unixsocketperm') }];
-  return [...plain, ...tcp(config.get('tls-port'), true), ...unix];
+  if (port === tlsPort) return [...inherited, ...tcp(port, 'both'), ...unix];
+  return [...inherited, ...tcp(port, 'plain'), ...tcp(tlsPort, 'tls'), ...unix];
 }
 
 /** For people. */

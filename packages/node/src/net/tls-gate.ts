@@ -24,9 +24,10 @@ export interface TlsGateEnvironment {
   readonly logger: Logger;
   /** What new handshakes use. */
   material(): TlsMaterial;
-  /** A stream is open and its client's certificate is as it must be. */
-  opened(socket: TLSSocket): void;
 }
+
+/** A stream is open and its client's certificate is as it must be. */
+type Opened = (socket: TLSSocket) => void;
 
 export class TlsGate {
   readonly #env: TlsGateEnvironment;
@@ -37,6 +38,8 @@ export class TlsGate {
   readonly #open = new Set<Socket>();
   /** First bytes are there; to be begun. */
   readonly #ready: Socket[] = [];
+  /** Whom to tell, by both ends of the connection: of a stream Node does not say which socket it came from. */
+  readonly #begun = new Map<string, Opened>();
   #unfinished = 0;
   #draining = false;
   failures = 0;
@@ -51,7 +54,7 @@ export class TlsGate {
   }
 
   /** Takes over a connection of which nothing was read, or only what was put back. @returns false when there are too many. */
-  take(raw: Socket): boolean {
+  take(raw: Socket, opened: Opened): boolean {
     if (this.#unfinished >= unfinishedMax) return false;
     this.#unfinished++;
     this.#open.add(raw);
@@ -64,16 +67,22 @@ export class TlsGate {
       // One that was begun is counted by what its handshake comes to.
       if (!isBegun) this.#unfinished--;
     });
-    raw.once('readable', () => {
+    const key = endsOf(raw);
+    const ready = (): void => {
       timer.cancel();
       if (raw.readableLength === 0) {
         raw.destroy();
         return;
       }
       isBegun = true;
+      this.#begun.set(key, opened);
       this.#ready.push(raw);
       this.#drain();
-    });
+    };
+    // What was looked at before and put back is there already.
+    if (raw.readableLength > 0) ready();
+    else raw.once('readable', ready);
+    raw.once('close', () => this.#begun.delete(key));
     return true;
   }
 
@@ -132,7 +141,12 @@ export class TlsGate {
       return;
     }
     this.#unfinished--;
-    this.#env.opened(socket);
+    const opened = this.#begun.get(endsOf(socket));
+    if (opened !== undefined) opened(socket);
+    else {
+      socket.on('error', ignore);
+      socket.destroy();
+    }
   }
 
   #failed(error: unknown): void {
@@ -145,6 +159,10 @@ export class TlsGate {
   stop(): void {
     for (const raw of this.#open) raw.destroy();
   }
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 function ignore(): void {
