@@ -23,6 +23,9 @@ export function newObservation(node: Node): Observation {
     observeFrom: (us): void => {
       node.dispatcher.runs.observedFromUs = us;
     },
+    observeScripts: (on): void => {
+      node.dispatcher.runs.observesScripts = on;
+    },
     sendLine: (to, line) => node.pubsub.outbox.add(to as ClientConnection, line),
     logSlow: (level, { args, durationUs, peer }): void => {
       const log = level === 'info' ? logger.info : level === 'warning' ? logger.warn : logger.error;

@@ -15,6 +15,8 @@ export interface Monitoring {
   monitoring: boolean;
 }
 
+type ShownCommand = Omit<ExecutedCommand, 'durationUs' | 'isDone'>;
+
 export class Monitors {
   readonly #monitoring = new Map<number, Monitoring>();
   readonly #secrets: SecretDirectives;
@@ -40,7 +42,7 @@ export class Monitors {
     this.#monitoring.delete(connection.id);
   }
 
-  show(command: ExecutedCommand): void {
+  show(command: ShownCommand): void {
     const { session, entry, origin } = command;
     // One that waited was shown when it began to.
     if (origin === 'wait' || (entry.bits & flagBits.admin) !== 0) return;
@@ -54,7 +56,7 @@ export class Monitors {
   }
 
   /** `+<seconds>.<microseconds> [<database> <address>] "<argument>" ...` */
-  #line({ session, request, entry, nowMs, origin }: ExecutedCommand): string {
+  #line({ session, request, entry, nowMs, origin }: ShownCommand): string {
     const seconds = Math.floor(nowMs / 1000);
     const micros = String(Math.floor((nowMs % 1000) * 1000)).padStart(6, '0');
     let text = `+${seconds}.${micros} [0 ${origin === 'script' ? 'lua' : session.peer}]`;

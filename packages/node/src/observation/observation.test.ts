@@ -46,6 +46,7 @@ class World {
   readonly lines: string[] = [];
   readonly logged: string[] = [];
   observedFromUs = Infinity;
+  observesScripts = false;
   random = 0;
   readonly observation: Observation = new Observation({
     settings: this.settings,
@@ -54,6 +55,7 @@ class World {
     entries: () => this.entries.values(),
     named: (name) => [this.entries.get(name)].filter((entry) => entry !== undefined),
     observeFrom: (us) => void (this.observedFromUs = us),
+    observeScripts: (on) => void (this.observesScripts = on),
     sendLine: (to, line) => void this.lines.push(`${to.id}: ${line.toString('latin1').trimEnd()}`),
     logSlow: (level, { args }) => void this.logged.push(`${level} ${args.join(' ')}`),
   });
@@ -243,9 +245,9 @@ test('commands are told of from the duration that somebody wants to know', () =>
   assert.equal(from({ slowerThanUs: 5000 }), 2000);
   const watcher = world.client(9);
   world.observation.monitor(watcher as unknown as Session);
-  assert.equal(world.observedFromUs, 0);
+  assert.deepEqual([world.observedFromUs, world.observesScripts], [0, true]);
   world.observation.forget(watcher);
-  assert.equal(world.observedFromUs, 2000);
+  assert.deepEqual([world.observedFromUs, world.observesScripts], [2000, false]);
 });
 
 test('LATENCY HISTOGRAM tells of commands that were called, each once', () => {

@@ -34,6 +34,8 @@ export interface ObservationEnvironment {
   named(name: string): readonly CommandEntry[];
   /** From now on commands that took at least this many us are told of; Infinity: none. */
   observeFrom(us: number): void;
+  /** Whether scripts are told of before they run. */
+  observeScripts(on: boolean): void;
   /** Sends a line of MONITOR with the tick. */
   sendLine(to: Monitoring, line: Buffer): void;
   /** `slowlog-dump-logfile-level` */
@@ -63,11 +65,16 @@ export class Observation implements CommandObserver, ObservationPort {
     this.sampled.trim();
     const sampleFromUs = settings.sampleRatio === 0 ? Infinity : settings.sampleThresholdMs * 1000;
     const slowFromUs = settings.slowerThanUs < 0 ? Infinity : settings.slowerThanUs;
+    this.#env.observeScripts(this.monitors.count > 0);
     this.#env.observeFrom(this.monitors.count > 0 ? 0 : Math.min(sampleFromUs, slowFromUs));
   }
 
+  scriptBegins(command: Parameters<CommandObserver['scriptBegins']>[0]): void {
+    this.monitors.show(command);
+  }
+
   executed(command: ExecutedCommand): void {
-    if (this.monitors.count > 0) this.monitors.show(command);
+    if (this.monitors.count > 0 && command.entry.definition.group !== 'scripting') this.monitors.show(command);
     // What a script ran is part of the script's own time; what waits takes none.
     if (command.origin === 'script' || !command.isDone) return;
     const { slowerThanUs } = this.#env.settings;
