@@ -26,7 +26,7 @@ interface ExpireInput {
   readonly lt: boolean;
 }
 
-function parseExpire(request: Request, { name, factor }: ExpireShape): ExpireInput | Refusal {
+function parseExpire(request: Request, { name, factor, isRelative }: ExpireShape): ExpireInput | Refusal {
   const flags = { nx: false, xx: false, gt: false, lt: false };
   const value = request.int64(2);
   for (let index = 3; index < request.count; index++) {
@@ -42,6 +42,8 @@ function parseExpire(request: Request, { name, factor }: ExpireShape): ExpireInp
   // As in Redis a time far in the past is just past, unless it cannot even be counted in ms.
   if (!isInt64(value * BigInt(factor))) return invalidExpire(name);
   const ms = Number(value) * factor;
+  // An instant that far away is never reached, so the latest that is kept stands for it.
+  if (!isRelative) return { request, ms: Math.min(ms, expireMsMax), ...flags };
   return ms > expireMsMax ? invalidExpire(name) : { request, ms, ...flags };
 }
 

@@ -95,6 +95,11 @@ test('NX, XX, GT and LT make an expiry conditional', async () => {
     ['EXPIRE k x', '-ERR value is not an integer or out of range: not started as an integer'],
     ["EXPIRE k ''", '-ERR value is not an integer or out of range: not started as an integer'],
     ['EXPIRE k 9223372036854775807', "-ERR invalid expire time in 'expire' command"],
+    ['PEXPIRE k 9223372036854775807', "-ERR invalid expire time in 'pexpire' command"],
+    ['EXPIREAT k 9223372036854776', "-ERR invalid expire time in 'expireat' command"],
+    ['PEXPIREAT k 9223372036854775807 XX', ':1'],
+    ['PEXPIRETIME k', ':9007199254740991'],
+    ['EXPIRE k 5', ':1'],
     ['EXPIRE k -9223372036854775808', "-ERR invalid expire time in 'expire' command"],
     ['TTL k', ':5'],
   ]);
