@@ -184,11 +184,8 @@ function describeDeed(operation: Operation): string {
   switch (operation.op) {
     case 'write':
       return `wrote ${key}${operation.also === undefined ? '' : ` and ${operation.also}`} = ${operation.value}`;
-    case 'read': {
-      const { value, also } = operation;
-      const beside = also === undefined ? '' : `, ${also.key} -> ${also.value ?? '(absent)'}`;
-      return `read ${key} -> ${value ?? '(absent)'}${beside}`;
-    }
+    case 'read':
+      return `read ${key} -> ${describeRead(operation)}`;
     case 'push':
       return `pushed ${operation.value} to ${key}`;
     case 'pop':
@@ -202,10 +199,14 @@ function describeDeed(operation: Operation): string {
     case 'deliver':
       return `was delivered ${operation.entries.length} entries of ${key}${operation.isAgain ? ' again' : ''}`;
     case 'increment':
-      return `counted ${key} up to ${operation.count ?? '(unknown)'}`;
     case 'count':
-      return `read counter ${key} -> ${operation.count ?? '(unknown)'}`;
+      return `${operation.op === 'count' ? 'read counter' : 'counted'} ${key} -> ${operation.count ?? '(unknown)'}`;
     default:
       return operation satisfies never;
   }
+}
+
+function describeRead({ value, also }: Read): string {
+  const beside = also === undefined ? '' : `, ${also.key} -> ${also.value ?? '(absent)'}`;
+  return `${value ?? '(absent)'}${beside}`;
 }

@@ -14,6 +14,8 @@ export type DrillViolationKind =
   | 'address-leaked'
   | 'served-after-repoint'
   | 'unexpected-errors'
+  | 'waiter-not-ended'
+  | 'waiter-executed'
   | 'replica-differs'
   | 'not-whole';
 

@@ -12,6 +12,8 @@ import { masterOf, shardOf, type ClusterView, type DrillCluster, type NodeView, 
 import { parseEndpoint } from './connection.ts';
 import type { DrillWorld } from './drill-world.ts';
 import { LoadRun } from './load-run.ts';
+import { ParkingLot, type ParkedFigures } from './parked.ts';
+import type { DrillViolation } from './drill-report.ts';
 import { Queue } from './queued-writes.ts';
 import type { Difference } from './read-back.ts';
 import type { Recorder } from './recorder.ts';
@@ -49,6 +51,8 @@ export interface HangRun {
   /** When, after the load, every node had its master's whole log; null when that was not seen. */
   readonly wholeMs: number | null;
   readonly queue: Queue;
+  /** What became of clients that waited at the old master. */
+  readonly parked: { readonly violations: readonly DrillViolation[]; readonly figures: ParkedFigures };
   readonly counts: ReadonlyMap<string, number>;
   /** Per replica address of the drilled shard: differences to its master, or why it could not be compared. */
   readonly replicas: ReadonlyMap<string, readonly Difference[] | string>;
@@ -87,6 +91,7 @@ class Run {
   readonly #watch: Watch;
   readonly #queue: Queue;
   readonly #load: LoadRun;
+  readonly #parked: ParkingLot;
 
   constructor(cluster: DrillCluster, plan: HangPlan, world: DrillWorld, start: Start) {
     this.#cluster = cluster;
@@ -101,6 +106,13 @@ class Run {
       keys: this.#load.keysOf(plan.shard),
       shard: plan.shard,
       node: start.oldMaster.id,
+    });
+    this.#parked = new ParkingLot({
+      connection: this.#load.settings,
+      keys: this.#load.keysOf(plan.shard),
+      name: 'hang',
+      nowMs: () => this.#load.now(),
+      sleep: (ms) => this.#load.sleep(ms),
     });
   }
 
@@ -117,6 +129,7 @@ class Run {
     // Awaited below, and not before: until then nobody would handle its failure.
     rejoined.catch(() => undefined);
     await this.#probeOldMaster();
+    const parked = await this.#parked.judge(this.#hasMoved() ? load.entryOf(this.#plan.shard) : undefined);
     await load.sleepUntil(this.#plan.loadMs);
     loading.abort();
     await loaded;
@@ -142,6 +155,7 @@ class Run {
       convergedMs,
       wholeMs,
       queue: this.#queue,
+      parked,
       counts: load.counts,
       replicas,
     };
@@ -158,7 +172,9 @@ class Run {
     await queue.connect('direct', oldMaster.address, 4);
     await queue.named();
     queue.send(2);
+    await this.#parked.park(oldMaster.address);
     await this.#load.sleepUntil(this.#plan.stopAfterMs);
+    this.#parked.begin();
     queue.send(64);
     const sentBefore = [...queue.sent, ...this.#load.recorder.underWay.filter(isChange)];
     await this.#cluster.suspend(this.#cluster.placeOf(oldMaster.id));
@@ -166,6 +182,7 @@ class Run {
     const untilMs = fromMs + this.#plan.holdMs;
     const stepMs = Math.max(50, this.#plan.holdMs / 12);
     queue.send(16, this.#someRegisters());
+    this.#parked.execute();
     // The balancer points at the old master until it is suspected, so these reach it; it cannot say so itself.
     await queue.connect('lb', before.lbAddress, 2, true);
     let looking: Promise<void> | undefined;
@@ -181,6 +198,11 @@ class Run {
     this.#cluster.resume(this.#cluster.placeOf(oldMaster.id));
     await looking;
     return { node: oldMaster.id, fromMs, untilMs: resumedMs };
+  }
+
+  #hasMoved(): boolean {
+    const master = masterOf(this.#watch.latestShard);
+    return master !== undefined && master.id !== this.#start.oldMaster.id;
   }
 
   #someRegisters(): string[] {

@@ -10,6 +10,7 @@ import {
 import { masterOf } from './cluster.ts';
 import type { CommonFigures, DrillReport, DrillViolation } from './drill-report.ts';
 import type { HangRun } from './hang.ts';
+import type { ParkedFigures } from './parked.ts';
 import type { Path, QueueFigures } from './queued-writes.ts';
 import type { Difference } from './read-back.ts';
 import type { TimelineEntry, Watch } from './watch.ts';
@@ -19,6 +20,8 @@ export interface HangFigures extends CommonFigures {
   readonly newMaster: string | null;
   /** Writes laid into the old master's socket buffers around its stop, and what became of them. */
   readonly queued: Readonly<Record<Path, QueueFigures>>;
+  /** Clients that waited at the old master when it was stopped. */
+  readonly parked: ParkedFigures;
   /**
    * Answers of the old master after its fence to writes that a read had shown to be in effect: it was stopped while it
    * sent them. They are true, and no violation.
@@ -43,6 +46,7 @@ export function judgeHang(run: HangRun, fences: readonly string[]): HangReport {
     violations: [
       ...verdict.violations,
       ...availabilityViolations(run, firstWriteMs),
+      ...run.parked.violations,
       ...wholeViolations(run.wholeMs, run.watch),
       ...replicaViolations(run.replicas, operations),
     ],
@@ -142,15 +146,21 @@ function timelineOf(run: HangRun, evidence: Evidence, firstWriteMs: number | nul
   return entries.sort((a, b) => a.atMs - b.atMs);
 }
 
-function rowsOf({ queued, oldMaster, newMaster, lateAnswers }: HangFigures): [string, string][] {
+function rowsOf({ queued, parked, oldMaster, newMaster, lateAnswers }: HangFigures): [string, string][] {
   const ends = ({ sent, acknowledged, refused, unanswered }: QueueFigures): string =>
     `${sent} sent: ${acknowledged} ok, ${refused} refused, ${unanswered} closed`;
   return [
     ['queued through the LB', ends(queued.lb)],
     ['queued directly', ends(queued.direct)],
+    ['waiting at the old master', parkedText(parked)],
     ['master of the shard', `${oldMaster} -> ${newMaster ?? 'none'}`],
     ['late answers', `${lateAnswers} (to writes that were in effect before the fence)`],
   ];
+}
+
+/** What became of clients that waited, for people. */
+export function parkedText({ parked, told, cut }: ParkedFigures): string {
+  return `${parked} parked: ${told} told, ${cut} cut`;
 }
 
 function figuresOf(run: HangRun, evidence: Evidence): Omit<HangFigures, 'lateAnswers'> {
@@ -170,6 +180,7 @@ function figuresOf(run: HangRun, evidence: Evidence): Omit<HangFigures, 'lateAns
     unknown: count(({ outcome }) => outcome === 'unknown'),
     promotions: evidence.masterships.length - 1,
     queued: run.queue.figures,
+    parked: run.parked.figures,
     clientCounts: Object.fromEntries([...run.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
     controllerPollsFailed: run.watch.failedPolls.count,
   };

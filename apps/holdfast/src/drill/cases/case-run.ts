@@ -16,6 +16,7 @@ import {
 } from '../cluster.ts';
 import { openConnection } from '../connection.ts';
 import type { DrillWorld } from '../drill-world.ts';
+import { ParkingLot } from '../parked.ts';
 import { LoadRun } from '../load-run.ts';
 import type { Difference } from '../read-back.ts';
 import { Watch } from '../watch.ts';
@@ -317,6 +318,16 @@ export class CaseRun {
     // What it executes from here on it executes after this.
     if (pause) this.pauses[at] = { ...pause, untilMs: this.now() };
     this.cluster.resume(this.placeOf(node));
+  }
+
+  /** For clients that are to wait when a role changes. */
+  parkingLot(name: string): ParkingLot {
+    const { load, plan } = this;
+    return new ParkingLot({
+      ...{ connection: load.settings, keys: load.keysOf(plan.shard), name },
+      nowMs: () => load.now(),
+      sleep: (ms) => load.sleep(ms),
+    });
   }
 
   /** Lets clients on a node's own host go straight to it until the load ends, if that is possible here. */

@@ -1,9 +1,11 @@
 /**
  * Planned switchovers under load. Clients are held for a moment, told where the master is, and lose nothing: no error
- * reaches them but that hint, and no command they sent may have been executed twice or in vain.
+ * reaches them but that hint (and the end of what waits or is half queued), and no command they sent may have been executed twice or in vain.
  */
 import { messageOf } from '@holdfast/base';
 import type { Operation } from '@holdfast/history';
+import type { DrillViolation } from '../drill-report.ts';
+import { parkedText } from '../verdict.ts';
 import type { DrillCase } from './drill-case.ts';
 import { faultCase } from './fault-case.ts';
 import { firstFaultMs } from './schedule.ts';
@@ -23,8 +25,14 @@ export function switchoverCaseOf(gapMs: number): DrillCase {
     directTo: 'every-node',
     async script(run) {
       const failures: string[] = [];
+      const violations: DrillViolation[] = [];
+      const parked = { parked: 0, told: 0, cut: 0 };
       await run.load.sleepUntil(firstFaultMs(run.plan));
       for (let i = 0; i < leastSwitchovers || run.now() < run.plan.loadMs - 2 * gapMs; i++) {
+        const lot = run.parkingLot(`switchover-${i}`);
+        const former = run.master;
+        await lot.park(former.address);
+        lot.begin();
         await run.fault({
           name: 'switchover',
           expects: { promotions: 'some', writes: 'after', errors: 'any' },
@@ -33,19 +41,29 @@ export function switchoverCaseOf(gapMs: number): DrillCase {
             run.cluster.switchOver(run.plan.shard).catch((error: unknown) => void failures.push(messageOf(error))),
           end: () => undefined,
         });
+        lot.execute();
+        const hasMoved = run.master.id !== former.id;
+        const judged = await lot.judge(hasMoved ? run.load.entryOf(run.plan.shard) : undefined);
+        violations.push(...judged.violations);
+        for (const kind of ['parked', 'told', 'cut'] as const) parked[kind] += judged.figures[kind];
         await run.steady();
         await run.sleep(gapMs);
       }
-      return { failures };
+      return { failures, violations, parked };
     },
     measure(facts) {
       const shown = errorsShown(facts.load.recorder.operations, facts.plan.shard);
-      const violations = facts.extra.failures.map((message) => {
-        return { kind: 'no-failover', message: `switchover: ${message}`, operations: [] } as const;
+      const { failures, parked } = facts.extra;
+      const violations = failures.map((message): DrillViolation => {
+        return { kind: 'no-failover', message: `switchover: ${message}`, operations: [] };
       });
+      violations.push(...facts.extra.violations);
       return {
-        figures: { errorsShown: shown.length },
-        rows: [['errors shown to clients', `${shown.length} (MOVED is none: it is followed)`]],
+        figures: { errorsShown: shown.length, parked },
+        rows: [
+          ['waiting at the former masters', parkedText(parked)],
+          ['errors shown to clients', `${shown.length} (MOVED, EXECABORT and UNBLOCKED are none: they are followed)`],
+        ],
         violations:
           shown.length === 0
             ? violations
@@ -55,14 +73,17 @@ export function switchoverCaseOf(gapMs: number): DrillCase {
   });
 }
 
+/**
+ * What sends a client on and promises that nothing was executed: where to go, that a transaction met it half queued, that
+ * a wait has ended.
+ */
+const sentOn = /^(MOVED|EXECABORT|UNBLOCKED) /;
+
 /** Of load clients, on the drilled shard: what they cannot put right by going where they are told to. */
 function errorsShown(operations: readonly Operation[], drilled: number): Operation[] {
   return operations.filter(
     ({ phase, shard, outcome, reason }) =>
-      phase === 'load' &&
-      shard === drilled &&
-      outcome !== 'ok' &&
-      !(outcome === 'failed' && reason?.startsWith('MOVED ')),
+      phase === 'load' && shard === drilled && outcome !== 'ok' && !(outcome === 'failed' && sentOn.test(reason ?? '')),
   );
 }
 

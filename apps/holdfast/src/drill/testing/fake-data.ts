@@ -54,6 +54,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     if (first === undefined) return { reply: (replies) => replies.nilArray() };
     return { reply: texts([key, first]), after: JSON.stringify(rest) };
   },
+  llen: (_, before) => ({ reply: (replies) => replies.integer(listIn(before).length) }),
   lrange: (_, before) => ({ reply: texts(listIn(before)) }),
   xadd([, , , , value = ''], before) {
     const stream = streamIn(before);

@@ -16,7 +16,7 @@ interface Session {
   queue?: (readonly string[])[] | undefined;
 }
 
-const reads: ReadonlySet<string> = new Set(['get', 'lrange', 'xrange']);
+const reads: ReadonlySet<string> = new Set(['get', 'llen', 'lrange', 'xrange']);
 
 function argsOf(request: Request): string[] {
   return Array.from({ length: request.count }, (_, i) => request.utf8(i));
