@@ -183,30 +183,35 @@ function describeDeed(operation: Operation): string {
   const { key } = operation;
   switch (operation.op) {
     case 'write':
-      return `wrote ${key}${operation.also === undefined ? '' : ` and ${operation.also}`} = ${operation.value}`;
+      return `wrote ${[key, ...(operation.also === undefined ? [] : [operation.also])].join(' and ')} = ${operation.value}`;
     case 'read':
       return `read ${key} -> ${describeRead(operation)}`;
     case 'push':
       return `pushed ${operation.value} to ${key}`;
     case 'pop':
-      return `popped ${operation.value ?? '(nothing)'} from ${key}`;
+      return `popped ${orElse(operation.value, 'nothing')} from ${key}`;
     case 'list':
       return `read list ${key} of ${operation.values.length}`;
     case 'add':
-      return `added ${operation.value} to ${key} as ${operation.entry ?? '(no id)'}`;
+      return `added ${operation.value} to ${key} as ${orElse(operation.entry, 'no id')}`;
     case 'entries':
       return `read stream ${key} of ${operation.entries.length}`;
     case 'deliver':
-      return `was delivered ${operation.entries.length} entries of ${key}${operation.isAgain ? ' again' : ''}`;
+      return `was delivered ${operation.entries.length} ${operation.isAgain ? 'old' : 'new'} entries of ${key}`;
     case 'increment':
+      return `counted ${key} -> ${orElse(operation.count, 'unknown')}`;
     case 'count':
-      return `${operation.op === 'count' ? 'read counter' : 'counted'} ${key} -> ${operation.count ?? '(unknown)'}`;
+      return `read counter ${key} -> ${orElse(operation.count, 'unknown')}`;
     default:
       return operation satisfies never;
   }
 }
 
 function describeRead({ value, also }: Read): string {
-  const beside = also === undefined ? '' : `, ${also.key} -> ${also.value ?? '(absent)'}`;
-  return `${value ?? '(absent)'}${beside}`;
+  const beside = also === undefined ? '' : `, ${also.key} -> ${orElse(also.value, 'absent')}`;
+  return `${orElse(value, 'absent')}${beside}`;
+}
+
+function orElse(value: string | number | null, word: string): string | number {
+  return value ?? `(${word})`;
 }
