@@ -4,7 +4,7 @@ import { defaultNamespace, namespaceOf } from '@holdfast/engine';
 import type { Node } from './node.ts';
 import { rocksdbFigures } from './info/rocksdb-figures.ts';
 import { applyBatch } from './upkeep/applied-batch.ts';
-import { keyBytes } from './upkeep/key-bytes.ts';
+import { diskBytes, keyBytes } from './upkeep/key-bytes.ts';
 import { pollUpdates } from './upkeep/log-updates.ts';
 import { Upkeep, type UpkeepSettings } from './upkeep/upkeep.ts';
 
@@ -87,6 +87,8 @@ export function spacePort(node: Node): SpacePort {
   return {
     keyBytes: (key, namespace, nowMs, samples) =>
       keyBytes(node.data, { namespace, buffer: key, start: 0, end: key.length }, nowMs, samples),
+    diskBytes: (key, namespace, nowMs, samples) =>
+      diskBytes(node.data, { namespace, buffer: key, start: 0, end: key.length }, nowMs, samples),
     memory: () => ({ ...node.env.rim.process(), residentBytesAtStart: node.info.residentBytesAtStart }),
   };
 }

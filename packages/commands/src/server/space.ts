@@ -18,6 +18,8 @@ export interface SpacePort {
    * @returns undefined without such a key.
    */
   keyBytes(key: Buffer, namespace: Namespace, nowMs: number, samples: number): number | undefined;
+  /** As `keyBytes`, with what is left of the key's former values. */
+  diskBytes(key: Buffer, namespace: Namespace, nowMs: number, samples: number): number | undefined;
   memory(): MemoryFacts;
 }
 
@@ -130,13 +132,14 @@ function disk(port: SpacePort): CommandDefinition {
     group: 'server',
     since: 'Kvrocks 2.4.0',
     complexity: 'O(1): at most a thousand elements are looked at.',
-    summary: 'DISK USAGE key: about how many bytes the records of a key are, before compression.',
+    summary:
+      'DISK USAGE key: about how many bytes the records of a key are, before compression, with what is left of former values.',
     parse: (request) => {
       if (!request.is(1, 'usage')) return new Refusal('ERR Unknown operation');
       return { key: request.bytes(2), samples: defaultSamples };
     },
     run: ({ namespace, nowMs }, { key, samples }, reply) => {
-      const bytes = port.keyBytes(key, namespace, nowMs, samples);
+      const bytes = port.diskBytes(key, namespace, nowMs, samples);
       if (bytes === undefined) reply.nil();
       else reply.integer(bytes);
     },

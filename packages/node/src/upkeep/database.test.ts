@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { defaultNamespace, namespaceOf, Sets, spanOf, Zsets } from '@holdfast/engine';
 import { openTestEngine, type TestEngine } from '@holdfast/engine/testing';
 import { applyBatch } from './applied-batch.ts';
-import { keyBytes } from './key-bytes.ts';
+import { diskBytes, keyBytes } from './key-bytes.ts';
 import { pollUpdates } from './log-updates.ts';
 
 const nowMs = 1_700_000_000_000;
@@ -149,6 +149,25 @@ describe('the size of a key', () => {
     assert.ok(all > 500 * 13 && all < 500 * 60, `${all}`);
     const sampled = keyBytes(world.types, userKey('set'), nowMs, 10) ?? 0;
     assert.ok(Math.abs(sampled - all) < all / 100, `${sampled} of ${all}: members of one length`);
+  });
+
+  test('on disk has what is left of former values', async () => {
+    await using world = await openTestEngine();
+    addMembers(world, 'k', ['a', 'b', 'c']);
+    commit(world);
+    const before = keyBytes(world.types, userKey('k'), nowMs, 0) ?? 0;
+    assert.equal(diskBytes(world.types, userKey('k'), nowMs, 0), before);
+    const members = before - headBytes(world, 'k');
+    set(world, 'k', 'text');
+    commit(world);
+    const string = keyBytes(world.types, userKey('k'), nowMs, 0) ?? 0;
+    assert.equal(diskBytes(world.types, userKey('k'), nowMs, 0), string + members);
+    world.types.keyspace.delete(userKey('k'), nowMs);
+    addMembers(world, 'k', ['d']);
+    commit(world);
+    const again = keyBytes(world.types, userKey('k'), nowMs, 0) ?? 0;
+    assert.equal(diskBytes(world.types, userKey('k'), nowMs, 0), again + members);
+    assert.equal(diskBytes(world.types, userKey('nope'), nowMs, 0), undefined);
   });
 
   test('of a sorted set counts both of its families', async () => {

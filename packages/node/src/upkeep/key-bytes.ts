@@ -1,5 +1,5 @@
 /**
- * MEMORY USAGE and DISK USAGE: about how many bytes the records of a key are before compression. The elements of a collection
+ * MEMORY USAGE and DISK USAGE: about how many bytes the records of a key are, before compression. The elements of a collection
  * are looked at up to a number of samples; how many there are its metadata record says. Kvrocks asks RocksDB instead, which
  * knows about files only and answers nothing for what is still in memtables.
  */
@@ -24,7 +24,7 @@ export function keyBytes(data: DataTypes, key: UserKey, nowMs: number, samples: 
   const { records } = data;
   const { engine, meta } = records;
   if (!records.load(key, nowMs)) return undefined;
-  const head = engine.key.end + (engine.value.end - engine.value.start);
+  const head = engine.key.end + engine.value.length;
   if (meta.type === typeId.string || meta.type === typeId.json) return head;
   const elements = meta.type === typeId.bitmap ? Math.ceil(meta.size / bitmapFragmentBytes) : meta.size;
   const prefix = new Scratch();
@@ -33,6 +33,38 @@ export function keyBytes(data: DataTypes, key: UserKey, nowMs: number, samples: 
   for (const of of familiesOf(meta.type))
     bytes += elementBytes(data, of, Buffer.from(prefix.view()), { samples, elements });
   return Math.round(bytes);
+}
+
+/** A version is the end of what the sub keys of one version have in common. */
+const versionBytes = 8;
+/** Dead records looked at: a few milliseconds. */
+const deadRecordsMax = 20_000;
+
+/**
+ * DISK USAGE: as `keyBytes`, with the sub keys of former versions of the key (overwritten, deleted, expired), which take room
+ * until they are compacted away. Versions rise, so they lie before those of the living one.
+ */
+export function diskBytes(data: DataTypes, key: UserKey, nowMs: number, samples: number): number | undefined {
+  const living = keyBytes(data, key, nowMs, samples);
+  if (living === undefined) return undefined;
+  const { engine, meta } = data.records;
+  const isCollection = meta.type !== typeId.string && meta.type !== typeId.json;
+  const prefix = new Scratch();
+  writeSubkeyPrefix(prefix, key, meta, engine.slotPrefixed);
+  const withVersion = Buffer.from(prefix.view());
+  const gte = withVersion.subarray(0, withVersion.length - versionBytes);
+  const lt = isCollection ? withVersion : keyAfterPrefix(gte);
+  let bytes = living;
+  let left = deadRecordsMax;
+  for (const inFamily of [family.subkey, family.zsetScore, family.stream]) {
+    const dead = engine.iterate(inFamily, { gte, ...(lt === undefined ? {} : { lt }), fillCache: false });
+    try {
+      for (; left > 0 && dead.next(); left--) bytes += dead.key.length + dead.value.length;
+    } finally {
+      dead.close();
+    }
+  }
+  return bytes;
 }
 
 function familiesOf(type: number): readonly number[] {
@@ -53,7 +85,7 @@ function elementBytes(
   let bytes = 0;
   try {
     while ((samples === 0 || count < samples) && iterator.next()) {
-      bytes += iterator.key.end - iterator.key.start + iterator.value.end - iterator.value.start;
+      bytes += iterator.key.length + iterator.value.length;
       count++;
     }
   } finally {

@@ -98,6 +98,7 @@ export class FakeNode {
     },
     space: {
       keyBytes: (key, _namespace, _nowMs, samples) => (key.equals(Buffer.from('k')) ? 100 + samples : undefined),
+      diskBytes: (key) => (key.equals(Buffer.from('k')) ? 777 : undefined),
       memory: () => ({ residentBytes: 5, residentBytesAtStart: 4, heapBytes: 2, bufferBytes: 1 }),
     },
     commands: this.table,
