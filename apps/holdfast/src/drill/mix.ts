@@ -62,7 +62,9 @@ export function mixedTraffic(): Traffic {
     if (round % 8 === 0) ends.push(act(queue, readList(queue)));
     const first = await Promise.all(ends);
     if (first.some(({ kind }) => kind !== 'reply')) return first;
-    return [...first, await writePair(ground, value), await readPair(ground)];
+    // Who was sent on asks nothing more here: the connection is about to end.
+    const written = await writePair(ground, value);
+    return written.kind === 'reply' ? [...first, written, await readPair(ground)] : [...first, written];
   };
 }
 
