@@ -9,13 +9,18 @@ export class Generator {
   readonly random: Random;
   /** Names of types; the keys that exist are these under each tag. */
   readonly #kinds: readonly string[];
+  readonly #apart: readonly string[];
+  readonly #mixed: readonly string[];
   #tag = 'a';
   /** Within a script or a kill only commands whose replies and effects follow from what was sent. */
   exactOnly = false;
 
-  constructor(seed: number, kinds: readonly string[]) {
+  /** @param apart kinds whose keys only their own commands use. */
+  constructor(seed: number, kinds: readonly string[], apart: readonly string[] = []) {
     this.random = seededRandom(seed);
     this.#kinds = kinds;
+    this.#apart = apart;
+    this.#mixed = kinds.filter((kind) => !apart.includes(kind));
   }
 
   below(limit: number): number {
@@ -36,12 +41,12 @@ export class Generator {
   }
 
   key(kind: string): string {
-    const name = this.chance(20) ? this.pick(this.#kinds) : kind;
+    const name = !this.#apart.includes(kind) && this.chance(20) ? this.pick(this.#mixed) : kind;
     return `{${this.#tag}}${name}${this.pick(['', '2'])}`;
   }
 
   anyKey(): string {
-    return this.key(this.pick(this.#kinds));
+    return this.key(this.pick(this.#mixed));
   }
 
   get keys(): string[] {
