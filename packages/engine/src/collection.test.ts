@@ -107,6 +107,23 @@ test('a collection that lost its last element is absent, and begun anew it has n
   }
 });
 
+test('of a collection that a command begins only what it has put itself is looked for, not in the database', async () => {
+  await using test = await openTestEngine();
+  const set = setOf(test);
+  test.engine.beginCommand();
+  set.openOrCreate(key, nowMs);
+  const { gets } = test.engine.work;
+  add(set, key, 'a', 'b');
+  assert.deepEqual(
+    ['a', 'c'].map((name) => (set.subkeyOf(spanOf(name)), set.fetch())),
+    [true, false],
+  );
+  assert.equal(test.engine.work.gets, gets);
+  set.open(key, nowMs);
+  test.engine.commit();
+  assert.equal((set.subkeyOf(spanOf('a')), set.fetch()), true);
+});
+
 test('what a collection begun in place of another one replaces is out of reach', async () => {
   await using test = await openTestEngine();
   const set = setOf(test);

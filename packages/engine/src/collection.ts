@@ -7,7 +7,7 @@
  * keeps its own copy of the metadata. Commands on two collections at a time take two objects. One that lost all its
  * elements keeps its record with size 0, as in Kvrocks: it reads as missing, and the next write begins a new version.
  */
-import { Scratch, type Span, type Window } from './bytes.ts';
+import { Scratch, copyBytes, type Span, type Window } from './bytes.ts';
 import type { EntryIterator } from './entry-iterator.ts';
 import { family } from './families.ts';
 import type { Lookup, Records } from './records.ts';
@@ -37,12 +37,15 @@ export class Collection {
   size = 0;
   /** Unix time in ms at which the open collection dies; 0 never. Set it before `save(key, true)`. */
   expireMs = 0;
-  /** The type's own metadata behind the size; owned by the collection. Replace it and `save(key, true)` to change it. */
+  /** The type's own metadata behind the size; valid until the next `open`. Replace it and `save(key, true)` to change it. */
   tail: Buffer = noBytes;
   readonly #subkey = new Scratch();
+  /** The last tail read, kept to be filled again: most tails of a type have one length. */
+  #tailRead: Buffer = noBytes;
   #prefixLength = 0;
   #savedSize = 0;
   #isLogged = false;
+  #isNew = false;
   #is64 = true;
   #high = 0;
   #low = 0;
@@ -59,6 +62,7 @@ export class Collection {
 
   /** Opens the collection of `key` for reading. */
   open(key: UserKey, nowMs: number): Lookup {
+    this.#isNew = false;
     const found = this.records.lookup(key, this.type, nowMs);
     if (found === 'found') this.enter(key);
     else this.size = 0;
@@ -79,6 +83,12 @@ export class Collection {
   create(key: UserKey): void {
     this.records.meta.create(this.type, this.records.engine.versions.next());
     this.enter(key);
+    this.#isNew = true;
+  }
+
+  /** Whether the running command began the open collection: nothing of it is stored but what the command has put. */
+  protected get isNew(): boolean {
+    return this.#isNew;
   }
 
   /** Makes the record loaded last (or just created) the open collection. */
@@ -91,9 +101,15 @@ export class Collection {
     this.#low = meta.low;
     const { buffer, end } = engine.value;
     const hasTail = meta.bodyStart > 0 && meta.bodyStart < end;
-    this.tail = hasTail ? Buffer.from(buffer.subarray(meta.bodyStart, end)) : noBytes;
+    this.tail = hasTail ? this.#copyOfTail(buffer, meta.bodyStart, end) : noBytes;
     this.#isLogged = false;
     this.#prefixLength = writeSubkeyPrefix(this.#subkey, key, meta, engine.slotPrefixed);
+  }
+
+  #copyOfTail(buffer: Buffer, start: number, end: number): Buffer {
+    if (this.#tailRead.length !== end - start) this.#tailRead = Buffer.allocUnsafeSlow(end - start);
+    copyBytes(buffer, start, end, this.#tailRead, 0);
+    return this.#tailRead;
   }
 
   /** Bytes that every sub key of the open collection begins with: where the sub key begins in the key of an entry. */
@@ -116,7 +132,8 @@ export class Collection {
 
   /** Reads the sub key in the making into `value`. @returns whether it exists. */
   fetch(of: number = family.subkey): boolean {
-    return this.records.engine.get(of, this.#subkey);
+    const { engine } = this.records;
+    return this.#isNew ? engine.getWritten(of, this.#subkey) : engine.get(of, this.#subkey);
   }
 
   /** Puts `head` and `body`, one after the other, under the sub key in the making. `size` is the caller's to change. */

@@ -208,6 +208,11 @@ export class Engine {
     return true;
   }
 
+  /** As `get`, for a key of which the database has nothing: looks in the open tick only. */
+  getWritten(of: number, key: Scratch): boolean {
+    return this.tick.find(of, key, this.value) === 1;
+  }
+
   /** Entries of a range with the open tick laid over them; to be closed by the caller, within the command. */
   iterate(of: number, range: IterateRange): EntryIterator {
     return new EntryIterator(this.database, this.tick, of, range, this.work);

@@ -40,7 +40,6 @@ export class Hashes extends Collection {
   readonly #fieldValue = new Window();
   readonly #head = new Scratch(16);
   #isTimed = false;
-  #isNew = false;
   #nowMs = 0;
   /** Fields without a time, and bounds of the times of the others. */
   #lasting = 0;
@@ -64,7 +63,7 @@ export class Hashes extends Collection {
 
   override open(key: UserKey, nowMs: number): Lookup {
     this.#nowMs = nowMs;
-    this.#isNew = this.#isTimed = this.isUnknown = false;
+    this.#isTimed = this.isUnknown = false;
     const found = super.open(key, nowMs);
     if (found === 'found' && !this.#readTail()) return 'wrong-type';
     return found;
@@ -72,7 +71,6 @@ export class Hashes extends Collection {
 
   override create(key: UserKey): void {
     super.create(key);
-    this.#isNew = true;
     this.#isTimed = this.settings.encodingMode === 'field-expiration';
     this.#lasting = this.#lowerMs = this.#upperMs = 0;
     this.#isTailChanged = this.#isTimed;
@@ -222,7 +220,7 @@ export class Hashes extends Collection {
 
   /** A hash with timed fields leaves no record when its last field went. */
   #end(key: UserKey): void {
-    if (this.#isNew) return;
+    if (this.isNew) return;
     this.log();
     this.records.delete(key);
   }

@@ -31,7 +31,6 @@ export class HyperLogLogs extends Collection {
   /** One bit for every segment. */
   #loaded = 0;
   #changed = 0;
-  #isNew = false;
   readonly #hash = new Word64();
 
   constructor(records: Records) {
@@ -40,7 +39,6 @@ export class HyperLogLogs extends Collection {
 
   override open(key: UserKey, nowMs: number): Lookup {
     this.#loaded = this.#changed = 0;
-    this.#isNew = false;
     const found = super.open(key, nowMs);
     if (found === 'found' && this.tail.length > 0 && this.tail[0] !== 0) {
       const message = `a HyperLogLog has encoding ${String(this.tail[0])}; only 0 (dense) is known`;
@@ -53,7 +51,6 @@ export class HyperLogLogs extends Collection {
     super.create(key);
     this.tail = denseTail;
     this.#loaded = this.#changed = 0;
-    this.#isNew = true;
   }
 
   /** Counts a member in. @returns whether a register changed. */
@@ -106,7 +103,7 @@ export class HyperLogLogs extends Collection {
       const start = segment * segmentBytes;
       this.store({ buffer: this.#bytes, start, end: start + segmentBytes });
     }
-    if (this.#changed !== 0 || this.#isNew) this.save(key, true);
+    if (this.#changed !== 0 || this.isNew) this.save(key, true);
   }
 
   #raise(register: number, value: number): boolean {
@@ -131,7 +128,7 @@ export class HyperLogLogs extends Collection {
     this.#loaded |= bit;
     const at = segment * segmentBytes;
     this.#bytes.fill(0, at, at + segmentBytes);
-    if (this.#isNew) return;
+    if (this.isNew) return;
     this.#keyOf(segment);
     if (!this.fetch()) return;
     const { buffer, start, end } = this.value;

@@ -5,34 +5,20 @@
 import type { Span } from './bytes.ts';
 import { Collection } from './collection.ts';
 import { typeId } from './metadata-value.ts';
-import type { Lookup, Records } from './records.ts';
-import type { UserKey } from './stored-key.ts';
+import type { Records } from './records.ts';
 
 const noValue: Span = { buffer: Buffer.alloc(0), start: 0, end: 0 };
 
 export class Sets extends Collection {
-  /** Whether the running command began the open set: nothing of it is stored then but what the command itself put. */
-  #isNew = false;
-
   constructor(records: Records) {
     super(records, typeId.set);
-  }
-
-  override open(key: UserKey, nowMs: number): Lookup {
-    this.#isNew = false;
-    return super.open(key, nowMs);
-  }
-
-  override create(key: UserKey): void {
-    super.create(key);
-    this.#isNew = true;
   }
 
   /** Whether the open set has a member. */
   has(member: Span): boolean {
     if (this.size === 0) return false;
     this.subkeyOf(member);
-    return this.#isNew ? this.isWrittenByCommand() : this.fetch();
+    return this.fetch();
   }
 
   /** Adds a member. @returns whether it is new. */
@@ -52,8 +38,14 @@ export class Sets extends Collection {
   /** Removes a member. @returns whether there was one. */
   remove(member: Span): boolean {
     if (!this.has(member)) return false;
+    this.removeMember(member);
+    return true;
+  }
+
+  /** Removes a member that the open set has. */
+  removeMember(member: Span): void {
+    this.subkeyOf(member);
     this.erase();
     this.size--;
-    return true;
   }
 }

@@ -1,19 +1,24 @@
-/** A long reply made of the entries of one collection, in slices (see sliced.ts). */
+/** A long reply made of the elements of one collection, in slices (see sliced.ts). What is found beyond the number announced is left out. */
 import { OperationError } from '@holdfast/base';
-import type { EntryIterator } from '@holdfast/engine';
 import type { ReplyWriter } from '@holdfast/resp';
 import { sliceElements, type SlicedReply } from '../sliced.ts';
 
-export class EntrySlices implements SlicedReply {
-  readonly #entries: EntryIterator;
-  readonly #write: (entry: EntryIterator, reply: ReplyWriter) => void;
+/** An iteration that has a current element. */
+interface Walk {
+  next(): boolean;
+  close(): void;
+}
+
+export class EntrySlices<W extends Walk> implements SlicedReply {
+  readonly #entries: W;
+  readonly #write: (entry: W, reply: ReplyWriter) => void;
   #left: number;
 
   /**
    * @param entries a detached iteration, closed by this.
    * @param announced entries that the header, written already, has promised.
    */
-  constructor(entries: EntryIterator, announced: number, write: (entry: EntryIterator, reply: ReplyWriter) => void) {
+  constructor(entries: W, announced: number, write: (entry: W, reply: ReplyWriter) => void) {
     this.#entries = entries;
     this.#left = announced;
     this.#write = write;

@@ -3,7 +3,7 @@
  * looked at last, and the next step begins right behind it: whatever is added or removed in between, a member that was
  * there all the time is returned exactly once.
  */
-import { spanOf, type Cursors, type EntryIterator, type Span, type SubkeyRange } from '@holdfast/engine';
+import { spanOf, type Cursors, type Span, type SubkeyRange } from '@holdfast/engine';
 import type { ReplyWriter } from '@holdfast/resp';
 import { successor } from './lex-range.ts';
 import type { ScanOptions } from './scan-options.ts';
@@ -14,7 +14,15 @@ const stepBytesMax = 16 * 1024 * 1024;
 /** What a step walks through: a collection that is open. */
 export interface Scanned {
   readonly prefixLength: number;
-  iterate(range: SubkeyRange): EntryIterator;
+  iterate(range: SubkeyRange): ScannedEntries;
+}
+
+/** Entries in byte order; names begin behind `prefixLength` bytes of `key`. */
+interface ScannedEntries {
+  readonly key: Span;
+  readonly value: Span;
+  next(): boolean;
+  close(): void;
 }
 
 /**
@@ -23,7 +31,7 @@ export interface Scanned {
  * @returns the name looked at last; undefined when none is left after it.
  */
 function collect(
-  entries: EntryIterator,
+  entries: ScannedEntries,
   prefixLength: number,
   options: ScanOptions,
   rows: Buffer[],

@@ -3,30 +3,11 @@
  * is returned, whatever the hash holds. Distinct fields come in byte order, repeated draws in the order drawn.
  */
 import type { DataTypes } from '@holdfast/engine';
-import type { ReplyWriter, Request } from '@holdfast/resp';
-import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
+import type { ReplyWriter } from '@holdfast/resp';
+import { define, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
-import { distinctPositions, repeatedPositions } from '../data/random-positions.ts';
+import { drawElements, parseRandomDraw, type RandomDraw } from '../data/random-draw.ts';
 import { openHash } from './fields.ts';
-
-/** Repeated draws in one reply: a short request must not ask for gigabytes. */
-const repeatsMax = 1 << 20;
-
-interface RandomInput {
-  readonly request: Request;
-  /** Undefined: one field, not in an array. */
-  readonly count: number | undefined;
-  readonly withValues: boolean;
-}
-
-function parseRandom(request: Request): RandomInput | Refusal {
-  if (request.count === 2) return { request, count: undefined, withValues: false };
-  const count = request.int64(2);
-  if (count === undefined) return new Refusal(errors.notInteger);
-  if (request.count > 4 || (request.count === 4 && !request.is(3, 'withvalues'))) return new Refusal(errors.syntax);
-  if (count < BigInt(-repeatsMax)) return new Refusal('ERR value is out of range');
-  return { request, count: Number(count), withValues: request.count === 4 };
-}
 
 interface Field {
   readonly field: Buffer;
@@ -54,15 +35,10 @@ function fieldsAt({ hashes }: DataTypes, positions: readonly number[], reply: Re
   }
 }
 
-function draw(types: DataTypes, count: number, reply: ReplyWriter): Field[] {
+function draw(types: DataTypes, count: number, reply: ReplyWriter): readonly Field[] {
   const { random } = types.engine;
   const size = types.hashes.livingFields();
-  if (size === 0) return [];
-  if (count >= 0) return fieldsAt(types, distinctPositions(random, size, Math.min(count, size)), reply);
-  const { positions, draws } = repeatedPositions(random, size, -count);
-  const fields: Field[] = [];
-  fieldsAt(types, positions, reply).forEach((field, i) => (fields[draws[i] as number] = field));
-  return fields.filter((field) => field !== undefined);
+  return drawElements(random, size, count, (positions) => fieldsAt(types, positions, reply));
 }
 
 function replyFields(fields: readonly Field[], withValues: boolean, reply: ReplyWriter): void {
@@ -75,7 +51,7 @@ function replyFields(fields: readonly Field[], withValues: boolean, reply: Reply
   }
 }
 
-function runRandom(types: DataTypes, call: Call, input: RandomInput, reply: ReplyWriter): void {
+function runRandom(types: DataTypes, call: Call, input: RandomDraw, reply: ReplyWriter): void {
   const opened = openHash(types.hashes, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   if (input.count === undefined) {
@@ -84,12 +60,12 @@ function runRandom(types: DataTypes, call: Call, input: RandomInput, reply: Repl
     else reply.bulk(one.field);
     return;
   }
-  replyFields(opened === 'found' && input.count !== 0 ? draw(types, input.count, reply) : [], input.withValues, reply);
+  replyFields(opened === 'found' && input.count !== 0 ? draw(types, input.count, reply) : [], input.isWithMore, reply);
 }
 
 export function hashRandomCommands(types: DataTypes): CommandDefinition[] {
   return [
-    define<RandomInput>({
+    define<RandomDraw>({
       name: 'hrandfield',
       arity: -2,
       flags: ['readonly'],
@@ -98,7 +74,7 @@ export function hashRandomCommands(types: DataTypes): CommandDefinition[] {
       since: '6.2.0',
       complexity: 'O(N) where N is the number of fields: they are walked through.',
       summary: 'Returns random fields of a hash; with a negative count the same one may come again.',
-      parse: parseRandom,
+      parse: (request) => parseRandomDraw(request, 'withvalues'),
       run: (call, input, reply) => runRandom(types, call, input, reply),
     }),
   ];

@@ -1,12 +1,13 @@
 /** Whole hashes: HGETALL, HKEYS, HVALS, HRANGEBYLEX, HSCAN. Fields come in byte order, as Kvrocks stores them. */
-import { OperationError } from '@holdfast/base';
-import { spanOf, type DataTypes, type HashWalk } from '@holdfast/engine';
+import type { DataTypes, HashWalk, Hashes, Span } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf } from '../data/arguments.ts';
-import { isEmptyLexRange, lexEnd, lexStart, parseLexBound, successor, type LexBound } from '../data/lex-range.ts';
+import { isEmptyLexRange, lexEnd, lexStart, parseLexBound, type LexBound } from '../data/lex-range.ts';
+import { EntrySlices } from '../data/entry-slices.ts';
 import { parseScanOptions, type ScanOptions } from '../data/scan-options.ts';
-import { sliceElements, slicedAbove, type SlicedReply } from '../sliced.ts';
+import { slicedAbove } from '../sliced.ts';
+import { replyScanStep, type Scanned } from '../data/scan-step.ts';
 import { openHash } from './fields.ts';
 
 type Part = 'fields' | 'values' | 'both';
@@ -22,35 +23,6 @@ function replyHeader(count: number, part: Part, reply: ReplyWriter): void {
   else reply.array(count);
 }
 
-/** A hash in slices. What the walk finds beyond the number announced is left out; fewer end the connection. */
-class HashSlices implements SlicedReply {
-  readonly #walk: HashWalk;
-  readonly #part: Part;
-  #left: number;
-
-  constructor(walk: HashWalk, announced: number, part: Part) {
-    this.#walk = walk;
-    this.#left = announced;
-    this.#part = part;
-  }
-
-  next(reply: ReplyWriter): boolean {
-    for (let written = 0; written < sliceElements && this.#left > 0; written++) {
-      if (!this.#walk.next()) {
-        const message = `a hash has ${this.#left} fields less than its metadata record says: nothing can be sent for them`;
-        throw new OperationError('ENGINE_SIZE_CORRUPT', message, { outcome: 'not-applied' });
-      }
-      replyField(this.#walk, this.#part, reply);
-      this.#left--;
-    }
-    return this.#left > 0;
-  }
-
-  close(): void {
-    this.#walk.close();
-  }
-}
-
 /**
  * Writes the open hash. The header is written from what its metadata says; should fewer or more fields turn up, the
  * reply is cut off and written again with what there really is, so that the client never loses step. A long one is
@@ -62,7 +34,8 @@ function replyWhole({ hashes }: DataTypes, call: Call, part: Part, reply: ReplyW
   const keysOnly = part === 'fields';
   if (announced > slicedAbove && call.slices !== undefined) {
     replyHeader(announced, part, reply);
-    return call.slices.begin(new HashSlices(hashes.walk({ keysOnly, detached: true }), announced, part));
+    const walk = hashes.walk({ keysOnly, detached: true });
+    return call.slices.begin(new EntrySlices(walk, announced, (at, into) => replyField(at, part, into)));
   }
   for (;;) {
     replyHeader(announced, part, reply);
@@ -178,54 +151,32 @@ function hRangeByLex(types: DataTypes): CommandDefinition {
   });
 }
 
-/** COUNT is a hint: a step ends early when it has gathered this much. */
-const stepBytesMax = 16 * 1024 * 1024;
-
 interface HScanInput {
   readonly request: Request;
   readonly options: ScanOptions;
 }
 
-/**
- * Takes one step's fields into `rows`.
- * @returns the last field that was looked at; undefined when none is left after it.
- */
-function collect(walk: HashWalk, options: ScanOptions, rows: Buffer[]): Buffer | undefined {
-  let last: Buffer | undefined;
-  let bytes = 0;
-  for (let looked = 0; walk.next(); looked++) {
-    if (looked === options.count || bytes >= stepBytesMax) return last;
-    last = walk.field.copy();
-    if (options.match !== undefined && !options.match.matches(walk.field)) continue;
-    rows.push(last);
-    if (!options.noValues) rows.push(walk.value.copy());
-    bytes += last.length + (options.noValues ? 0 : walk.value.length);
-  }
-  return undefined;
+/** The open hash as a scan step walks through it: dead fields are passed over, and do not count. */
+function scannedHash(hashes: Hashes): Scanned {
+  return {
+    prefixLength: 0,
+    iterate(range) {
+      const walk = hashes.walk(range);
+      return { key: walk.field, value: walk.value, next: () => walk.next(), close: () => walk.close() };
+    },
+  };
+}
+
+function copyOf({ buffer, start, end }: Span): Buffer {
+  return Buffer.from(buffer.subarray(start, end));
 }
 
 function runHScan({ hashes, cursors }: DataTypes, call: Call, input: HScanInput, reply: ReplyWriter): void {
   const { options } = input;
   const opened = openHash(hashes, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
-  const after = cursors.recall(options.cursor);
-  const rows: Buffer[] = [];
-  let last: Buffer | undefined;
-  if (opened === 'found') {
-    const walk = hashes.walk({
-      ...(after === undefined ? {} : { from: successor(spanOf(after)) }),
-      keysOnly: options.noValues,
-    });
-    try {
-      last = collect(walk, options, rows);
-    } finally {
-      walk.close();
-    }
-  }
-  reply.array(2);
-  reply.bulkLatin1(last === undefined ? '0' : cursors.remember(last));
-  reply.array(rows.length);
-  for (const bytes of rows) reply.bulk(bytes);
+  const scanned = opened === 'found' ? scannedHash(hashes) : undefined;
+  replyScanStep(scanned, cursors, options, reply, options.noValues ? undefined : copyOf);
 }
 
 function hScan(types: DataTypes): CommandDefinition {

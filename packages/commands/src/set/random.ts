@@ -8,11 +8,8 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, wrongArity } from '../data/arguments.ts';
 import { openCollection } from '../data/open-collection.ts';
-import { distinctPositions, repeatedPositions } from '../data/random-positions.ts';
+import { drawElements, parseDrawCount } from '../data/random-draw.ts';
 import { notify } from '../events.ts';
-
-/** Repeated draws in one reply: a short request must not ask for gigabytes. */
-const repeatsMax = 1 << 20;
 
 interface RandomInput {
   readonly request: Request;
@@ -43,22 +40,14 @@ function membersAt(sets: Sets, positions: readonly number[], reply: ReplyWriter)
 }
 
 /** Distinct members in byte order, or with a negative count repeated ones in the order drawn. */
-function draw({ engine }: DataTypes, sets: Sets, count: number, reply: ReplyWriter): Buffer[] {
-  const { size } = sets;
-  if (count >= 0) return membersAt(sets, distinctPositions(engine.random, size, Math.min(count, size)), reply);
-  const { positions, draws } = repeatedPositions(engine.random, size, -count);
-  const members: Buffer[] = [];
-  membersAt(sets, positions, reply).forEach((member, index) => (members[draws[index] as number] = member));
-  return members.filter((member) => member !== undefined);
+function draw({ engine }: DataTypes, sets: Sets, count: number, reply: ReplyWriter): readonly Buffer[] {
+  return drawElements(engine.random, sets.size, count, (positions) => membersAt(sets, positions, reply));
 }
 
 function parseRandMember(request: Request): RandomInput | Refusal {
-  if (request.count === 2) return { request, count: undefined };
   if (request.count > 3) return wrongArity('srandmember');
-  const count = request.int64(2);
-  if (count === undefined) return new Refusal(errors.notInteger);
-  if (count < BigInt(-repeatsMax)) return new Refusal('ERR value is out of range');
-  return { request, count: Number(count) };
+  const count = parseDrawCount(request);
+  return count instanceof Refusal ? count : { request, count };
 }
 
 function sRandMember(types: DataTypes, sets: Sets): CommandDefinition {
@@ -107,7 +96,7 @@ function runPop(types: DataTypes, sets: Sets, call: Call, input: RandomInput, re
     sets.size = 0;
     sets.save(key);
   } else if (popped.length > 0) {
-    for (const member of popped) sets.remove(spanOf(member));
+    for (const member of popped) sets.removeMember(spanOf(member));
     sets.save(key);
   }
   if (popped.length > 0) {

@@ -1,32 +1,13 @@
 /** ZRANDMEMBER and ZSCAN. Members are numbered in byte order; see data/random-positions.ts and data/scan-step.ts. */
 import { readOrderedDouble, type Span, type Zsets } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
-import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
+import { Refusal, define, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
 import { formatDouble } from '../data/doubles.ts';
-import { distinctPositions, repeatedPositions } from '../data/random-positions.ts';
+import { drawElements, parseRandomDraw, type RandomDraw } from '../data/random-draw.ts';
 import { parseScanOptions, type ScanOptions } from '../data/scan-options.ts';
 import { replyScanStep } from '../data/scan-step.ts';
 import { openZset, replyGathered, type ScoredMember, type SortedSets } from './sorted-sets.ts';
-
-/** Repeated draws in one reply: a short request must not ask for gigabytes. */
-const repeatsMax = 1 << 20;
-
-interface RandomInput {
-  readonly request: Request;
-  /** Undefined: one member, not in an array. */
-  readonly count: number | undefined;
-  readonly withScores: boolean;
-}
-
-function parseRandom(request: Request): RandomInput | Refusal {
-  if (request.count === 2) return { request, count: undefined, withScores: false };
-  const count = request.int64(2);
-  if (count === undefined) return new Refusal(errors.notInteger);
-  if (request.count > 4 || (request.count === 4 && !request.is(3, 'withscores'))) return new Refusal(errors.syntax);
-  if (count < BigInt(-repeatsMax)) return new Refusal('ERR value is out of range');
-  return { request, count: Number(count), withScores: request.count === 4 };
-}
 
 /** The members at rising positions of the open sorted set; throws when they are more than a reply may hold. */
 function membersAt(zsets: Zsets, positions: readonly number[], reply: ReplyWriter): ScoredMember[] {
@@ -51,29 +32,25 @@ function membersAt(zsets: Zsets, positions: readonly number[], reply: ReplyWrite
 }
 
 /** Distinct members come in byte order, repeated draws in the order drawn. */
-function draw(of: SortedSets, count: number, reply: ReplyWriter): ScoredMember[] {
+function draw(of: SortedSets, count: number, reply: ReplyWriter): readonly ScoredMember[] {
   const { zsets, types } = of;
   const { random } = types.engine;
-  if (count >= 0) return membersAt(zsets, distinctPositions(random, zsets.size, count), reply);
-  const { positions, draws } = repeatedPositions(random, zsets.size, -count);
-  const drawn: ScoredMember[] = [];
-  membersAt(zsets, positions, reply).forEach((row, i) => (drawn[draws[i] as number] = row));
-  return drawn.filter((row) => row !== undefined);
+  return drawElements(random, zsets.size, count, (positions) => membersAt(zsets, positions, reply));
 }
 
-function runRandom(call: Call, of: SortedSets, input: RandomInput, reply: ReplyWriter): void {
+function runRandom(call: Call, of: SortedSets, input: RandomDraw, reply: ReplyWriter): void {
   const opened = openZset(of.zsets, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   const isEmpty = opened === 'absent' || input.count === 0;
   if (input.count !== undefined)
-    return replyGathered(reply, isEmpty ? [] : draw(of, input.count, reply), input.withScores);
+    return replyGathered(reply, isEmpty ? [] : draw(of, input.count, reply), input.isWithMore);
   const [one] = isEmpty ? [] : draw(of, 1, reply);
   if (one === undefined) reply.nil();
   else reply.bulkLatin1(one[0]);
 }
 
 function zRandMember(of: SortedSets): CommandDefinition {
-  return define<RandomInput>({
+  return define<RandomDraw>({
     name: 'zrandmember',
     arity: -2,
     flags: ['readonly', 'slow'],
@@ -82,7 +59,7 @@ function zRandMember(of: SortedSets): CommandDefinition {
     since: '6.2.0',
     complexity: 'O(N) where N is the number of members: they are walked through.',
     summary: 'Returns random members of a sorted set; with a negative count the same one may come again.',
-    parse: parseRandom,
+    parse: (request) => parseRandomDraw(request, 'withscores'),
     run: (call, input, reply) => runRandom(call, of, input, reply),
   });
 }
