@@ -45,7 +45,7 @@ test('redis-cli: strings, hashes and errors', async (t) => {
 });
 
 test('redis-cli -3 gets maps and nulls of RESP3', async (t) => {
-  const { cli } = await cliOf(t);
+  const { cli } = await cliOf(t, '--resp3-enabled', 'yes');
   await cli('hset', 'h', 'a', '1');
   assert.equal(await cli('-3', '--no-raw', 'hgetall', 'h'), '1# "a" => "1"');
   assert.equal(await cli('-3', '--no-raw', 'get', 'absent'), '(nil)');
@@ -134,7 +134,7 @@ test('ioredis: commands, pipelines, transactions', async (t) => {
 
 for (const protocol of [2, 3] as const) {
   test(`node-redis over RESP${protocol}: commands, pipelines, transactions`, async (t) => {
-    const { node } = await cliOf(t);
+    const { node } = await cliOf(t, '--resp3-enabled', 'yes');
     const client = createClient({ url: `redis://127.0.0.1:${node.port}`, RESP: protocol, name: 'nr' });
     client.on('error', () => undefined);
     await client.connect();
