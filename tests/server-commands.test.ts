@@ -116,6 +116,25 @@ test('MONITOR shows what others do, in the order of execution, until RESET; secr
   assert.match(await ask(client, 'INFO', 'clients'), /monitor_clients:0\r\n/);
 });
 
+test('who monitors and does not read is cut, and nobody else is held up', async (t) => {
+  const place = await configured(t, 'client-output-buffer-limit pubsub 1mb 0 0\n');
+  const node = await place.start();
+  const client = await clientOf(t, node);
+  const watcher = new RawPeer(node.port);
+  t.after(() => watcher.socket.destroy());
+  watcher.send('MONITOR\r\n');
+  await watcher.until(() => watcher.text === '+OK\r\n');
+  watcher.socket.pause();
+  const value = 'x'.repeat(500_000);
+  await until(
+    async () => {
+      assert.equal(await ask(client, 'SET', 'k', value), 'OK');
+      return ask(client, 'INFO', 'clients');
+    },
+    (text) => text.includes('monitor_clients:0\r\n'),
+  );
+});
+
 test('a backup is a database that a node starts on', async (t) => {
   const place = await configured(t, '');
   const node = await place.start();
