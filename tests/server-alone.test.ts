@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,11 +75,34 @@ test('SIGTERM ends the node cleanly: status 0, no pid file, the data there after
   again.close();
 });
 
+test('log files by level beside links with their names; those of earlier processes go when it is time', async (t) => {
+  const logs = folder(t);
+  const args = ['--log-dir', logs];
+  const first = await startNode(t, { args: [...args, '--log-retention-days', '1'] });
+  const own = (word: string): string[] => readdirSync(logs).filter((name) => name.startsWith(`kvrocks.log.${word}.`));
+  assert.deepEqual([own('INFO').length, own('ERROR').length], [1, 0]);
+  assert.match(readFileSync(join(logs, 'kvrocks.INFO'), 'utf8'), /"msg":"ready"/);
+  first.signal('SIGTERM');
+  assert.equal(await first.exited(), 0, first.output());
+  await startNode(t, { args });
+  assert.equal(own('INFO').length, 2, 'without a number of days they are kept');
+  writeFileSync(join(logs, 'other.log'), 'not ours');
+  const last = await startNode(t, { args: [...args, '--log-retention-days', '0'] });
+  assert.deepEqual(
+    own('INFO').map((name) => name.endsWith(`.${last.child.pid}`)),
+    [true],
+  );
+  assert.ok(existsSync(join(logs, 'other.log')));
+});
+
 test('SIGTERM ends a master whose replica is attached, and the replica that has lost it', async (t) => {
   const [master, replica] = [await startNode(t), await startNode(t)];
   const client = await replica.client();
   await client.command('SLAVEOF', '127.0.0.1', String(master.port));
-  await until(() => ask(client, 'INFO', 'replication'), (text) => text.includes('link_status:up'));
+  await until(
+    () => ask(client, 'INFO', 'replication'),
+    (text) => text.includes('link_status:up'),
+  );
   client.close();
   master.signal('SIGTERM');
   assert.equal(await master.exited(), 0, master.output());

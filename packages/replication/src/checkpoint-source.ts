@@ -156,6 +156,8 @@ export class CheckpointSource {
       const nowMs = clock.leaseMs();
       if (this.#checkpoint !== undefined && this.#isFresh(this.#checkpoint, nowMs)) {
         this.#checkpoint.accessedMs = nowMs;
+        // In Kvrocks' words: its suite, and who watches its log, look for them.
+        logger.info('Using current existing checkpoint', { sequence: this.#checkpoint.sequence });
         return this.#checkpoint;
       }
       // The one who asks counts as a transfer itself.

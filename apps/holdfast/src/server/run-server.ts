@@ -3,7 +3,6 @@
  * the `kvrocks` binary (same flags, same places for logs and pid file, same exit statuses).
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { FatalError, messageOf } from '@holdfast/base';
 import { jsonLogger, type JsonLogger, type LogLevel } from '@holdfast/base/real';
 import {
@@ -19,6 +18,7 @@ import {
   type Settings,
 } from '@holdfast/node/real';
 import { untilSignal } from '../until-signal.ts';
+import { keepRemoving, logFiles } from './log-files.ts';
 
 type RunLine = Extract<CommandLine, { kind: 'run' }>;
 
@@ -28,13 +28,12 @@ function logLevel(word: string): LogLevel {
   return word === 'debug' || word === 'info' ? word : 'error';
 }
 
-/** Files and streams named by `log-dir`: a folder takes `kvrocks.log`. */
-function logDestinations(logDir: string): string[] {
+/** Folders and streams named by `log-dir`. */
+function logPlaces(logDir: string): string[] {
   return logDir
     .split(',')
     .map((place) => place.trim())
-    .filter((place) => place !== '')
-    .map((place) => (place === 'stdout' ? place : join(place, 'kvrocks.log')));
+    .filter((place) => place !== '');
 }
 
 function readSettings(line: RunLine): Settings {
@@ -45,11 +44,11 @@ function readSettings(line: RunLine): Settings {
   return parseConfig({ text, fileName, overrides });
 }
 
-function openLog(config: Config): JsonLogger {
+function openLog(config: Config, places: readonly string[]): JsonLogger {
   const logger = jsonLogger({
     name: 'node',
     level: logLevel(config.get('log-level')),
-    destination: logDestinations(config.get('log-dir')),
+    destination: places.flatMap((place) => (place === 'stdout' ? [place] : logFiles(place))),
   });
   config.onChange('log-level', (word) => logger.setLevel(logLevel(word)));
   return logger;
@@ -58,19 +57,29 @@ function openLog(config: Config): JsonLogger {
 /** Runs until SIGTERM, SIGINT or SHUTDOWN. */
 async function run(line: RunLine, settings: Settings): Promise<number> {
   const config = new Config(settings);
-  const logger = openLog(config);
-  let exit: (status: number) => void = () => undefined;
-  const exited = new Promise<number>((resolve) => (exit = resolve));
-  const node = await startNode(config, logger, {
-    configFile: line.configFile === '-' ? undefined : line.configFile,
-    exit: (status, reason): void => {
-      logger.info('ending', { reason, status });
-      exit(status);
-    },
-  });
-  const status = await Promise.race([untilSignal().then(() => 0), exited]);
-  await node.stop();
-  return status;
+  const places = logPlaces(config.get('log-dir'));
+  const logger = openLog(config, places);
+  const oldLogs = keepRemoving(
+    places.filter((place) => place !== 'stdout'),
+    () => config.get('log-retention-days'),
+    (error) => logger.warn('old log files cannot be removed', { error: messageOf(error) }),
+  );
+  try {
+    let exit: (status: number) => void = () => undefined;
+    const exited = new Promise<number>((resolve) => (exit = resolve));
+    const node = await startNode(config, logger, {
+      configFile: line.configFile === '-' ? undefined : line.configFile,
+      exit: (status, reason): void => {
+        logger.info('ending', { reason, status });
+        exit(status);
+      },
+    });
+    const status = await Promise.race([untilSignal().then(() => 0), exited]);
+    await node.stop();
+    return status;
+  } finally {
+    oldLogs.cancel();
+  }
 }
 
 /**

@@ -298,8 +298,8 @@ export const network = {
     min: -1,
     default: -1,
     when: 'run',
-    effect: 'accepted',
+    effect: 'used',
     unit: 'days',
-    doc: 'How long log files are kept; -1 means for ever.',
+    doc: 'How long log files of earlier processes are kept; -1 means for ever.',
   },
 } as const;
