@@ -28,6 +28,7 @@ export type { SpacePort } from './server/space.ts';
 export type { Updates, UpdatesPort, UpdatesRequest } from './server/updates.ts';
 export type { UpkeepPort } from './server/upkeep.ts';
 export { namespaceCommands, type NamespacePort } from './namespace/index.ts';
+export { rdbCommand, type RdbFilePort } from './generic/load-file.ts';
 export { moveXCommand, type MovePort } from './generic/move.ts';
 export { transactionCommands } from './transaction/index.ts';
 export type { TransactionPort } from './transaction/port.ts';

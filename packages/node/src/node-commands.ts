@@ -5,6 +5,7 @@ import {
   dataCommands,
   moveXCommand,
   namespaceCommands,
+  rdbCommand,
   pubSubCommands,
   replicationCommands,
   scriptingCommands,
@@ -23,6 +24,7 @@ import type { ClientConnection } from './net/client-connection.ts';
 import type { Node } from './node.ts';
 import { killLinks } from './replication/kill-links.ts';
 import { spacePort, updatesPort, upkeepPort } from './node-upkeep.ts';
+import { readWholeFile } from './net/whole-file.ts';
 
 export function commandFamilies(node: Node): CommandDefinition[] {
   const { data } = node;
@@ -34,6 +36,7 @@ export function commandFamilies(node: Node): CommandDefinition[] {
     ...serverCommands(serverPort(node)),
     ...namespaceCommands(node.namespaces),
     moveXCommand(data, connectionPort(node)),
+    rdbCommand(data, { read: readWholeFile }),
     ...pubSubCommands(node.pubsub),
     ...scriptingCommands(node.scripting),
     ...dataCommands(data, dataSettings(node.env.config)),

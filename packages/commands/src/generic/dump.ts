@@ -86,7 +86,8 @@ function runRestore(types: DataTypes, values: ValueRestore, call: Call, input: R
   if (expireMs > expireMsMax) return reply.error(invalidExpire('restore').message);
   let isAlive: boolean;
   try {
-    isAlive = values.restore(reader, { key, expireMs, nowMs });
+    isAlive = values.restore(reader.u8(), reader, { key, expireMs, nowMs });
+    if (!reader.isAtEnd) throw new RdbFailure('bytes follow behind the value');
   } catch (error) {
     if (!(error instanceof RdbFailure)) throw error;
     engine.rollbackCommand();

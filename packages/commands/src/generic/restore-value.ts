@@ -48,13 +48,13 @@ export class ValueRestore implements RdbSink {
   }
 
   /**
-   * @returns false when nothing of the value lives any more.
+   * Restores the value whose type byte was read.
+   * @returns false when nothing of the value lives any more; it is the caller's then to take back what was written.
    * @throws RdbFailure when the bytes are no value; part of it may have been written by then.
    */
-  restore(reader: RdbReader, target: RestoreTarget): boolean {
+  restore(type: number, reader: RdbReader, target: RestoreTarget): boolean {
     this.#target = target;
-    readRdbValue(reader, this);
-    if (!reader.isAtEnd) throw new RdbFailure('bytes follow behind the value');
+    readRdbValue(type, reader, this);
     if (this.#kind === 'hash' && this.#types.hashes.size === 0) return false;
     this.#save(target);
     return target.expireMs === 0 || target.expireMs > target.nowMs;

@@ -27,6 +27,11 @@ export class RdbReader {
     return this.#at === this.#end;
   }
 
+  /** What compressed strings may become is counted anew: the next value of a file begins. */
+  beginValue(): void {
+    this.#unpackedLeft = unpackedBytesMax;
+  }
+
   /** Passes `bytes` bytes. @returns where they begin. */
   take(bytes: number): number {
     const at = this.#at;

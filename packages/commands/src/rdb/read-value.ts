@@ -197,13 +197,26 @@ const forms: ReadonlyMap<number, Form> = new Map<number, Form>([
 ]);
 
 /**
- * Reads the type byte and the value behind it.
+ * Reads the body of a value, which stands behind its type byte.
  * @throws RdbFailure when the bytes are no value: of no known type, damaged, or a collection without elements.
  */
-export function readRdbValue(reader: RdbReader, sink: RdbSink): void {
-  const type = reader.u8();
+export function readRdbValue(type: number, reader: RdbReader, sink: RdbSink): void {
   const form = forms.get(type);
   if (form === undefined) throw new RdbFailure(`values of type ${type} are not known`);
+  reader.beginValue();
   sink.begin(form.kind);
   if (form.read(reader, sink) === 0 && form.kind !== 'stream') throw new RdbFailure(`a ${form.kind} without elements`);
 }
+
+const nothing = (): void => undefined;
+
+/** Takes a value without looking at it. */
+export const ignored: RdbSink = {
+  begin: nothing,
+  element: nothing,
+  member: nothing,
+  field: nothing,
+  entry: nothing,
+  streamState: nothing,
+  group: nothing,
+};
