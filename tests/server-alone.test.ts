@@ -95,6 +95,20 @@ test('log files by level beside links with their names; those of earlier process
   assert.ok(existsSync(join(logs, 'other.log')));
 });
 
+test('SIGTERM ends a node whose clients are paused', async (t) => {
+  const { node, client } = await nodeAndClient(t);
+  const held = await node.client();
+  await client.command('CLIENT', 'PAUSE', '1000000');
+  const lost = assert.rejects(held.command('SET', 'a', '1'));
+  await until(
+    () => ask(client, 'INFO', 'clients'),
+    (text) => text.includes('blocked_clients:1'),
+  );
+  node.signal('SIGTERM');
+  assert.equal(await node.exited(), 0, node.output());
+  await lost;
+});
+
 test('SIGTERM ends a master whose replica is attached, and the replica that has lost it', async (t) => {
   const [master, replica] = [await startNode(t), await startNode(t)];
   const client = await replica.client();

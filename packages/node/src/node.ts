@@ -234,7 +234,7 @@ export class Node {
     this.info.sample();
     this.pubsub.sweep();
     this.upkeep.sweep(this.env.clock.wallMs());
-    this.listener.sweep(this.env.clock.wallMs(), this.env.config.get('timeout') * 1000);
+    this.listener.sweep(this.env.clock.wallMs());
   }
 
   /** What was held may be admitted again: those who wait first, since their commands are older. */
@@ -473,6 +473,7 @@ export class Node {
     // It is closed when its last socket is: those of replicas go with replication, below.
     const listenerClosed = this.listener.stop();
     await new Promise<void>((resolve) => timers.soon(resolve));
+    this.dispatcher.pause.end();
     this.lease.keeper.stop();
     this.inSync.stop();
     await this.replicator.close();
