@@ -11,8 +11,8 @@ export interface ScriptFlags {
   readonly crossSlot: boolean;
 }
 
-/** A script without a first line of its own: as before flags existed, its commands decide. */
-export const plainFlags: ScriptFlags = { noWrites: false, allowStale: false, noCluster: false, crossSlot: true };
+/** A script without a first line of its own. Its commands decide; keys of several slots are for those who ask for them. */
+export const plainFlags: ScriptFlags = { noWrites: false, allowStale: false, noCluster: false, crossSlot: false };
 
 const knownFlags = ['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'];
 

@@ -45,7 +45,7 @@ export interface ScriptScope {
   readonly readOnly: boolean;
   /** Slot of the keys it declared; undefined without keys: then the first command with a key decides. */
   readonly slot: number | undefined;
-  /** Keys of several slots of this node: the flag `allow-cross-slot-keys`, or a script from before there were flags. */
+  /** Keys of several slots of this node: the flag `allow-cross-slot-keys`. */
   readonly crossSlot?: boolean;
 }
 
