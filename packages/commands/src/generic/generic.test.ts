@@ -385,3 +385,66 @@ test('KEYS of many keys is the same whole and in slices', async () => {
   assert.equal(short(runner.line('KEYS *:19999')), '[$key:19999]');
   assert.equal(short(runner.line('KEYS none*')), '[]');
 });
+
+test('what is copied, renamed or moved to another namespace is what it was, in every type, and lives as long', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  runner.types.hashes.settings = { encodingMode: 'field-expiration', lengthMode: 'accurate' };
+  const other = namespaceOf('other');
+  const port: MovePort = {
+    password: () => 'secret',
+    namespaceTokens: () => new Map([['other', 'token']]),
+    namespaceNamed: namespaceOf,
+    defaultNamespace: runner.namespace,
+  };
+  (runner.definitions as Map<string, CommandDefinition>).set('movex', moveXCommand(runner.types, port));
+  const rows: [make: string[], questions: string[]][] = [
+    [['SET k v'], ['GET k']],
+    [
+      ['RPUSH k a b c', 'LPUSH k z'],
+      ['LRANGE k 0 -1', 'LINDEX k 3'],
+    ],
+    [['SADD k a b'], ['SMEMBERS k', 'SCARD k']],
+    [
+      ['HSET k f v g w', 'HPEXPIRE k 500 FIELDS 1 g'],
+      ['HGETALL k', 'HPTTL k FIELDS 2 f g'],
+    ],
+    [['ZADD k 2 a 1 b -inf c'], ['ZRANGE k 0 -1 WITHSCORES', 'ZSCORE k a', 'ZRANGEBYLEX k - +']],
+    [
+      ['SETBIT k 9000 1', 'SETBIT k 1 1'],
+      ['BITCOUNT k', 'BITPOS k 1 2'],
+    ],
+    [['SIADD k 1 18446744073709551615'], ['SIRANGE k 0 10']],
+    [['PFADD k a b c'], ['PFCOUNT k']],
+    [['BF.ADD k a'], ['BF.EXISTS k a', 'BF.EXISTS k b', 'BF.CARD k']],
+    [['JSON.SET k $ {"a":[1,2]}'], ['JSON.GET k']],
+    [
+      [
+        'XADD k 1-1 f v',
+        'XADD k 2-1 f w',
+        'XGROUP CREATE k grp 0',
+        'XREADGROUP GROUP grp alice COUNT 1 STREAMS k >',
+        'XDEL k 2-1',
+      ],
+      ['XRANGE k - +', 'XINFO GROUPS k', 'XINFO STREAM k FULL', 'XPENDING k grp - + 10'],
+    ],
+  ];
+  for (const [make, questions] of rows) {
+    const { namespace } = runner;
+    for (const line of ['DEL k copy', ...make, 'PEXPIRE k 1000']) assert.doesNotMatch(runner.line(line), /^-/, line);
+    const asked = ['TYPE k', 'PTTL k', ...questions];
+    const expected = asked.map((line) => runner.line(line));
+    const steps = ['COPY k copy', 'DEL k', 'RENAME copy k', 'MOVEX k token'];
+    for (const step of steps) assert.match(runner.line(step), /^(:1|\+OK)/, `${String(make[0])}: ${step}`);
+    runner.commit();
+    assert.equal(short(runner.line('EXISTS k copy')), ':0');
+    runner.namespace = other;
+    assert.deepEqual(
+      asked.map((line) => runner.line(line)),
+      expected,
+      make[0],
+    );
+    assert.equal(short(runner.line('DEL k')), ':1');
+    runner.namespace = namespace;
+  }
+});
