@@ -60,7 +60,7 @@ export function commandWithRows(of: CommandWithRows): CommandDefinition<Chosen |
     since: of.since,
     complexity: 'Depends on the sub-command.',
     summary: of.summary,
-    subCommands: rows,
+    subCommands: [...rows, helpFacts],
     parse(request): Chosen | undefined | Refusal {
       if (request.count === 1) return undefined;
       const row = rowOf(request);
@@ -78,6 +78,7 @@ export function commandWithRows(of: CommandWithRows): CommandDefinition<Chosen |
   };
 }
 
+const helpFacts: SubCommandFacts = { name: 'help', arity: 2, usage: '', summary: 'Returns how these are used.' };
 const help: Chosen = { row: 'help', input: undefined };
 
 function parseHelp(command: string, request: Request): Chosen | Refusal {

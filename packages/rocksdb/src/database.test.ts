@@ -193,6 +193,19 @@ test('takes options through RocksDB names', async (t) => {
   assert.equal(database.property(0, 'rocksdb.block-cache-capacity'), String(1 << 20));
 });
 
+test('the block cache is emptied, but for what is being read', async (t) => {
+  const database = await openScratch(t);
+  for (let i = 0; i < 50; i++) writeNow(database, batchBuilder().put(0, `k${i}`, 'v'.repeat(1000)).bytes());
+  await database.flush();
+  const usedBytes = (): number => Number(database.property(0, 'rocksdb.block-cache-usage'));
+  assert.equal(read(database, 0, 'k7', 1000)?.length, 1000);
+  const before = usedBytes();
+  assert.ok(before > 1000, `${before}`);
+  database.flushBlockCache();
+  assert.ok(usedBytes() < before - 1000, `${usedBytes()} after ${before}`);
+  assert.equal(read(database, 0, 'k7', 1000)?.length, 1000);
+});
+
 test('get copies into the given view, tells the length when there is too little room, and -1 when absent', async (t) => {
   const database = await openScratch(t);
   writeNow(database, batchBuilder().put(1, 'key', 'value').put(1, 'empty', '').put(0, '', 'at the empty key').bytes());

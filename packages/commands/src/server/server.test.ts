@@ -115,7 +115,7 @@ describe('COMMAND', () => {
     );
     assert.match(
       node.run('COMMAND DOCS slowlog'),
-      /\$11\r\nsubcommands\r\n\*6\r\n\$11\r\nslowlog\|get\r\n\*4\r\n\$7\r\nsummary\r\n/,
+      /\$11\r\nsubcommands\r\n\*8\r\n\$11\r\nslowlog\|get\r\n\*4\r\n\$7\r\nsummary\r\n/,
     );
   });
 
@@ -136,6 +136,7 @@ describe('COMMAND', () => {
     const all = texts(node.replies('COMMAND LIST'));
     assert.equal(all.filter((name) => name?.includes('|') === false).length, node.table.size);
     assert.ok(all.includes('config|get'));
+    assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY PATTERN lat*help')), ['latency|help']);
     assert.deepEqual(texts(node.replies('COMMAND LIST FILTERBY PATTERN config|re*')), [
       'config|rewrite',
       'config|resetstat',
