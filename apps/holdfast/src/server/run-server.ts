@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { FatalError, messageOf } from '@holdfast/base';
-import { jsonLogger, type JsonLogger, type LogLevel } from '@holdfast/base/real';
+import { jsonLogger, type JsonLogger, type LevelFile, type LogLevel } from '@holdfast/base/real';
 import {
   Config,
   formatConfigError,
@@ -48,7 +48,7 @@ function openLog(config: Config, places: readonly string[]): JsonLogger {
   const logger = jsonLogger({
     name: 'node',
     level: logLevel(config.get('log-level')),
-    destination: places.flatMap((place) => (place === 'stdout' ? [place] : logFiles(place))),
+    destination: places.flatMap<string | LevelFile>((place) => (place === 'stdout' ? [place] : logFiles(place))),
   });
   config.onChange('log-level', (word) => logger.setLevel(logLevel(word)));
   return logger;

@@ -15,19 +15,17 @@
 import { formatEndpoint, messageOf, OperationError, type Endpoint } from '@holdfast/base';
 import type { Announcement, ReplicationPort, RoleFacts, Session } from '@holdfast/commands';
 import type { Commit } from '@holdfast/engine';
-import type { LogEnd, LogOutline } from '@holdfast/fencing';
+import type { LogOutline } from '@holdfast/fencing';
 import {
   AcknowledgementWaits,
   CheckpointSource,
   FollowerSet,
   ReplicaLink,
-  runFullSync,
   type BatchSummary,
   type LinkSettings,
   type LogPosition,
-  type ReplicationPaths,
-  type RewindOutcome,
 } from '@holdfast/replication';
+import { DatabaseExchange } from './database-exchange.ts';
 import type { ReplicatorEnvironment } from './environment.ts';
 import { FollowerAdmission, type Attachment } from './follower-admission.ts';
 import { replicationInfo, type LinkStatus, type ReplicationInfo } from './info.ts';
@@ -53,15 +51,13 @@ export class Replicator implements ReplicationPort {
     syncPartialErr: 0,
   };
   readonly #env: ReplicatorEnvironment;
-  readonly #paths: ReplicationPaths;
   readonly #followers: FollowerSet;
   readonly #waits: AcknowledgementWaits;
   readonly #checkpoints: CheckpointSource;
   readonly #admission = new FollowerAdmission();
   #role: Role = { kind: 'master' };
   readonly #history: OwnHistory;
-  /** The database is closed or being exchanged. */
-  #loading = false;
+  readonly #exchange: DatabaseExchange;
   /** The end of the last link's full sync: the next link waits for it. */
   #ending: Promise<void> = Promise.resolve();
   #closed = false;
@@ -69,7 +65,6 @@ export class Replicator implements ReplicationPort {
   /** The engine must be open. Nothing is followed and nothing written until told so. */
   constructor(env: ReplicatorEnvironment) {
     this.#env = env;
-    this.#paths = env.paths;
     const { engine: log, clock, timers, logger, files, paths, settings } = env;
     this.#history = new OwnHistory(log);
     this.#followers = new FollowerSet({
@@ -100,6 +95,13 @@ export class Replicator implements ReplicationPort {
       bytesPerSecondMax: () => settings().bytesPerSecondMax,
       sendTimeoutMs: () => settings().sendTimeoutMs,
     });
+    this.#exchange = new DatabaseExchange(env, {
+      begins: async (): Promise<void> => {
+        this.#followers.closeAll('the database is being replaced');
+        await this.#checkpoints.discard();
+      },
+      opened: () => this.#history.reload(),
+    });
   }
 
   get isReplica(): boolean {
@@ -108,7 +110,7 @@ export class Replicator implements ReplicationPort {
 
   /** The database is being exchanged: every command but those flagged `loading` is refused. */
   get loading(): boolean {
-    return this.#loading;
+    return this.#exchange.loading;
   }
 
   /** Whether the stream from the master flows; true on a master. For `slave-serve-stale-data` and READONLY reads. */
@@ -182,7 +184,7 @@ export class Replicator implements ReplicationPort {
    */
   stopFollowing({ newReplicationId }: { newReplicationId: boolean }): void {
     if (this.#role.kind === 'master') return;
-    if (this.#loading)
+    if (this.loading)
       throw new OperationError('REPLICATION_LOADING', 'the database is being exchanged: wait for applyAllReceived', {
         outcome: 'not-applied',
       });
@@ -242,12 +244,12 @@ export class Replicator implements ReplicationPort {
       logger,
       settings: () => this.#linkSettings(fromTopology),
       position: () => this.#position(),
-      rewind: (target, signal) => this.#rewind(target, signal),
+      rewind: (target, signal) => this.#exchange.rewind(target, signal),
       connectTimeoutMs: () => settings().connectTimeoutMs,
       receiveTimeoutMs: () => settings().receiveTimeoutMs,
       onStreaming: onAttached,
       onApplied: (commit, summaries) => this.#onApplied(commit, summaries),
-      fullSync: (signal) => this.#fullSync(master, fetched, signal),
+      fullSync: (signal) => this.#exchange.fullSync(master, fetched, signal),
     });
   }
 
@@ -322,53 +324,6 @@ export class Replicator implements ReplicationPort {
     this.#history.applied(summaries);
     this.#followers.feed(commit);
     this.#env.onApplied(commit, summaries);
-  }
-
-  async #fullSync(master: Endpoint, fetched: Set<string>, signal: AbortSignal): Promise<void> {
-    const { password, connectTimeoutMs, transferTimeoutMs, emptyDatabaseFirst } = this.#env.settings();
-    await runFullSync(
-      {
-        ...this.#env,
-        master,
-        log: this.#env.engine,
-        password,
-        connectTimeoutMs,
-        silenceMs: transferTimeoutMs,
-        emptyDatabaseFirst,
-        fetched,
-        beforeClose: async (): Promise<void> => {
-          await this.#beginLoading();
-          this.#env.beforeDatabaseReplaced();
-        },
-        afterOpen: (replaced) => this.#afterOpen(replaced),
-        onDatabaseLost: (error) => this.#env.onDatabaseLost(error),
-      },
-      signal,
-    );
-  }
-
-  /** Nobody uses the database while its end is taken back. */
-  async #rewind(target: LogEnd | undefined, signal: AbortSignal): Promise<RewindOutcome> {
-    await this.#beginLoading();
-    try {
-      return await this.#env.rewind(target, signal);
-    } finally {
-      if (this.#env.engine.isOpen) this.#afterOpen(true);
-    }
-  }
-
-  async #beginLoading(): Promise<void> {
-    this.#loading = true;
-    this.#followers.closeAll('the database is being replaced');
-    this.#env.onLoading(true);
-    await this.#checkpoints.discard();
-  }
-
-  #afterOpen(replaced: boolean): void {
-    this.#history.reload();
-    if (replaced) this.#env.onDatabaseReplaced();
-    this.#loading = false;
-    this.#env.onLoading(false);
   }
 
   /** Ends links and transfers; the engine may be closed afterwards. */
@@ -484,7 +439,7 @@ export class Replicator implements ReplicationPort {
     void this.applyAllReceived().then(() =>
       this.#env.betweenTicks(() => {
         // A database that is exchanged again by now: another SLAVEOF came in between, and that one holds.
-        if (!this.#loading) {
+        if (!this.loading) {
           this.stopFollowing({ newReplicationId: this.#env.settings().useReplicationIds });
           this.#env.masterChosen(undefined);
         }
