@@ -8,6 +8,7 @@
  */
 import type { BlockIterator, Database, EntryBlock, RangeOptions } from '@holdfast/rocksdb';
 import { Window } from './bytes.ts';
+import { endsWithin, isWithin, type GroupOrder } from './group-order.ts';
 import { FrozenEntries, type WrittenEntries } from './overlay.ts';
 import type { Tick } from './tick.ts';
 
@@ -38,6 +39,23 @@ export interface ReadWork {
 const firstBlock = { entries: 64, bytes: 16 << 10 };
 const laterBlock = { entries: 512, bytes: 256 << 10 };
 
+/** The part of a range of which the database may show something. */
+function unhiddenPart(range: IterateRange, order: GroupOrder | undefined): Pick<IterateRange, 'gte' | 'lt'> {
+  const { gte, lt } = range;
+  if (order === undefined || gte === undefined || lt === undefined) return range;
+  const { hidden, hiddenEnd } = order;
+  const from = hidden !== undefined && isWithin(gte, hidden) ? hidden.to : gte;
+  const to = hiddenEnd !== undefined && endsWithin(lt, hiddenEnd) ? hiddenEnd.from : lt;
+  return from.compare(to) < 0 ? { gte: from, lt: to } : { gte: lt, lt };
+}
+
+/** The smallest key that is greater. */
+function keyAfter(key: Window): Buffer {
+  const after = Buffer.alloc(key.length + 1);
+  key.view().copy(after);
+  return after;
+}
+
 export class EntryIterator {
   /** The current entry; valid until the next call. */
   readonly key: Window = new Window();
@@ -57,6 +75,10 @@ export class EntryIterator {
   readonly #storedKey = new Window();
   readonly #storedValue = new Window();
   #hasStored = false;
+  /** Told where the first entry of the database was found; undefined once it was, and where nobody keeps an order. */
+  #order: GroupOrder | undefined;
+  readonly #gte: Buffer | undefined;
+  readonly #lt: Buffer | undefined;
 
   constructor(database: Database, tick: Tick, family: number, range: IterateRange, work?: ReadWork) {
     this.#work = work;
@@ -71,9 +93,15 @@ export class EntryIterator {
     const isDetached = range.detached ?? false;
     this.#source = isDetached ? new FrozenEntries(tick.written, written, family) : tick.written;
     this.#written = isDetached ? written.map((_, index) => index) : written;
+    this.#gte = range.gte;
+    this.#lt = range.lt;
+    const order = range.group === undefined ? undefined : tick.overlay.orderOf(family, range.group);
+    const { gte, lt } = unhiddenPart(range, order);
+    // What a detached one finds later says nothing about the tick of then.
+    this.#order = isDetached ? undefined : order;
     const options: RangeOptions = {
-      ...(range.gte === undefined ? {} : { gte: range.gte }),
-      ...(range.lt === undefined ? {} : { lt: range.lt }),
+      ...(gte === undefined ? {} : { gte }),
+      ...(lt === undefined ? {} : { lt }),
       reverse: this.#reverse,
       keysOnly: range.keysOnly ?? false,
       fillCache: range.fillCache ?? true,
@@ -117,7 +145,18 @@ export class EntryIterator {
     return this.#reverse ? -order : order;
   }
 
+  /** Everything of the database that comes before its first entry shown is hidden. */
+  #tellOrder(order: GroupOrder): void {
+    this.#order = undefined;
+    const [gte, lt] = [this.#gte, this.#lt];
+    if (gte === undefined || lt === undefined) return;
+    if (!this.#reverse) order.hides(gte, this.#hasStored ? Buffer.from(this.#storedKey.view()) : lt);
+    else if (this.#hasStored) order.hidesEnd(keyAfter(this.#storedKey), lt);
+    else order.hidesEnd(gte, lt);
+  }
+
   #takeStored(): boolean {
+    if (this.#order !== undefined) this.#tellOrder(this.#order);
     if (!this.#hasStored) return false;
     this.key.set(this.#storedKey.buffer, this.#storedKey.start, this.#storedKey.end);
     this.value.set(this.#storedValue.buffer, this.#storedValue.start, this.#storedValue.end);

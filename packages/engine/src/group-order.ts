@@ -5,6 +5,9 @@
  * command before: sorting all of it each time makes a tick of n commands cost n². Here what was added since the last read is
  * put in its place, so that a read costs what is new and a search for the ends of its range.
  *
+ * A pop also passes what the pops before it took: committed entries that are still read, and hidden each time. So an iteration
+ * leaves behind how far from its beginning it found nothing of the database; the next one in this tick begins there.
+ *
  * Only the newest entry of a key is kept. When entries are taken back the order is thrown away: rollbacks are rare.
  */
 import type { Span } from './bytes.ts';
@@ -13,6 +16,24 @@ import type { Span } from './bytes.ts';
 export interface EntryKeys {
   keyStart(index: number): number;
   keyEnd(index: number): number;
+  /** -1 for a delete. */
+  valueStart(index: number): number;
+}
+
+/** Keys from `from` to before `to`, of which the database shows nothing: no such entries, or the tick hides them all. */
+export interface HiddenZone {
+  readonly from: Buffer;
+  readonly to: Buffer;
+}
+
+/** Whether an iteration from `key` on begins with what a zone says. */
+export function isWithin(key: Buffer, { from, to }: HiddenZone): boolean {
+  return from.compare(key) <= 0 && key.compare(to) < 0;
+}
+
+/** Whether one in reverse from before `key` does. */
+export function endsWithin(key: Buffer, { from, to }: HiddenZone): boolean {
+  return from.compare(key) < 0 && key.compare(to) <= 0;
 }
 
 /** More new entries than this are sorted and merged rather than inserted one by one. */
@@ -22,6 +43,10 @@ export class GroupOrder {
   readonly family: number;
   /** Entries from this index on are not in the order yet. */
   next = 0;
+  /** At the beginning of iterations. */
+  hidden: HiddenZone | undefined;
+  /** At the beginning of those in reverse: the end of the collection. */
+  hiddenEnd: HiddenZone | undefined;
   #order: number[] = [];
   readonly #keys: EntryKeys;
 
@@ -36,11 +61,38 @@ export class GroupOrder {
     else for (let i = added.length - 1; i >= 0; i--) this.#insert(buffer, added[i] as number);
   }
 
-  /** Entries from `from` to before `to`, in key order; the caller's own copy. */
-  range(buffer: Buffer, from: Buffer | undefined, to: Buffer | undefined): number[] {
-    const start = from === undefined ? 0 : this.#place(buffer, { buffer: from, start: 0, end: from.length });
-    const end = to === undefined ? this.#order.length : this.#place(buffer, { buffer: to, start: 0, end: to.length });
-    return this.#order.slice(start, end);
+  /** Entries from `from` to before `to`, in key order, but for deletes that hide nothing; the caller's own copy. */
+  range(buffer: Buffer, from: Buffer, to: Buffer): number[] {
+    const start = this.#placeOf(buffer, from);
+    const end = this.#placeOf(buffer, to);
+    const low =
+      this.hidden !== undefined && isWithin(from, this.hidden) ? this.#placeOf(buffer, this.hidden.to) : start;
+    const high =
+      this.hiddenEnd !== undefined && endsWithin(to, this.hiddenEnd) ? this.#placeOf(buffer, this.hiddenEnd.from) : end;
+    if (low <= start && high >= end) return this.#order.slice(start, end);
+    const found: number[] = [];
+    for (let at = start; at < end; at++) {
+      const index = this.#order[at] as number;
+      if ((at < low || at >= high) && this.#keys.valueStart(index) < 0) continue;
+      found.push(index);
+    }
+    return found;
+  }
+
+  /** Notes that an iteration which began at `from` found nothing of the database before `to`. */
+  hides(from: Buffer, to: Buffer): void {
+    const known = this.hidden;
+    this.hidden = { from: known !== undefined && isWithin(from, known) ? known.from : from, to };
+  }
+
+  /** As `hides`, of an iteration in reverse that began before `to` and found nothing from `from` on. */
+  hidesEnd(from: Buffer, to: Buffer): void {
+    const known = this.hiddenEnd;
+    this.hiddenEnd = { from, to: known !== undefined && endsWithin(to, known) ? known.to : to };
+  }
+
+  #placeOf(buffer: Buffer, key: Buffer): number {
+    return this.#place(buffer, { buffer: key, start: 0, end: key.length });
   }
 
   /** Below 0 when the entry is before `key`. */

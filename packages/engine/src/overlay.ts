@@ -37,6 +37,12 @@ const keptEntries = 1 << 16;
 /** A collection with more entries than this is kept in order once it was read. */
 const unorderedMax = 32;
 
+/** From `gte` on, to before `lt`. */
+interface KeyRange {
+  readonly gte: Buffer | undefined;
+  readonly lt: Buffer | undefined;
+}
+
 interface DeletedRange {
   readonly family: number;
   readonly begin: Buffer;
@@ -281,12 +287,7 @@ export class Overlay {
    * The newest entry of every key in a range, in key order; deletes included, so that they hide what is committed.
    * @param group the bytes all keys of the range share when they are one collection: looks at its entries only.
    */
-  collect(
-    buffer: Buffer,
-    family: number,
-    range: { gte: Buffer | undefined; lt: Buffer | undefined },
-    group?: Buffer,
-  ): number[] {
+  collect(buffer: Buffer, family: number, range: KeyRange, group?: Buffer): number[] {
     if (group === undefined) {
       const found: number[] = [];
       for (let index = 0; index < this.count; index++)
@@ -295,27 +296,36 @@ export class Overlay {
     }
     const hash = hashOf(group, 0, group.length, seedOf(family));
     const order = this.#orders.get(hash);
+    const { gte, lt } = range;
+    if (gte === undefined || lt === undefined)
+      return this.#sorted(buffer, family, range, this.#members(family, hash, 0));
     if (order !== undefined && order.family === family) {
       if (order.next < this.count) this.#extend(buffer, order, hash);
-      return this.#unlessDeleted(buffer, family, order.range(buffer, range.gte, range.lt));
+      return this.#unlessDeleted(buffer, family, order.range(buffer, gte, lt));
     }
     const members = this.#members(family, hash, 0);
     if (members.length > unorderedMax && order === undefined) {
       const begun = new GroupOrder(family, this);
       this.#orders.set(hash, begun);
       this.#extend(buffer, begun, hash);
-      return this.#unlessDeleted(buffer, family, begun.range(buffer, range.gte, range.lt));
+      return this.#unlessDeleted(buffer, family, begun.range(buffer, gte, lt));
     }
+    return this.#sorted(buffer, family, range, members);
+  }
+
+  #sorted(buffer: Buffer, family: number, range: KeyRange, members: readonly number[]): number[] {
     const found = members.filter((index) => this.#isWithin(buffer, index, family, range));
     return this.#unlessDeleted(buffer, family, this.#newestInOrder(buffer, found));
   }
 
-  #isWithin(
-    buffer: Buffer,
-    index: number,
-    family: number,
-    { gte, lt }: { gte: Buffer | undefined; lt: Buffer | undefined },
-  ): boolean {
+  /** The order that `collect` keeps of a collection, if it does. */
+  orderOf(family: number, group: Buffer): GroupOrder | undefined {
+    const order =
+      this.#orders.size === 0 ? undefined : this.#orders.get(hashOf(group, 0, group.length, seedOf(family)));
+    return order?.family === family ? order : undefined;
+  }
+
+  #isWithin(buffer: Buffer, index: number, family: number, { gte, lt }: KeyRange): boolean {
     const at = index * stride;
     if (this.#entries[at + field.family] !== family) return false;
     const start = this.#entries[at + field.keyStart] as number;
@@ -380,7 +390,7 @@ export class Overlay {
         this.#groupHeads[bucket] = groupNext;
       }
     }
-    if (count < this.count) this.#orders.clear();
+    if (count < this.count || ranges < this.#ranges.length) this.#orders.clear();
     this.count = count;
     this.#ranges.length = ranges;
   }

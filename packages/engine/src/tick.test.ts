@@ -360,7 +360,60 @@ test('a collection that is read between many writes to it stays in order, throug
       model = saved;
       assert.deepEqual(all(engine, 0, { gte, lt, ...range }), inRange().sort(), `step ${step}, taken back`);
     }
+    assert.deepEqual(all(engine, 0, { gte, lt, reverse: true, ...range }), inRange().sort().reverse(), `step ${step}`);
     if (pick(300) === 0) engine.commit();
+  }
+});
+
+test('entries that are taken off either end of a collection within one tick stay gone, and new ones before them are seen', async () => {
+  await using test = await openTestEngine();
+  const { engine } = test;
+  const random = seededRandom(12);
+  const pick = (limit: number): number => randomBelow(random, limit);
+  const name = (): string => `g0:${String(pick(1000)).padStart(3, '0')}`;
+  let model: Model = new Map();
+  for (let step = 0; step < 4000; step++) {
+    engine.beginCommand();
+    const saved = new Map(model);
+    const kind = pick(20);
+    if (kind < 12) {
+      const from = pick(4) === 0 ? name() : 'g0:';
+      const to = pick(4) === 0 ? name() : 'g0;';
+      const reverse = kind < 5;
+      const entries = engine.iterate(0, {
+        gte: Buffer.from(from),
+        lt: Buffer.from(to),
+        reverse,
+        group: Buffer.from('g0:'),
+      });
+      const expected = [...model.keys()].filter((at) => at >= from && at < to).sort();
+      if (reverse) expected.reverse();
+      for (let count = 1 + pick(3); count > 0; count--) {
+        const first = expected.shift();
+        assert.equal(entries.next(), first !== undefined, `step ${step}`);
+        if (first === undefined) break;
+        assert.equal(entries.key.view().toString(), first, `step ${step}`);
+        engine.tick.delete(0, key(first), 3);
+        model.delete(first);
+      }
+      entries.close();
+    } else {
+      for (let count = kind < 19 ? 1 : 50; count > 0; count--) {
+        const at = name();
+        put(engine, 0, at, `v${step}`, 3);
+        model.set(at, `v${step}`);
+      }
+    }
+    if (pick(60) === 0) {
+      const end = `g0:${pick(3)}`;
+      engine.tick.deleteRange(0, Buffer.from('g0:'), Buffer.from(end));
+      for (const known of model.keys()) if (known < end) model.delete(known);
+    }
+    if (pick(30) === 0) {
+      engine.rollbackCommand();
+      model = saved;
+    }
+    if (pick(400) === 0) engine.commit();
   }
 });
 
