@@ -108,6 +108,7 @@ function combine(keys: Keyspace, operation: string, args: string[]): Map<string,
       const weighted = score * (operation === 'DIFF' ? 1 : (weights[i] ?? 1)) + 0;
       const before = result.get(member);
       known.set(member, (known.get(member) ?? 0) + 1);
+      const sum = (before ?? 0) + weighted;
       if (before === undefined) result.set(member, weighted);
       else if (operation !== 'DIFF')
         result.set(
@@ -116,7 +117,9 @@ function combine(keys: Keyspace, operation: string, args: string[]): Map<string,
             ? Math.min(before, weighted)
             : aggregate === 'MAX'
               ? Math.max(before, weighted)
-              : before + weighted,
+              : Number.isNaN(sum)
+                ? 0
+                : sum,
         );
     }
   });
