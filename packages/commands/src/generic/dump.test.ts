@@ -292,6 +292,7 @@ test('a value that is no value is refused and leaves the key as it was', async (
     ['a listpack with a wrong length', [[18, 1, 2, 7, 8, 0, 0, 0, 0, 0, 0xff]]],
     ['a listpack with a wrong back reference', [[18, 1, 2, 9, 9, 0, 0, 0, 1, 0, 5, 2, 0xff]]],
     ['a listpack with a field and no value', [[16, 9, 9, 0, 0, 0, 1, 0, 5, 1, 0xff]]],
+    ['a stream with more pending entries than are read', [[15, 0, 0, 0, 0, 1], '\x01g', [0, 0, 0x80, 0x7f, 0, 0, 0]]],
     ['an intset that falls', [[11, 12, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 1, 0]]],
   ];
   runner.line('SET k before');

@@ -27,6 +27,12 @@ type StreamForm = 1 | 2 | 3;
 
 const idBytes = 16;
 
+/**
+ * What is held in memory while it is read: more of it than this is refused, for a payload could ask for more memory than
+ * there is. XADD takes no more fields either.
+ */
+const most = { fields: 1 << 20, pending: 4_000_000, consumers: 1_000_000 } as const;
+
 class Node {
   readonly #listpack: Listpack;
   readonly #ms: bigint;
@@ -45,6 +51,7 @@ class Node {
     const living = this.#count();
     const deleted = this.#count();
     const fields = this.#count();
+    bound(fields, 'fields');
     for (let i = 0; i < fields; i++) this.#fields.push(this.#element());
     if (this.#integer() !== 0n) throw new RdbFailure('the master entry of a stream does not end');
     let [seenLiving, seenDeleted] = [0, 0];
@@ -97,6 +104,10 @@ class Node {
   }
 }
 
+function bound(count: number, what: keyof typeof most): void {
+  if (count > most[what]) throw new RdbFailure(`a stream has ${count} ${what}, and at most ${most[what]} are read`);
+}
+
 function integerOf(text: Span): bigint {
   const value = int64Of(text);
   if (value === undefined) throw new RdbFailure('a number of a stream is none');
@@ -146,6 +157,7 @@ function readGroup(reader: RdbReader, form: StreamForm): RdbGroup {
   const entriesRead = form === 1 ? undefined : BigInt.asIntN(64, reader.uint64());
   const pending = new Map<string, RdbPending>();
   const count = reader.length();
+  bound(count, 'pending');
   for (let i = 0; i < count; i++) {
     const id = rawId(reader).toString();
     if (pending.has(id)) throw new RdbFailure(`the entry ${id} is pending twice`);
@@ -153,6 +165,7 @@ function readGroup(reader: RdbReader, form: StreamForm): RdbGroup {
   }
   const consumers: RdbConsumer[] = [];
   const consumerCount = reader.length();
+  bound(consumerCount, 'consumers');
   for (let i = 0; i < consumerCount; i++) consumers.push(readConsumer(reader, form, pending));
   if (pending.size > 0) throw new RdbFailure(`${pending.size} pending entries belong to no consumer`);
   return { name, lastDelivered, entriesRead, consumers };

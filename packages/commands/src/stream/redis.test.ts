@@ -151,7 +151,19 @@ const commands: readonly [weight: number, make: () => string[] | string[][]][] =
   [5, () => ['XINFO', 'GROUPS', key()]],
   [3, () => ['XINFO', 'STREAM', key()]],
   [1, () => ['DEL', pick(keys)]],
-  [1, () => ['COPY', key(), key(), 'REPLACE']],
+  // Never to itself: Redis refuses that, Kvrocks and this do not.
+  [
+    1,
+    () => [
+      'COPY',
+      ...pick([
+        ['a', 'b'],
+        ['b', 'c'],
+        ['c', 'a'],
+      ]),
+      'REPLACE',
+    ],
+  ],
 ];
 const total = commands.reduce((sum, [weight]) => sum + weight, 0);
 
