@@ -3,9 +3,12 @@ import type { Family } from './family.ts';
 import { integerOf, type Keyspace, type Lifetime, type Models } from './keyspace.ts';
 import { Refusal, ok, type Expected } from './reply.ts';
 
-/** As Redis takes a slice of a string: an end before the first byte is the first byte. */
-function bytesOf(length: number, start: number, stop: number): [number, number] {
-  if (start < 0 && stop < 0 && start > stop) return [0, 0];
+/**
+ * As Redis takes a slice of a string: an end before the first byte is the first byte, but for a slice that is named backward
+ * from the end, which is empty. BITPOS does not look at that.
+ */
+function bytesOf(length: number, start: number, stop: number, refusesBackward = true): [number, number] {
+  if (refusesBackward && start < 0 && stop < 0 && start > stop) return [0, 0];
   const from = Math.max(0, start < 0 ? length + start : start);
   const to = Math.min(length - 1, Math.max(0, stop < 0 ? length + stop : stop));
   return from > to ? [0, 0] : [from, to + 1];
@@ -72,12 +75,16 @@ function changeBits(keys: Keyspace, key: string, to: string): void {
   else value.text = to;
 }
 
-function bitRange(of: string, [start, stop, unit]: string[]): { all: number[]; from: number; to: number } {
+function bitRange(
+  of: string,
+  [start, stop, unit]: string[],
+  refusesBackward = true,
+): { all: number[]; from: number; to: number } {
   const all = bits(of);
   const inBits = unit === 'BIT';
   if (start === undefined) return { all, from: 0, to: all.length };
   const length = inBits ? all.length : of.length;
-  const [from, to] = bytesOf(length, integerOf(start), integerOf(stop ?? '-1'));
+  const [from, to] = bytesOf(length, integerOf(start), integerOf(stop ?? '-1'), refusesBackward);
   return inBits ? { all, from, to } : { all, from: from * 8, to: to * 8 };
 }
 
@@ -213,7 +220,7 @@ const models: Models = {
   BITPOS: (keys, [key = '', bit = '', ...range]) => {
     const value = textOf(keys, key);
     if (value === undefined) return bit === '1' ? -1 : 0;
-    const { all, from, to } = bitRange(value, range);
+    const { all, from, to } = bitRange(value, range, false);
     const found = all.slice(from, to).indexOf(Number(bit));
     if (found >= 0) return from + found;
     // Zeros go on behind the string when no end was named.
