@@ -51,7 +51,7 @@ interface Case {
 
 const multibulkLength = { error: 'ERR Protocol error: invalid multibulk length' };
 const bulkLength = { error: 'ERR Protocol error: invalid bulk length' };
-const dollar = { error: "ERR Protocol error: expected '$'" };
+const dollar = (got: string) => ({ error: `ERR Protocol error: expected '$', got '${got}'` });
 const binary = String.fromCharCode(0, 255, 13, 10, 42, 36, 128);
 
 const cases: readonly Case[] = [
@@ -100,8 +100,9 @@ const cases: readonly Case[] = [
   { name: 'array length above the limit', wire: '*1048577\r\n', requests: [multibulkLength] },
   { name: 'array length beyond all integers', wire: '*99999999999999999999\r\n', requests: [multibulkLength] },
   { name: 'array length line that never ends', wire: `*${'0'.repeat(40)}`, requests: [multibulkLength] },
-  { name: 'no dollar', wire: '*1\r\nx', requests: [dollar] },
-  { name: 'an array within an array', wire: '*1\r\n*1\r\n', requests: [dollar] },
+  { name: 'no dollar', wire: '*1\r\nx', requests: [dollar('x')] },
+  { name: 'a line end in place of a dollar', wire: '*1\r\n\r\n', requests: [dollar(' ')] },
+  { name: 'an array within an array', wire: '*1\r\n*1\r\n', requests: [dollar('*')] },
   { name: 'bulk length below 0', wire: '*1\r\n$-1\r\n', requests: [bulkLength] },
   { name: 'bulk length that is no number', wire: '*1\r\n$1a\r\n', requests: [bulkLength] },
   { name: 'bulk length above the limit', wire: '*1\r\n$536870913\r\n', requests: [bulkLength] },

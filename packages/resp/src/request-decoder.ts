@@ -288,7 +288,7 @@ export class RequestDecoder {
   #bulk(): boolean {
     if (this.#bulkBytes < 0) {
       if (this.#at === this.#end) return false;
-      if (this.#buffer[this.#at] !== 36) this.#fail("expected '$'");
+      if (this.#buffer[this.#at] !== 36) this.#fail(`expected '$', got '${printable(this.#buffer[this.#at])}'`);
       const { limits } = this;
       const length = this.#length();
       if (length === incomplete) return false;
@@ -376,4 +376,9 @@ export class RequestDecoder {
     this.request.count = this.#index;
     return this.#index;
   }
+}
+
+/** A byte as it may stand in an error line. */
+function printable(byte = 0x20): string {
+  return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ' ';
 }
