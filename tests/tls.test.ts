@@ -302,6 +302,8 @@ describe('TLS', { skip }, () => {
     const [late] = idle;
     late?.write('PING\r\n');
     assert.equal(String((await once(late as Socket, 'data'))[0]), '+PONG\r\n');
+    assert.equal(await ask(plain, 'CONFIG', 'SET', 'timeout', '1'), 'OK');
+    await once(connectTcp(port, '127.0.0.1').resume(), 'close');
     plain.close();
     node.signal('SIGTERM');
     assert.equal(await node.exited(), 0, 'those that have said nothing do not keep it');

@@ -46,6 +46,7 @@ export function listenerEnvironment(node: Node, host: ConnectionHost): ListenerE
     defaultNamespace,
     logger,
     maxClients: () => Math.min(config.get('maxclients'), possible),
+    idleMs: () => config.get('timeout') * 1000,
     keepAliveMs: () => config.get('tcp-keepalive') * 1000,
     clientBytesMax: () => config.get('maxmemory-clients'),
     proxies: proxySources(config),

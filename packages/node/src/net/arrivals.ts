@@ -25,6 +25,8 @@ export interface ArrivalsEnvironment {
   readonly logger: Logger;
   /** Undefined: nobody's headers are believed. */
   readonly proxies: ProxySources | undefined;
+  /** Current `timeout` in milliseconds; 0: none. */
+  idleMs(): number;
   tlsMaterial(): TlsMaterial;
   /** It is a client: nothing of it was executed yet. */
   opened(socket: Socket, ends: SocketEnds): void;
@@ -119,8 +121,9 @@ export class Arrivals {
     decide: (bytes: Buffer) => { readonly keep: Buffer; then(): void } | undefined,
   ): void {
     let timer: Timer | undefined;
-    const hurry = (): Timer => this.#env.timers.after(headerTimeoutMs, () => socket.destroy());
-    if (hurries) timer = hurry();
+    const endAfter = (ms: number): Timer => this.#env.timers.after(ms, () => socket.destroy());
+    const idleMs = hurries ? headerTimeoutMs : this.#env.idleMs();
+    if (idleMs > 0) timer = endAfter(idleMs);
     let bytes = Buffer.alloc(0);
     const leave = (): void => {
       timer?.cancel();
@@ -134,7 +137,7 @@ export class Arrivals {
         socket.destroy();
         return;
       }
-      timer ??= hurry();
+      timer ??= endAfter(headerTimeoutMs);
       bytes = Buffer.concat([bytes, chunk]);
       const decision = decide(bytes);
       if (decision === undefined) return;

@@ -35,6 +35,8 @@ export interface ListenerEnvironment {
   readonly logger: Logger;
   /** Current `maxclients`, as far as the operating system allows it. */
   maxClients(): number;
+  /** Current `timeout` in milliseconds; 0: none. */
+  idleMs(): number;
   /** Current `tcp-keepalive` in milliseconds; 0: none. */
   keepAliveMs(): number;
   /** Whose PROXY headers are believed; undefined: nobody's. */
@@ -68,6 +70,7 @@ export class ClientListener {
       timers: env.timers,
       logger: env.logger,
       proxies: env.proxies,
+      idleMs: () => env.idleMs(),
       tlsMaterial: () => env.tlsMaterial(),
       opened: (socket, ends) => this.#adopt(socket, ends),
     });
@@ -172,10 +175,11 @@ export class ClientListener {
   }
 
   /**
-   * Cuts clients that have not read for too long, and those without a command for `idleMs` (the directive `timeout`; 0:
+   * Cuts clients that have not read for too long, and those without a command for so long as the directive `timeout` says (0:
    * never). Who waits, or hears what is published, is not idle.
    */
-  sweep(nowMs: number, idleMs: number): void {
+  sweep(nowMs: number): void {
+    const idleMs = this.#env.idleMs();
     if (Math.abs(nowMs - this.#sweptAtMs) < idleSweepMs) return;
     this.#sweptAtMs = nowMs;
     for (const connection of this.#connections.values()) {
