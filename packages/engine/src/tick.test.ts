@@ -419,6 +419,24 @@ test('entries that are taken off either end of a collection within one tick stay
   }
 });
 
+test('a range delete that is taken back hides nothing from the next iteration', async () => {
+  await using test = await openTestEngine();
+  const { engine } = test;
+  const rows = (letter: string): string[] => Array.from({ length: 50 }, (_, i) => `g0:${letter}${i + 10}`);
+  for (const name of rows('a')) put(engine, 0, name, '1', 3);
+  engine.commit();
+  for (const name of rows('b')) put(engine, 0, name, '1', 3);
+  const range = { gte: 'g0:', lt: 'g0;', group: 'g0:' };
+  assert.equal(all(engine, 0, range).length, 100);
+  engine.beginCommand();
+  engine.tick.deleteRange(0, Buffer.from('g0:a'), Buffer.from('g0:a30'));
+  assert.equal(all(engine, 0, range)[0], 'g0:a30=1');
+  assert.equal(all(engine, 0, { ...range, reverse: true }).at(-1), 'g0:a30=1');
+  engine.rollbackCommand();
+  assert.equal(all(engine, 0, range)[0], 'g0:a10=1');
+  assert.equal(all(engine, 0, { ...range, reverse: true }).length, 100);
+});
+
 function compareRanges(engine: Engine, model: Model, group: string, step: number): void {
   const rows = [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([at, value]) => `${at}=${value}`);
   assert.deepEqual(all(engine, 0), rows, `step ${step}`);
