@@ -19,7 +19,12 @@ interface Report {
   readonly drill: string;
   readonly fences: readonly string[];
   readonly seed: number;
-  readonly violations: readonly { readonly kind: string; readonly message: string }[];
+  readonly violations: readonly {
+    readonly kind: string;
+    readonly message: string;
+    readonly operations: readonly { readonly op: string }[];
+  }[];
+  readonly figures: { readonly parked: { readonly parked: number; readonly told: number; readonly cut: number } };
   readonly acknowledgedWritesLost: number;
   readonly staleReads: number;
   readonly msWithoutWrites: number;
@@ -87,6 +92,16 @@ describe('drill hang', { timeout: 180_000 }, () => {
     const history = decodeHistory(readFileSync(file, 'utf8'));
     assert.equal(history.header.seed, report.seed);
     assert.ok(history.operations.length > 1000, `${history.operations.length} operations`);
+    const acknowledged = history.operations.filter(({ outcome }) => outcome === 'ok');
+    for (const op of ['push', 'pop', 'list', 'add', 'entries', 'deliver', 'increment', 'count'])
+      assert.ok(acknowledged.filter((operation) => operation.op === op).length > 0, `clients use ${op}`);
+    assert.ok(
+      acknowledged.some((operation) => operation.op === 'write' && operation.also !== undefined),
+      'clients use transactions',
+    );
+    // Trap 10: what waited at the master when it was stopped has ended, and nothing of it ran when it woke up.
+    const { parked, told, cut } = report.figures.parked;
+    assert.deepEqual([parked, told + cut], [5, 5]);
   });
 
   test('no fences: exit 1, the old master acknowledges what lay in its buffers and it is lost', async () => {
@@ -97,6 +112,10 @@ describe('drill hang', { timeout: 180_000 }, () => {
     assert.ok(kinds.has('acknowledged-after-fence'), [...kinds].join(', '));
     assert.ok(kinds.has('acknowledged-write-lost'), [...kinds].join(', '));
     assert.ok(report.acknowledgedWritesLost > 0);
+    const lostPush = report.violations.find(
+      ({ kind, operations }) => kind === 'acknowledged-write-lost' && operations[0]?.op === 'push',
+    );
+    assert.ok(lostPush, 'elements of lists are lost too');
     assert.equal(status, 1);
   });
 

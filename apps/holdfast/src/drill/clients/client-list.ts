@@ -32,6 +32,12 @@ export interface Program {
   command(cache: string): readonly [string, ...string[]];
 }
 
+/** A program with another one beside it: a session over all families of commands (`tests/families.test.ts`). */
+export interface FamilyProgram extends Program {
+  /** The command of that session; its arguments are host, port and protocol. */
+  families(cache: string): readonly [string, ...string[]];
+}
+
 /** One way to use a library. */
 export interface DrilledClient {
   readonly name: string;
@@ -64,7 +70,7 @@ const glide: Program = {
   ],
 };
 
-const redisPy: Program = {
+const redisPy: FamilyProgram = {
   name: 'redis-py',
   tools: ['python3'],
   packages: [],
@@ -82,40 +88,51 @@ const redisPy: Program = {
     },
   ],
   command: (cache) => [join(cache, 'venv/bin/python'), '-B', join(programs, 'redis-py/program.py')],
+  families: (cache) => [join(cache, 'venv/bin/python'), '-B', join(programs, 'redis-py/families.py')],
 };
 
-const goRedis: Program = {
+const goRedis: FamilyProgram = {
   name: 'go-redis',
   tools: ['go'],
   packages: [],
-  pins: ['go.mod', 'go.sum', 'main.go'].map((file) => join(programs, 'go-redis', file)),
+  pins: ['go.mod', 'go.sum', 'main.go', 'families/main.go'].map((file) => join(programs, 'go-redis', file)),
   copies: [],
   steps: (cache) => [
     {
       command: ['go', 'build', '-mod=readonly', '-o', join(cache, 'program'), '.'],
       folder: join(programs, 'go-redis'),
     },
+    {
+      command: ['go', 'build', '-mod=readonly', '-o', join(cache, 'families'), './families'],
+      folder: join(programs, 'go-redis'),
+    },
   ],
   command: (cache) => [join(cache, 'program')],
+  families: (cache) => [join(cache, 'families')],
 };
 
-const jedis: Program = {
+const jedis: FamilyProgram = {
   name: 'jedis',
   tools: ['mvn', 'javac', 'java'],
   packages: [],
-  pins: ['pom.xml', 'Program.java'].map((file) => join(programs, 'jedis', file)),
+  pins: ['pom.xml', 'Program.java', 'Families.java'].map((file) => join(programs, 'jedis', file)),
   copies: [],
   steps: (cache) => {
     const libraries = join(cache, 'lib');
     const copy = ['dependency:copy-dependencies', `-DoutputDirectory=${libraries}`];
-    const compile = ['-cp', join(libraries, '*'), '-d', join(cache, 'classes'), join(programs, 'jedis/Program.java')];
+    const sources = ['Program.java', 'Families.java'].map((file) => join(programs, 'jedis', file));
+    const compile = ['-cp', join(libraries, '*'), '-d', join(cache, 'classes'), ...sources];
     return [
       { command: ['mvn', '-q', '-B', '-f', join(programs, 'jedis/pom.xml'), ...copy], folder: cache },
       { command: ['javac', ...compile], folder: cache },
     ];
   },
   command: (cache) => ['java', '-cp', `${join(cache, 'classes')}:${join(cache, 'lib', '*')}`, 'Program'],
+  families: (cache) => ['java', '-cp', `${join(cache, 'classes')}:${join(cache, 'lib', '*')}`, 'Families'],
 };
+
+/** Sessions over all families in other languages than this one. */
+export const familyPrograms: readonly FamilyProgram[] = [redisPy, goRedis, jedis];
 
 /** In the order they are drilled. */
 export const drilledClients: readonly DrilledClient[] = [
