@@ -99,6 +99,11 @@ export class Bitmaps {
     if (this.form === 'string') this.#text.setAll(this.#text.copy());
   }
 
+  /** Lets go of an open string, which may be large while the object stays. To be called at a command's end. */
+  letGo(): void {
+    this.#text.clear();
+  }
+
   /** What the next write of the open bitmap says in the log: `6 9 <bit offset>` and the like. */
   set logText(text: string) {
     this.#fragments.logText = text;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { family } from '@holdfast/engine';
+import { ReplyWriter, Request } from '@holdfast/resp';
+import type { Session } from '../session.ts';
 import { openTestCommands, type CommandRunner } from '../data/testing/command-runner.ts';
 import { short, transcript } from '../data/testing/transcript.ts';
 
@@ -212,4 +214,41 @@ test('bit commands say what they did, and nothing when nothing changed', async (
   for (const line of lines) runner.line(line);
   assert.deepEqual(runner.events, ['$ setbit b', '$ setbit b', '$ set d', 'g del d']);
   assert.equal(short(runner.line('GET b')), '$\x01');
+});
+
+/** A request of very many arguments, which cannot be spread. */
+function requestOf(first: readonly string[], key: string, count: number): Request {
+  const request = new Request();
+  const words = [...first, key];
+  request.buffer = Buffer.from(words.join(''));
+  request.count = first.length + count;
+  request.bounds = new Int32Array(2 * request.count);
+  let at = 0;
+  for (let index = 0; index < request.count; index++) {
+    const length = (words[Math.min(index, first.length)] as string).length;
+    request.bounds[2 * index] = at;
+    request.bounds[2 * index + 1] = at + length;
+    if (index < first.length) at += length;
+  }
+  return request;
+}
+
+test('BITOP takes as many sources as a request can have, and those that do not exist count as zeros', async () => {
+  await using opened = await openTestCommands();
+  const { runner } = opened;
+  runner.line('SETBIT d 12 1');
+  const bitop = runner.definitions.get('bitop');
+  assert.ok(bitop !== undefined);
+  const request = requestOf(['BITOP', 'OR', 'd', 'd'], 'none', 200_000);
+  const reply = new ReplyWriter();
+  const { nowMs, namespace } = runner;
+  bitop.run({ nowMs, namespace, session: {} as Session }, bitop.parse(request), reply);
+  assert.equal(reply.take().toString(), ':2\r\n');
+  transcript(runner, [
+    ['BITCOUNT d', ':1'],
+    ['BITOP AND e d none d', ':2'],
+    ['BITCOUNT e', ':0'],
+    ['BITOP XOR e none d', ':2'],
+    ['BITPOS e 1', ':12'],
+  ]);
 });

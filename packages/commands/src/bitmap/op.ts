@@ -82,30 +82,43 @@ class BitOperation {
   readonly #target: Bitmaps;
   readonly #kept: Bitmaps[] = [];
   readonly #result: Buffer = Buffer.alloc(blockBytes);
+  /** Stands for each source that does not exist, or is empty. */
+  readonly #empty: Bitmaps;
 
   constructor(types: DataTypes) {
     this.#types = types;
     this.#target = new Bitmaps(types.records);
+    this.#empty = new Bitmaps(types.records);
   }
 
-  /** Opens the sources, those that do not exist with length 0; undefined when one is neither bitmap nor string. */
+  /** The sources, opened; undefined when one is neither bitmap nor string. */
   #open(call: Call, request: Request): Bitmaps[] | undefined {
     const sources: Bitmaps[] = [];
+    let used = 0;
     for (let index = 3; index < request.count; index++) {
-      const source = this.#kept[index - 3] ?? new Bitmaps(this.#types.records);
-      if (sources.length < keptMax) this.#kept[index - 3] = source;
+      const source = this.#kept[used] ?? new Bitmaps(this.#types.records);
+      if (used < keptMax) this.#kept[used] = source;
       if (source.open(keyOf(call, request, index), call.nowMs) === 'wrong-type') return undefined;
-      source.keepText();
-      sources.push(source);
+      if (source.length === 0) sources.push(this.#empty);
+      else {
+        source.keepText();
+        sources.push(source);
+        used++;
+      }
     }
     return sources;
   }
 
-  run(call: Call, { request, operator }: OpInput, reply: ReplyWriter): void {
-    const sources = this.#open(call, request);
-    if (sources === undefined) return reply.error(errors.wrongType);
+  run(call: Call, input: OpInput, reply: ReplyWriter): void {
+    const sources = this.#open(call, input.request);
+    if (sources === undefined) reply.error(errors.wrongType);
+    else this.#combine(call, input, sources, reply);
+    for (const source of this.#kept) source.letGo();
+  }
+
+  #combine(call: Call, { request, operator }: OpInput, sources: readonly Bitmaps[], reply: ReplyWriter): void {
     const key = keyOf(call, request, 2);
-    const length = Math.max(...sources.map((source) => source.length));
+    const length = sources.reduce((longest, source) => Math.max(longest, source.length), 0);
     if (length === 0) {
       if (this.#types.keyspace.delete(key, call.nowMs)) notify(call, 'g', 'del', key);
       return reply.integer(0);

@@ -121,3 +121,11 @@ test('what was done to a geographic set is said', async () => {
     assert.deepEqual(runner.events, events, line);
   }
 });
+
+test('a score that is no whole number, as ZADD may give, is told as one', async () => {
+  await using opened = await openTestCommands();
+  transcript(opened.runner, [
+    ['ZADD g 3479099956230698.5 a', ':1'],
+    ['GEORADIUS g 13.361389 38.115556 1 km WITHHASH', '[[$a :3479099956230698]]'],
+  ]);
+});

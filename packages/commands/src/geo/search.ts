@@ -63,7 +63,8 @@ function replyFound(reply: ReplyWriter, found: readonly Found[], input: SearchIn
     if (columns > 1) reply.array(columns);
     reply.bulkLatin1(member);
     if (withDistance) replyDistance(reply, metres / unit);
-    if (withHash) reply.integer(score);
+    // ZADD may have given any score; a reply is a whole number.
+    if (withHash) reply.integer(Math.trunc(score));
     if (withCoordinates) replyPosition(reply, position);
   }
 }

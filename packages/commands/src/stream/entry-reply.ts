@@ -105,7 +105,7 @@ export class EntriesPart {
     for (; this.#left > 0 && free > 0; this.#left--, free--) {
       if (!this.#entries.next()) {
         const message = `a stream ended ${this.#left} entries early: its metadata counts more than there are`;
-        throw new OperationError('ENGINE_RECORD_CORRUPT', message, { outcome: 'not-applied' });
+        throw new OperationError('ENGINE_SIZE_CORRUPT', message, { outcome: 'not-applied' });
       }
       const { key, value } = this.#entries;
       id.read(key.buffer, key.start + this.#idStart);

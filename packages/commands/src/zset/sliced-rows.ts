@@ -81,5 +81,5 @@ export class SlicedRows implements SlicedReply {
 
 function fewerThanCounted(missing: number): OperationError {
   const message = `a sorted set holds ${missing} members fewer than its record says: the reply cannot be finished`;
-  return new OperationError('ENGINE_RECORD_CORRUPT', message, { outcome: 'not-applied' });
+  return new OperationError('ENGINE_SIZE_CORRUPT', message, { outcome: 'not-applied' });
 }
