@@ -24,7 +24,7 @@ function hostOf(word: string): { readonly host: string; readonly optional: boole
 }
 
 /**
- * All of them, in the order in which they are opened. `socket-fd` stands in for `bind` and `port`; a `tls-port` that is the
+ * All of them, in the order in which they are opened: who reaches the plain port finds the others open. `socket-fd` stands in for `bind` and `port`; a `tls-port` that is the
  * `port` takes both.
  */
 export function listenAddresses(config: Pick<Config, 'get'>): ListenAddress[] {
@@ -37,8 +37,8 @@ export function listenAddresses(config: Pick<Config, 'get'>): ListenAddress[] {
     at === 0 ? [] : hosts.map((host) => ({ kind: 'tcp', ...host, port: at, spoken }));
   const inherited: ListenAddress[] = fd >= 0 ? [{ kind: 'descriptor', fd }] : [];
   const unix: ListenAddress[] = path === '' ? [] : [{ kind: 'unix', path, mode: config.get('unixsocketperm') }];
-  if (port === tlsPort) return [...inherited, ...tcp(port, 'both'), ...unix];
-  return [...inherited, ...tcp(port, 'plain'), ...tcp(tlsPort, 'tls'), ...unix];
+  if (port === tlsPort) return [...unix, ...inherited, ...tcp(port, 'both')];
+  return [...unix, ...tcp(tlsPort, 'tls'), ...inherited, ...tcp(port, 'plain')];
 }
 
 /** For people. */
