@@ -2,6 +2,7 @@
 import { Glob, typeIdOf } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, errors } from '../command.ts';
+import { longOf } from './arguments.ts';
 
 export interface ScanOptions {
   /** As the client gave it. */
@@ -46,7 +47,7 @@ export function parseScanOptions(
 function takeOption(request: Request, index: number, options: ScanOptions, hasType: boolean): Refusal | undefined {
   if (request.is(index, 'match')) options.match = new Glob(Buffer.from(request.bytes(index + 1)));
   else if (request.is(index, 'count')) {
-    const count = request.integer(index + 1);
+    const count = longOf(request, index + 1);
     if (Number.isNaN(count)) return new Refusal(errors.notInteger);
     if (count <= 0) return new Refusal('ERR limit should be a positive integer');
     options.count = Math.min(count, countMax);

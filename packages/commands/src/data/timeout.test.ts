@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Request } from '@holdfast/resp';
 import { Refusal } from '../command.ts';
-import { countedKeys } from './counted-keys.ts';
+import { countedKeys } from './numkeys.ts';
 import { parseTimeout } from './timeout.ts';
 
 const notFloat = 'ERR timeout is not a float or out of range';

@@ -16,7 +16,7 @@ import {
   type KeySpec,
 } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
-import { countedKeys } from '../data/counted-keys.ts';
+import { countedKeys } from '../data/numkeys.ts';
 import { openCollection } from '../data/open-collection.ts';
 import { parseTimeout } from '../data/timeout.ts';
 import type { Wait } from '../waiting.ts';

@@ -3,7 +3,7 @@ import type { ListSide, Lists, UserKey } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, noKeys, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, longOf, wrongArity } from '../data/arguments.ts';
-import { countedKeys } from '../data/counted-keys.ts';
+import { countedKeys } from '../data/numkeys.ts';
 import { openCollection } from '../data/open-collection.ts';
 import { notifyPop, sideOf, type ListPair } from './sides.ts';
 

@@ -3,7 +3,7 @@
  * whether the command passes as a write: a script that writes nothing may run on a replica.
  */
 import type { ReplyWriter, Request } from '@holdfast/resp';
-import { countedKeys } from '../data/counted-keys.ts';
+import { countedKeys } from '../data/numkeys.ts';
 import { Refusal, define, errors, noKeys, type Call, type CommandDefinition, type CommandFlag } from '../command.ts';
 import type { ScriptCall, ScriptingPort } from './port.ts';
 import { parseScriptHead, type ScriptFlags } from './shebang.ts';

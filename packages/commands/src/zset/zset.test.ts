@@ -4,6 +4,18 @@ import { test } from 'node:test';
 import { openTestCommands } from '../data/testing/command-runner.ts';
 import { transcript } from '../data/testing/transcript.ts';
 
+test('counts and numbers of keys may be any of the int64 range', async () => {
+  await using opened = await openTestCommands();
+  const most = '9223372036854775807';
+  transcript(opened.runner, [
+    ['ZADD z 1 a', ':1'],
+    [`ZSCAN z 0 COUNT ${most}`, '[$0 [$a $1]]'],
+    [`ZMPOP ${most} z MIN`, '-ERR syntax error'],
+    [`ZUNION ${most} z`, '-ERR syntax error'],
+    [`ZMPOP 1 z MIN COUNT ${most}`, '[$z [[$a $1]]]'],
+  ]);
+});
+
 test('members are added with scores, moved and removed; a sorted set without members is gone', async () => {
   await using opened = await openTestCommands();
   transcript(opened.runner, [
