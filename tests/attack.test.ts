@@ -90,7 +90,7 @@ test('declared lengths beyond the limits are refused before anything is allocate
     ['*3\r\n$3\r\nSET\r\n$1\r\na\r\n$536870913\r\n', /^-ERR Protocol error: invalid bulk length\r\n$/],
     ['*3\r\n$3\r\nSET\r\n$1\r\na\r\n$9223372036854775807\r\n', /^-ERR Protocol error: invalid bulk length\r\n$/],
     ['*2\r\n$-1\r\n', /^-ERR Protocol error: invalid bulk length\r\n$/],
-    ['*1\r\n:5\r\n', /^-ERR Protocol error: expected '\$'\r\n$/],
+    ['*1\r\n:5\r\n', /^-ERR Protocol error: expected '\$', got ':'\r\n$/],
     ['x'.repeat(70_000), /^-ERR Protocol error: too big inline request\r\n$/],
   ];
   await withinBounds(t, node, async () => {

@@ -35,7 +35,7 @@ export type { TransactionPort } from './transaction/port.ts';
 export { pubSubCommands } from './pubsub/index.ts';
 export type { PubSubPort, SubscriptionKind } from './pubsub/port.ts';
 export { scriptingCommands } from './scripting/index.ts';
-export { flagsOfWords, parseLibraryHead, parseScriptHead, type ScriptFlags } from './scripting/shebang.ts';
+export { flagsOfWords, parseLibraryHead, parseScriptHead, plainFlags, type ScriptFlags } from './scripting/shebang.ts';
 export type {
   FunctionFacts,
   FunctionStats,

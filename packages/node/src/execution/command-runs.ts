@@ -69,7 +69,7 @@ export class CommandRuns {
   /** Told of commands that have run and took at least `observedFromUs`. */
   observer: CommandObserver | undefined;
   /** Infinity while nobody wants to know. */
-  observedFromUs = Infinity;
+  observedFromUs: number = Infinity;
   /** The observer wants to know of scripts before they run. */
   observesScripts = false;
   /** `latency-tracking`: durations are counted by command. */

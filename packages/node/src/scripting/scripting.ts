@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import {
   parseScriptHead,
+  plainFlags,
   type Call,
   type FunctionStats,
   type LibraryFacts,
@@ -156,10 +157,12 @@ export class Scripting implements ScriptingPort {
   }
 
   #scope(flags: ScriptFlags, request: Request, readOnly: boolean) {
+    const slot = this.#env.isCluster ? this.#env.slotOfKeys(request) : undefined;
     return {
       readOnly: readOnly || flags.noWrites,
-      slot: this.#env.isCluster ? this.#env.slotOfKeys(request) : undefined,
-      crossSlot: flags.crossSlot,
+      slot,
+      // A script from before there were flags, which declares nothing: as Kvrocks' suite asserts.
+      crossSlot: flags.crossSlot || (flags === plainFlags && slot === undefined),
     };
   }
 
