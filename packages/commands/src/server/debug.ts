@@ -117,7 +117,8 @@ export function debugCommand(port: DebugPort): CommandDefinition {
   return define(
     commandWithRows({
       name: 'debug',
-      flags: ['admin', 'loading', 'stale', 'no-script', 'exclusive'],
+      // Not `no-script`: Kvrocks' suite asks for DEBUG PROTOCOL in scripts.
+      flags: ['admin', 'loading', 'stale', 'exclusive'],
       group: 'server',
       since: '1.0.0',
       summary: 'Aids for tests.',

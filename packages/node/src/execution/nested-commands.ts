@@ -105,6 +105,7 @@ export class NestedCommands {
 
   #refusal(call: Call, entry: CommandEntry, request: Request, bits: number): string | undefined {
     if ((bits & (flagBits['no-script'] | flagBits.transaction)) !== 0) return nestedErrors.notAllowed;
+    if ((bits & flagBits.admin) !== 0 && !call.session.admin) return nestedErrors.notAllowed;
     const isWrite = (bits & flagBits.write) !== 0;
     // Before the number of arguments, as in Kvrocks.
     if (this.#isReadOnly && (isWrite || handedOn.has(entry.definition.name))) return nestedErrors.readOnly;
