@@ -56,9 +56,6 @@ export interface LocalClusterOptions {
   readonly isForDrills?: boolean;
 }
 
-/** What a new node's file has, for its operator to change: clients of a new cluster may speak RESP3. */
-const firstDirectives: readonly string[] = ['resp3-enabled yes'];
-
 export class LocalCluster {
   readonly layout: Layout;
   /** Absolute. */
@@ -184,7 +181,7 @@ export class LocalCluster {
     for (const place of nodes) {
       const directory = this.#placement.dataOf(place.name, this.directory);
       mkdirSync(directory, { recursive: true });
-      writeNodeConfig(place, replication, directory, [...firstDirectives, ...nodeDirectives].join('\n'));
+      writeNodeConfig(place, replication, directory, nodeDirectives.join('\n'));
     }
     // etcd keeps its data to itself.
     if (hasOwnEtcd) mkdirSync(join(this.directory, 'etcd'), { recursive: true, mode: 0o700 });

@@ -108,10 +108,10 @@ export const network = {
   },
   'resp3-enabled': {
     type: 'yes-no',
-    default: false,
+    default: true,
     when: 'run',
     effect: 'used',
-    doc: 'Allows a client to change to RESP3 with HELLO 3, which otherwise goes on with RESP2 (later Kvrocks: yes).',
+    doc: 'Allows a client to change to RESP3 with HELLO 3, which otherwise goes on with RESP2 (Kvrocks 2.10: no).',
   },
   'proxy-protocol': {
     type: 'word',
