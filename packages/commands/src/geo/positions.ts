@@ -4,8 +4,9 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
 import { formatHuman } from '../data/doubles.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { addFlag, parseAddFlags, runAdd, type Additions } from '../zset/add.ts';
-import { openZset, type SortedSets } from '../zset/sorted-sets.ts';
+import { type SortedSets } from '../zset/sorted-sets.ts';
 import { parsePosition, parseUnit } from './arguments.ts';
 import { decode, encode, geohashText, type Position } from './geohash.ts';
 import { distance } from './shape.ts';
@@ -60,7 +61,7 @@ function replyEach(
   reply: ReplyWriter,
   show: { found: (score: number) => void; missing: () => void },
 ): void {
-  const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+  const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   reply.array(request.count - 2);
   for (let index = 2; index < request.count; index++) {
@@ -126,7 +127,7 @@ function geoDist({ zsets }: SortedSets): CommandDefinition {
       return unit instanceof Refusal ? unit : { request, unit };
     },
     run(call, { request, unit }, reply) {
-      const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       if (!zsets.find(spanOfArgument(request, 2))) return reply.nil();
       const from = decode(zsets.score);

@@ -3,7 +3,8 @@ import type { Zsets } from '@holdfast/engine';
 import type { ReplyWriter } from '@holdfast/resp';
 import { define, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
-import { openZset, storeGathered, type ScoredMember, type SortedSets } from '../zset/sorted-sets.ts';
+import { openCollection } from '../data/open-collection.ts';
+import { storeGathered, type ScoredMember, type SortedSets } from '../zset/sorted-sets.ts';
 import { decode, type Position } from './geohash.ts';
 import { replyDistance, replyPosition } from './positions.ts';
 import { parseSearch, radiusKeys, type SearchForm, type SearchInput } from './search-arguments.ts';
@@ -72,7 +73,7 @@ function replyFound(reply: ReplyWriter, found: readonly Found[], input: SearchIn
 function runSearch(call: Call, of: SortedSets, form: SearchForm, input: SearchInput, reply: ReplyWriter): void {
   const { zsets } = of;
   const { request, source, target, storesDistance, unit } = input;
-  const opened = openZset(zsets, keyOf(call, request, source), call.nowMs, reply);
+  const opened = openCollection(zsets, keyOf(call, request, source), call.nowMs, reply);
   if (opened === undefined) return;
   const center = opened === 'found' ? centerOf(zsets, input) : undefined;
   if (opened === 'found' && center === undefined) return reply.error('ERR could not decode requested zset member');

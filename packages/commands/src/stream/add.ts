@@ -3,9 +3,10 @@ import { StreamId, highestEntryId, writeEntryPart, type Streams, type UserKey } 
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
 import { invalidId, strictIdOf, u64Of } from './ids.ts';
-import { openStream, type StreamTypes } from './stream-types.ts';
+import { type StreamTypes } from './stream-types.ts';
 import { TrimOptions } from './trim-options.ts';
 
 const star = 42;
@@ -118,7 +119,7 @@ function trimmedOf({ streams, settings }: StreamTypes, trim: TrimOptions): numbe
 
 /** Opens the stream that is to be added to. @returns false when the reply was written: there is none. */
 function openForAdd({ streams }: StreamTypes, call: Call, key: UserKey, input: AddInput, reply: ReplyWriter): boolean {
-  const opened = openStream(streams, key, call.nowMs, reply);
+  const opened = openCollection(streams, key, call.nowMs, reply);
   if (opened === undefined) return false;
   if (opened === 'found') return true;
   if (input.makesStream) streams.create(key);
@@ -179,7 +180,7 @@ export function xTrim(types: StreamTypes): CommandDefinition {
     },
     run(call, { request, trim }, reply) {
       const key = keyOf(call, request, 1);
-      const opened = openStream(streams, key, call.nowMs, reply);
+      const opened = openCollection(streams, key, call.nowMs, reply);
       if (opened === undefined) return;
       const trimmed = opened === 'found' ? trimmedOf(types, trim) : 0;
       if (trimmed > 0) {

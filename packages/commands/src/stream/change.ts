@@ -3,9 +3,10 @@ import type { StreamId, Streams } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
 import { idsFrom, invalidId, strictIdOf } from './ids.ts';
-import { openStream, type StreamTypes } from './stream-types.ts';
+import { type StreamTypes } from './stream-types.ts';
 
 function xDel({ streams }: StreamTypes): CommandDefinition {
   return define<{ readonly request: Request; readonly ids: readonly StreamId[] }>({
@@ -23,7 +24,7 @@ function xDel({ streams }: StreamTypes): CommandDefinition {
     },
     run(call, { request, ids }, reply) {
       const key = keyOf(call, request, 1);
-      const opened = openStream(streams, key, call.nowMs, reply);
+      const opened = openCollection(streams, key, call.nowMs, reply);
       if (opened === undefined) return;
       let deleted = 0;
       if (opened === 'found') for (const id of ids) if (streams.removeEntry(id)) deleted++;
@@ -93,7 +94,7 @@ function xSetId({ streams }: StreamTypes): CommandDefinition {
     parse: parseSetId,
     run(call, input, reply) {
       const key = keyOf(call, input.request, 1);
-      const opened = openStream(streams, key, call.nowMs, reply);
+      const opened = openCollection(streams, key, call.nowMs, reply);
       if (opened === undefined) return;
       if (opened === 'absent') return reply.error(errors.noSuchKey);
       const refused = refusalOf(streams, input);

@@ -3,8 +3,9 @@ import type { Span, StreamConsumer, StreamGroup, UserKey } from '@holdfast/engin
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { Call } from '../command.ts';
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
-import { openStream, textOf, type StreamTypes } from './stream-types.ts';
+import { textOf, type StreamTypes } from './stream-types.ts';
 
 /** As Redis says it of commands on pending entries. */
 export function noSuchGroup(key: Span, group: Span): string {
@@ -28,7 +29,7 @@ export function openGroup(
   reply: ReplyWriter,
 ): OpenGroup | undefined {
   const key = keyOf(call, request, 1);
-  const opened = openStream(streams, key, call.nowMs, reply);
+  const opened = openCollection(streams, key, call.nowMs, reply);
   if (opened === undefined) return undefined;
   const name = spanOfArgument(request, 2);
   const group = opened === 'found' ? groups.find(name) : undefined;

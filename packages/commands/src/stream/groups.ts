@@ -10,10 +10,11 @@ import {
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, errors, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
 import { commandWithRows, subCommand, type SubCommand } from '../sub-command.ts';
 import { idOf, invalidId } from './ids.ts';
-import { openStream, textOf, type StreamTypes } from './stream-types.ts';
+import { textOf, type StreamTypes } from './stream-types.ts';
 
 const keyRequired =
   'ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option ' +
@@ -58,7 +59,7 @@ function runCreate({ streams, groups }: StreamTypes, call: Call, input: Position
   const { request, entriesRead } = input;
   const key = keyOf(call, request, 2);
   const name = spanOfArgument(request, 3);
-  const opened = openStream(streams, key, call.nowMs, reply);
+  const opened = openCollection(streams, key, call.nowMs, reply);
   if (opened === undefined) return;
   if (opened === 'absent' && !input.makesStream) return reply.error(keyRequired);
   if (beginsWithDigit(name)) return reply.error('ERR group name cannot start with number');
@@ -90,7 +91,7 @@ interface OpenedGroup {
 function openNamed(types: StreamTypes, call: Call, request: Request, reply: ReplyWriter): OpenedGroup | undefined {
   const { streams, groups } = types;
   const key = keyOf(call, request, 2);
-  const opened = openStream(streams, key, call.nowMs, reply);
+  const opened = openCollection(streams, key, call.nowMs, reply);
   if (opened === undefined) return undefined;
   const name = spanOfArgument(request, 3);
   const group = opened === 'found' ? groups.find(name) : undefined;
@@ -141,7 +142,7 @@ function destroy({ streams, groups }: StreamTypes): SubCommand {
     parse: (request) => request,
     run(call, request, reply) {
       const key = keyOf(call, request, 2);
-      const opened = openStream(streams, key, call.nowMs, reply);
+      const opened = openCollection(streams, key, call.nowMs, reply);
       if (opened === undefined) return;
       if (opened === 'absent') return reply.error(keyRequired);
       const group = groups.find(spanOfArgument(request, 3));

@@ -10,11 +10,12 @@ import {
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, errors, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { commandWithRows, subCommand, type SubCommand } from '../sub-command.ts';
 import { gatherEntries, replyEntry } from './entry-reply.ts';
 import { withHelpAlone } from './groups.ts';
 import { int64NumberOf } from './ids.ts';
-import { openStream, textOf, type StreamTypes } from './stream-types.ts';
+import { textOf, type StreamTypes } from './stream-types.ts';
 
 interface StreamInput {
   readonly request: Request;
@@ -169,7 +170,7 @@ function replyFull(types: StreamTypes, most: number, reply: ReplyWriter): void {
 
 /** Opens the stream that argument 2 names; false when the error line was written. */
 function openNamed({ streams }: StreamTypes, call: Call, request: Request, reply: ReplyWriter): boolean {
-  const opened = openStream(streams, keyOf(call, request, 2), call.nowMs, reply);
+  const opened = openCollection(streams, keyOf(call, request, 2), call.nowMs, reply);
   if (opened === 'absent') reply.error(errors.noSuchKey);
   return opened === 'found';
 }

@@ -3,9 +3,10 @@ import { StreamId, type StreamGroup } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { FormerOwners, openGroup } from './consumer-names.ts';
 import { endOf, idsFrom, int64NumberOf, startOf } from './ids.ts';
-import { openStream, type StreamTypes } from './stream-types.ts';
+import { type StreamTypes } from './stream-types.ts';
 
 function xAck(types: StreamTypes): CommandDefinition {
   const { streams, groups } = types;
@@ -23,7 +24,7 @@ function xAck(types: StreamTypes): CommandDefinition {
       return ids instanceof Refusal ? ids : { request, ids };
     },
     run(call, { request, ids }, reply) {
-      const opened = openStream(streams, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(streams, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       const group = opened === 'found' ? groups.find(spanOfArgument(request, 2)) : undefined;
       if (group === undefined) return reply.integer(0);

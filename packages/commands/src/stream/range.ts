@@ -3,10 +3,11 @@ import { StreamId, highestEntryId, type Streams } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { slicedAbove } from '../sliced.ts';
 import { EntriesPart, SlicedEntries, gatherEntries, type WantedEntries } from './entry-reply.ts';
 import { endOf, int64NumberOf, invalidId, startOf, strictIdOf } from './ids.ts';
-import { openStream, type StreamTypes } from './stream-types.ts';
+import { type StreamTypes } from './stream-types.ts';
 
 const noBytes = Buffer.alloc(0);
 
@@ -36,7 +37,7 @@ function parseRange(request: Request, reverse: boolean): RangeInput | Refusal {
 }
 
 function runRange({ streams }: StreamTypes, call: Call, input: RangeInput, reply: ReplyWriter): void {
-  const opened = openStream(streams, keyOf(call, input.request, 1), call.nowMs, reply);
+  const opened = openCollection(streams, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   if (opened === 'absent') return reply.array(0);
   if (input.count === 0) return reply.nilArray();
@@ -111,7 +112,7 @@ function xLen({ streams }: StreamTypes): CommandDefinition {
     summary: 'Returns the number of entries of a stream, or of those behind (+) or in front of (-) an id.',
     parse: parseLength,
     run(call, { request, beside, side }, reply) {
-      const opened = openStream(streams, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(streams, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       if (opened === 'absent') return reply.integer(0);
       if (beside === undefined || beside.compare(highestEntryId) > 0) {

@@ -1,7 +1,5 @@
 /** What the commands on streams work with: one stream open at a time, its groups, and the buffer entries are made in. */
-import { Scratch, StreamGroups, Streams, type DataTypes, type UserKey } from '@holdfast/engine';
-import type { ReplyWriter } from '@holdfast/resp';
-import { errors } from '../command.ts';
+import { Scratch, StreamGroups, Streams, type DataTypes } from '@holdfast/engine';
 
 /** Directives that commands on streams read at each use. */
 export interface StreamSettings {
@@ -22,22 +20,6 @@ export interface StreamTypes {
 export function streamTypes(types: DataTypes, settings: StreamSettings): StreamTypes {
   const streams = new Streams(types.records);
   return { settings, streams, groups: new StreamGroups(streams), entry: new Scratch(1024) };
-}
-
-/**
- * Opens a stream for reading, writing the error line when it cannot be.
- * @returns undefined when an error was written.
- */
-export function openStream(
-  streams: Streams,
-  key: UserKey,
-  nowMs: number,
-  reply: ReplyWriter,
-): 'found' | 'absent' | undefined {
-  const found = streams.open(key, nowMs);
-  if (found !== 'wrong-type') return found;
-  reply.error(errors.wrongType);
-  return undefined;
 }
 
 /** As people read a key or a name in an error line. */

@@ -4,8 +4,9 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
 import { doubleOf } from '../data/doubles.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
-import { openZset, replyScore, type SortedSets } from './sorted-sets.ts';
+import { replyScore, type SortedSets } from './sorted-sets.ts';
 
 /** Options of ZADD, as bits. */
 export const addFlag = { nx: 1, xx: 2, gt: 4, lt: 8, ch: 16, incr: 32 } as const;
@@ -87,7 +88,7 @@ function addFromLast(zsets: Zsets, { request, first, stride, scores }: Additions
 export function runAdd(call: Call, { zsets }: SortedSets, additions: Additions, reply: ReplyWriter): void {
   const { request, scores, flags } = additions;
   const key = keyOf(call, request, 1);
-  const opened = openZset(zsets, key, call.nowMs, reply);
+  const opened = openCollection(zsets, key, call.nowMs, reply);
   if (opened === undefined) return;
   const isIncrement = (flags & addFlag.incr) !== 0;
   if (opened === 'absent') {

@@ -4,9 +4,10 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, noKeys, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf, wrongArity } from '../data/arguments.ts';
 import { countedKeys, parsePositive } from '../data/numkeys.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { parseTimeout } from '../data/timeout.ts';
 import type { Wait } from '../waiting.ts';
-import { openZset, replyRow, replyRowsHeader, replyScore, saveRemoved, type SortedSets } from './sorted-sets.ts';
+import { replyRow, replyRowsHeader, replyScore, saveRemoved, type SortedSets } from './sorted-sets.ts';
 
 type End = 'min' | 'max';
 
@@ -71,7 +72,7 @@ function parsePop(request: Request, name: string): PopInput | Refusal {
 
 function runPop(call: Call, zsets: Zsets, { request, count }: PopInput, end: End, reply: ReplyWriter): void {
   const key = keyOf(call, request, 1);
-  const opened = openZset(zsets, key, call.nowMs, reply);
+  const opened = openCollection(zsets, key, call.nowMs, reply);
   if (opened === undefined) return;
   if (opened === 'absent' || count === 0) return reply.array(0);
   if (count !== undefined) return popRows(call, zsets, key, { end, count, form: 'flat' }, reply);
@@ -126,7 +127,7 @@ function replyPopped(call: Call, zsets: Zsets, key: UserKey, taking: Taking, rep
 function popSeveral(call: Call, zsets: Zsets, input: SeveralInput, reply: ReplyWriter): boolean {
   for (const index of input.keys) {
     const key = keyOf(call, input.request, index);
-    const opened = openZset(zsets, key, call.nowMs, reply);
+    const opened = openCollection(zsets, key, call.nowMs, reply);
     if (opened === 'absent') continue;
     if (opened === 'found') replyPopped(call, zsets, key, input.taking, reply);
     return true;

@@ -6,11 +6,12 @@ import type { Zsets } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { slicedAbove } from '../sliced.ts';
 import { parseRangeArguments, type RangeArguments, type RangeForm } from './range-arguments.ts';
 import { passSkipped, passedAtOnce, rankWindow, select, type Selection } from './range.ts';
 import { SlicedRows } from './sliced-rows.ts';
-import { openZset, replyRow, replyRowsHeader, type SortedSets } from './sorted-sets.ts';
+import { replyRow, replyRowsHeader, type SortedSets } from './sorted-sets.ts';
 
 /**
  * Writes what a walk finds, all of it.
@@ -53,7 +54,7 @@ function isLong(zsets: Zsets, { range, offset, count }: RangeArguments): boolean
 
 function runRange(call: Call, zsets: Zsets, input: RangeArguments, reply: ReplyWriter): void {
   const { withScores } = input;
-  const opened = openZset(zsets, keyOf(call, input.request, 1), call.nowMs, reply);
+  const opened = openCollection(zsets, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   if (opened === 'absent') return reply.array(0);
   const mayBeLong = call.slices !== undefined && zsets.size > slicedAbove;

@@ -2,6 +2,7 @@
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, firstKey, type Call, type CommandDefinition, type CommandFlag } from '../command.ts';
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
 import { parseRangeArguments, type RangeArguments } from './range-arguments.ts';
 import {
@@ -13,7 +14,7 @@ import {
   type Range,
   type RangeQuery,
 } from './range.ts';
-import { openZset, saveRemoved, type SortedSets } from './sorted-sets.ts';
+import { saveRemoved, type SortedSets } from './sorted-sets.ts';
 
 function zRem({ zsets }: SortedSets): CommandDefinition {
   return define<Request>({
@@ -28,7 +29,7 @@ function zRem({ zsets }: SortedSets): CommandDefinition {
     parse: itself,
     run(call, request, reply) {
       const key = keyOf(call, request, 1);
-      const opened = openZset(zsets, key, call.nowMs, reply);
+      const opened = openCollection(zsets, key, call.nowMs, reply);
       if (opened === undefined) return;
       const before = zsets.size;
       for (let index = 2; index < request.count; index++) {
@@ -48,7 +49,7 @@ interface RemoveInput extends RangeQuery {
 
 function runRemove(call: Call, { zsets }: SortedSets, input: RemoveInput, event: string, reply: ReplyWriter): void {
   const key = keyOf(call, input.request, 1);
-  const opened = openZset(zsets, key, call.nowMs, reply);
+  const opened = openCollection(zsets, key, call.nowMs, reply);
   if (opened === undefined) return;
   const selection = opened === 'absent' ? undefined : select(zsets, input);
   if (selection === undefined) return reply.integer(0);
@@ -87,7 +88,7 @@ function zRemRange(of: SortedSets, name: string, since: string, by: string, pars
 
 function runStore(call: Call, of: SortedSets, input: RangeArguments, reply: ReplyWriter): void {
   const { zsets, target, types } = of;
-  const opened = openZset(zsets, keyOf(call, input.request, 2), call.nowMs, reply);
+  const opened = openCollection(zsets, keyOf(call, input.request, 2), call.nowMs, reply);
   if (opened === undefined) return;
   const key = keyOf(call, input.request, 1);
   const selection = opened === 'absent' ? undefined : select(zsets, input);

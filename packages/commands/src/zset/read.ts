@@ -3,6 +3,7 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { itself, keyOf, spanOfArgument } from '../data/arguments.ts';
 import { lexEnd, lexStart } from '../data/lex-range.ts';
+import { openCollection } from '../data/open-collection.ts';
 import {
   isEmptyLex,
   isEmptyScoreRange,
@@ -11,7 +12,7 @@ import {
   type LexRange,
   type ScoreRange,
 } from './range.ts';
-import { openZset, replyScore, type SortedSets } from './sorted-sets.ts';
+import { replyScore, type SortedSets } from './sorted-sets.ts';
 
 function zScore({ zsets }: SortedSets): CommandDefinition {
   return define<Request>({
@@ -25,7 +26,7 @@ function zScore({ zsets }: SortedSets): CommandDefinition {
     summary: 'Returns the score of a member of a sorted set.',
     parse: itself,
     run(call, request, reply) {
-      const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       if (zsets.find(spanOfArgument(request, 2))) replyScore(reply, zsets.score);
       else reply.nil();
@@ -45,7 +46,7 @@ function zMScore({ zsets }: SortedSets): CommandDefinition {
     summary: 'Returns the scores of several members of a sorted set.',
     parse: itself,
     run(call, request, reply) {
-      const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       reply.array(request.count - 2);
       for (let index = 2; index < request.count; index++) {
@@ -68,7 +69,7 @@ function zCard({ zsets }: SortedSets): CommandDefinition {
     summary: 'Returns the number of members of a sorted set.',
     parse: itself,
     run(call, request, reply) {
-      if (openZset(zsets, keyOf(call, request, 1), call.nowMs, reply) !== undefined) reply.integer(zsets.size);
+      if (openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply) !== undefined) reply.integer(zsets.size);
     },
   });
 }
@@ -93,7 +94,7 @@ function zCount({ zsets }: SortedSets): CommandDefinition {
       return range instanceof Refusal ? range : { request, range };
     },
     run(call, { request, range }, reply) {
-      const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       const isEmpty = opened === 'absent' || isEmptyScoreRange(range);
       reply.integer(isEmpty ? 0 : zsets.countScores(range.min, range.max));
@@ -116,7 +117,7 @@ function zLexCount({ zsets }: SortedSets): CommandDefinition {
       return range instanceof Refusal ? range : { request, range };
     },
     run(call, { request, range }, reply) {
-      const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       if (opened === 'found') {
         return reply.integer(isEmptyLex(range) ? 0 : zsets.countMembers(lexStart(range.min), lexEnd(range.max)));
@@ -135,7 +136,7 @@ interface RankInput {
 
 function runRank(call: Call, { zsets }: SortedSets, input: RankInput, reverse: boolean, reply: ReplyWriter): void {
   const { request, withScore } = input;
-  const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+  const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   const member = spanOfArgument(request, 2);
   if (!zsets.find(member)) return withScore ? reply.nilArray() : reply.nil();

@@ -1,7 +1,7 @@
-/** What commands on sorted sets share: the objects they work with, opening with its refusals, rows of replies. */
+/** What commands on sorted sets share: the objects they work with, rows of replies, and storing what was gathered. */
 import { Collection, Zsets, typeId, type DataTypes, type MemberWalk, type UserKey } from '@holdfast/engine';
 import type { ReplyWriter } from '@holdfast/resp';
-import { errors, type Call } from '../command.ts';
+import type { Call } from '../command.ts';
 import { formatDouble } from '../data/doubles.ts';
 import { notify } from '../events.ts';
 
@@ -23,22 +23,6 @@ export function sortedSets(types: DataTypes): SortedSets {
     target: new Zsets(records),
     sets: new Collection(records, typeId.set),
   };
-}
-
-/**
- * Opens a sorted set for reading, writing the error line when it cannot be.
- * @returns undefined when an error was written.
- */
-export function openZset(
-  zsets: Zsets,
-  key: UserKey,
-  nowMs: number,
-  reply: ReplyWriter,
-): 'found' | 'absent' | undefined {
-  const found = zsets.open(key, nowMs);
-  if (found !== 'wrong-type') return found;
-  reply.error(errors.wrongType);
-  return undefined;
 }
 
 /** Saves the open sorted set after members were removed, and says so. */

@@ -4,10 +4,11 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
 import { formatDouble } from '../data/doubles.ts';
+import { openCollection } from '../data/open-collection.ts';
 import { drawElements, parseRandomDraw, type RandomDraw } from '../data/random-draw.ts';
 import { parseScanOptions, type ScanOptions } from '../data/scan-options.ts';
 import { replyScanStep } from '../data/scan-step.ts';
-import { openZset, replyGathered, type ScoredMember, type SortedSets } from './sorted-sets.ts';
+import { replyGathered, type ScoredMember, type SortedSets } from './sorted-sets.ts';
 
 /** The members at rising positions of the open sorted set; throws when they are more than a reply may hold. */
 function membersAt(zsets: Zsets, positions: readonly number[], reply: ReplyWriter): ScoredMember[] {
@@ -39,7 +40,7 @@ function draw(of: SortedSets, count: number, reply: ReplyWriter): readonly Score
 }
 
 function runRandom(call: Call, of: SortedSets, input: RandomDraw, reply: ReplyWriter): void {
-  const opened = openZset(of.zsets, keyOf(call, input.request, 1), call.nowMs, reply);
+  const opened = openCollection(of.zsets, keyOf(call, input.request, 1), call.nowMs, reply);
   if (opened === undefined) return;
   const isEmpty = opened === 'absent' || input.count === 0;
   if (input.count !== undefined)
@@ -88,7 +89,7 @@ function zScan({ zsets, types }: SortedSets): CommandDefinition {
       return options instanceof Refusal ? options : { request, options };
     },
     run(call, { request, options }, reply) {
-      const opened = openZset(zsets, keyOf(call, request, 1), call.nowMs, reply);
+      const opened = openCollection(zsets, keyOf(call, request, 1), call.nowMs, reply);
       if (opened === undefined) return;
       replyScanStep(opened === 'found' ? zsets : undefined, types.cursors, options, reply, scoreText);
     },
