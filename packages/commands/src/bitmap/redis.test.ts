@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBelow, seededRandom } from '@holdfast/base';
 import { openTestCommands } from '../data/testing/command-runner.ts';
+import { randomCommands, type WeightedCommand } from '../data/testing/random-commands.ts';
 import { ReferenceRedis, hasReferenceRedis } from '../data/testing/reference-redis.ts';
 
 const random = seededRandom(31);
@@ -60,7 +61,7 @@ function setString(): string[] {
   return ['SET', pick(keys), pick(['', 'foobar', 'x'.repeat(1500), '\x7f'.repeat(40), '\x00'.repeat(2000)])];
 }
 
-const commands: readonly [weight: number, make: () => string[]][] = [
+const commands: readonly WeightedCommand[] = [
   [14, () => ['SETBIT', key(), String(bitOffset()), bit()]],
   [4, () => ['GETBIT', key(), String(bitOffset())]],
   [6, () => ['BITCOUNT', key(), ...range(false)]],
@@ -73,16 +74,7 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [1, setString],
   [1, () => ['DEL', pick(keys)]],
 ];
-const total = commands.reduce((sum, [weight]) => sum + weight, 0);
-
-function randomCommand(): string[] {
-  let at = randomBelow(random, total);
-  for (const [weight, make] of commands) {
-    at -= weight;
-    if (at < 0) return make();
-  }
-  return ['GET', 'a'];
-}
+const randomCommand = randomCommands(random, commands);
 
 test('random bit commands answer as Redis does, on bitmaps and on strings', async (t) => {
   if (!hasReferenceRedis(t)) return;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBelow, seededRandom } from '@holdfast/base';
 import { openTestCommands } from '../data/testing/command-runner.ts';
+import { randomCommands, type WeightedCommand } from '../data/testing/random-commands.ts';
 import { ReferenceRedis, hasReferenceRedis } from '../data/testing/reference-redis.ts';
 import { short } from '../data/testing/transcript.ts';
 
@@ -23,7 +24,7 @@ const key = (): string => (randomBelow(random, 60) === 0 ? 'string' : pick(keys)
 const field = (): string => pick(fields);
 const many = (make: () => string[]): string[] => Array.from({ length: 1 + randomBelow(random, 4) }, make).flat();
 
-const commands: readonly [weight: number, make: () => string[]][] = [
+const commands: readonly WeightedCommand[] = [
   [10, () => ['HSET', key(), ...many(() => [field(), pick(values)])]],
   [2, () => ['HMSET', key(), ...many(() => [field(), pick(values)])]],
   [2, () => ['HSET', key(), field()]],
@@ -46,16 +47,7 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [1, () => ['DEL', pick(keys)]],
   [1, () => ['TYPE', key()]],
 ];
-const total = commands.reduce((sum, [weight]) => sum + weight, 0);
-
-function randomCommand(): string[] {
-  let at = randomBelow(random, total);
-  for (const [weight, make] of commands) {
-    at -= weight;
-    if (at < 0) return make();
-  }
-  return ['HLEN', 'a'];
-}
+const randomCommand = randomCommands(random, commands);
 
 /** What we say behind Redis' text, since Kvrocks' suite asks for it. */
 const kvrocksReason = /(?<=hash value is not an? \w+): it .*(?=\r\n)/;

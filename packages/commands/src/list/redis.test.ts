@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBelow, seededRandom } from '@holdfast/base';
 import { openTestCommands } from '../data/testing/command-runner.ts';
+import { randomCommands, type WeightedCommand } from '../data/testing/random-commands.ts';
 import { ReferenceRedis, hasReferenceRedis } from '../data/testing/reference-redis.ts';
 
 const random = seededRandom(11);
@@ -33,7 +34,7 @@ function counted(names: string[]): string[] {
   return [randomBelow(random, 50) === 0 ? pick(['0', '-1', '5', 'x']) : String(names.length), ...names];
 }
 
-const commands: readonly [weight: number, make: () => string[]][] = [
+const commands: readonly WeightedCommand[] = [
   [8, () => ['LPUSH', key(), ...some(value)]],
   [8, () => ['RPUSH', key(), ...some(value)]],
   [1, () => ['LPUSHX', key(), ...some(value)]],
@@ -60,16 +61,7 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [1, () => ['DEL', pick(keys)]],
   [1, () => ['TYPE', key()]],
 ];
-const total = commands.reduce((sum, [weight]) => sum + weight, 0);
-
-function randomCommand(): string[] {
-  let at = randomBelow(random, total);
-  for (const [weight, make] of commands) {
-    at -= weight;
-    if (at < 0) return make();
-  }
-  return ['LLEN', 'a'];
-}
+const randomCommand = randomCommands(random, commands);
 
 const batches = 60;
 const batchCommands = 400;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBelow, seededRandom } from '@holdfast/base';
 import { openTestCommands } from '../data/testing/command-runner.ts';
+import { randomCommands, type WeightedCommand } from '../data/testing/random-commands.ts';
 import { ReferenceRedis, hasReferenceRedis } from '../data/testing/reference-redis.ts';
 import { short } from '../data/testing/transcript.ts';
 
@@ -25,7 +26,7 @@ function interCard(): string[] {
   return ['SINTERCARD', String(names.length), ...names, ...limit()];
 }
 
-const commands: readonly [weight: number, make: () => string[]][] = [
+const commands: readonly WeightedCommand[] = [
   [10, () => ['SADD', key(), ...some(member)]],
   [6, () => ['SREM', key(), ...some(member)]],
   [4, () => ['SMOVE', key(), key(), member()]],
@@ -45,16 +46,7 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [1, () => ['DEL', pick(keys)]],
   [1, () => ['TYPE', key()]],
 ];
-const total = commands.reduce((sum, [weight]) => sum + weight, 0);
-
-function randomCommand(): string[] {
-  let at = randomBelow(random, total);
-  for (const [weight, make] of commands) {
-    at -= weight;
-    if (at < 0) return make();
-  }
-  return ['SCARD', 'a'];
-}
+const randomCommand = randomCommands(random, commands);
 
 /** A reply whose members stand in a fixed order, where the order means nothing. */
 function unordered([name]: readonly string[], reply: string): string {

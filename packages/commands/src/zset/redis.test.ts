@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBelow, seededRandom } from '@holdfast/base';
 import { openTestCommands } from '../data/testing/command-runner.ts';
+import { randomCommands, type WeightedCommand } from '../data/testing/random-commands.ts';
 import { ReferenceRedis, hasReferenceRedis } from '../data/testing/reference-redis.ts';
 import { comparable } from './testing/comparable.ts';
 
@@ -74,7 +75,7 @@ function combined(): string[] {
   return [...counted(names), ...weights, ...maybe(word('AGGREGATE'), () => pick(['SUM', 'min', 'max']))];
 }
 
-const commands: readonly [weight: number, make: () => string[]][] = [
+const commands: readonly WeightedCommand[] = [
   [15, () => ['ZADD', key(), ...pairs()]],
   [10, () => ['ZADD', key(), ...maybe(() => pick(options)), ...maybe(() => pick(options)), ...pairs()]],
   [10, () => ['ZADD', lexKey(), ...some(member).flatMap((name) => ['0', name])]],
@@ -122,16 +123,7 @@ const commands: readonly [weight: number, make: () => string[]][] = [
   [1, () => ['DEL', pick(keys)]],
   [1, () => ['TYPE', key()]],
 ];
-const total = commands.reduce((sum, [weight]) => sum + weight, 0);
-
-function randomCommand(): string[] {
-  let at = randomBelow(random, total);
-  for (const [weight, make] of commands) {
-    at -= weight;
-    if (at < 0) return make();
-  }
-  return ['ZCARD', 'a'];
-}
+const randomCommand = randomCommands(random, commands);
 
 const batches = 100;
 const batchCommands = 300;
