@@ -120,6 +120,8 @@ export function parseAddFlags(request: Request, allowed: number): { flags: numbe
 function optionBit(request: Request, index: number): number | undefined {
   const size = request.size(index);
   if (size !== 2 && size !== 4) return undefined;
+  // Most scores of this length begin with a digit, a sign or a point: those are no words.
+  if ((request.buffer[request.start(index)] as number) < 65) return undefined;
   for (const [name, bit] of optionBits) if (request.is(index, name)) return bit;
   return undefined;
 }
