@@ -43,7 +43,8 @@ test('in a lull all clients go on reading and none writes but those who come ane
 
   load.endLull();
   const endedMs = load.now();
-  await until(() => writers(endedMs).size === 3);
+  const all = ['client-0-0', 'client-1-0', 'mixed-0-0', 'mixed-1-0', 'newcomer-0'];
+  await until(() => all.every((client) => writers(endedMs).has(client)));
   ending.abort();
   await Promise.all(running);
 });
