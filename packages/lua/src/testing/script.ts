@@ -2,7 +2,7 @@
 import { eventKind } from '../native.ts';
 import { LuaWorld, type ScriptRun } from '../lua-world.ts';
 
-export function newWorld(memoryBytesMax = 64 << 20): LuaWorld {
+export function newWorld(memoryBytesMax: number = 64 << 20): LuaWorld {
   return new LuaWorld({ memoryBytesMax, version: '7.2.4' });
 }
 

@@ -45,7 +45,7 @@ export class FakeNode {
   rewriteRefusal: string | undefined;
   refusal: string | undefined;
   lastBackup = -1;
-  readonly table = new CommandTable();
+  readonly table: CommandTable = new CommandTable();
   readonly port: ServerPort = {
     configuration: {
       show: (patterns) => [{ name: 'port', value: patterns.join(',') }],
@@ -103,7 +103,7 @@ export class FakeNode {
     },
     commands: this.table,
   };
-  readonly session = new FakeSession();
+  readonly session: FakeSession = new FakeSession();
 
   constructor() {
     this.table
