@@ -31,6 +31,8 @@ command -v make >/dev/null 2>&1 || missing make
 command -v python3 >/dev/null 2>&1 || missing python3
 if [ "$mode" = test ]; then
   command -v redis-cli >/dev/null 2>&1 || missing redis-tools
+  command -v redis-server >/dev/null 2>&1 || missing redis-server
+  command -v openssl >/dev/null 2>&1 || missing openssl
   command -v etcd >/dev/null 2>&1 || missing etcd-server
   command -v ip >/dev/null 2>&1 || have_package iproute2 || missing iproute2
 fi
