@@ -3,16 +3,12 @@
  * subscribers of its replica, and keyspace notifications.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { randomBelow, seededRandom, type Random } from '@holdfast/base';
 import { encodeCommand } from '@holdfast/resp';
 import { ask, idA, idB, keepLeased, leaseMs, report, shard, topology, type Peer } from './support/fenced-peers.ts';
 import { freePorts, startNode, until } from './support/node-process.ts';
+import { startRedis } from './support/redis-server.ts';
 import { RawPeer } from './support/raw-peer.ts';
 
 const resp3 = ['--resp3-enabled', 'yes'];
@@ -55,30 +51,6 @@ class Peers {
     // To a subscriber of RESP2 the answer is an array.
     return peer.text.slice(from, -end.length).replace(/\*2\r\n\$4\r\npong\r\n$/, '');
   }
-}
-
-async function startRedis(t: TestContext): Promise<number | undefined> {
-  if (spawnSync('redis-server', ['--version']).status !== 0) {
-    t.skip('redis-server is not installed');
-    return undefined;
-  }
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
-  const [port = 0] = await freePorts(1);
-  const child = spawn('redis-server', ['--port', String(port), '--dir', dir, '--save', '', '--bind', '127.0.0.1'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.after(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    rmSync(dir, { recursive: true, force: true });
-  });
-  let output = '';
-  for await (const chunk of child.stdout) {
-    output += String(chunk);
-    if (output.includes('accept connections')) break;
-  }
-  child.stdout.resume();
-  return port;
 }
 
 /** Who says what; afterwards everybody's bytes are compared. `a` and `b` speak RESP2, `c` RESP3. */

@@ -6,13 +6,9 @@
  * these are used by their own commands only.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { freePorts, startNode } from '../support/node-process.ts';
+import { startNode } from '../support/node-process.ts';
+import { startRedis } from '../support/redis-server.ts';
 import type { Family } from './family.ts';
 import { Generator } from './generator.ts';
 import { hashes } from './hashes.ts';
@@ -60,31 +56,6 @@ const differing: readonly (readonly [reason: string, is: (command: readonly stri
   ['a bitmap is no string', ([name, , , key = '']) => name === 'BITOP' && !key.includes('bitmap')],
 ];
 
-async function startRedis(t: TestContext): Promise<number> {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
-  const [port = 0] = await freePorts(1);
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(async () => {
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-    rmSync(dir, { recursive: true, force: true });
-  });
-  let output = '';
-  for await (const chunk of child.stdout) {
-    output += String(chunk);
-    if (output.includes('accept connections')) break;
-  }
-  return port;
-}
-
-function hasRedis(t: TestContext): boolean {
-  if (spawnSync('redis-server', ['--version']).status === 0) return true;
-  t.skip('redis-server is not installed');
-  return false;
-}
-
 function randomCommand(g: Generator, from: readonly Family[]): string[] {
   for (;;) {
     const { choices } = g.pick(from);
@@ -95,7 +66,9 @@ function randomCommand(g: Generator, from: readonly Family[]): string[] {
 }
 
 async function compare(t: TestContext, g: Generator, from: readonly Family[], batches: number): Promise<void> {
-  const ports = [await startRedis(t), (await startNode(t, { args: ['--resp3-enabled', 'yes'] })).port];
+  const redis = await startRedis(t);
+  if (redis === undefined) return;
+  const ports = [redis, (await startNode(t, { args: ['--resp3-enabled', 'yes'] })).port];
   const wires = await Promise.all(ports.map((port) => Wire.connect(port)));
   t.after(() => wires.forEach((wire) => wire.close()));
   const past: string[] = [];
@@ -131,7 +104,6 @@ async function compare(t: TestContext, g: Generator, from: readonly Family[], ba
 }
 
 test('random commands of all types that both have are answered as by redis-server, seed 1', async (t) => {
-  if (!hasRedis(t)) return;
   restartIds();
   const g = new Generator(1, kinds, apart);
   g.exactOnly = true;
@@ -139,6 +111,5 @@ test('random commands of all types that both have are answered as by redis-serve
 });
 
 test('thousands of random PFADD, PFCOUNT and PFMERGE are answered as by redis-server, seed 2', async (t) => {
-  if (!hasRedis(t)) return;
   await compare(t, new Generator(2, kinds, apart), [hyperLogLogs], Number(process.env['BATCHES'] ?? 60));
 });
