@@ -3,17 +3,13 @@
  * and where they were raised. Skipped where redis-server is not installed. HOLDFAST_SEED=<n> draws others.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { randomBelow, seededRandom, type Random } from '@holdfast/base';
 import { ReplyError, RespClient, type Reply } from '@holdfast/resp';
 import { realTimers, tcpConnector } from '@holdfast/base/real';
-import { freePorts, startNode, until } from './support/node-process.ts';
+import { startNode, until } from './support/node-process.ts';
+import { startRedis } from './support/redis-server.ts';
 
 const seed = Number(process.env['HOLDFAST_SEED'] ?? 1);
 
@@ -153,17 +149,9 @@ function shown(reply: Reply): unknown {
   return Array.isArray(reply) ? reply.map(shown) : reply;
 }
 
-async function redisServer(t: TestContext): Promise<RespClient> {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
-  const [port = 0] = await freePorts(1);
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
-  const server = spawn('redis-server', options, { stdio: 'ignore' });
-  t.after(async () => {
-    const exited = once(server, 'exit');
-    server.kill('SIGKILL');
-    await exited;
-    rmSync(dir, { recursive: true, force: true });
-  });
+async function redisClient(t: TestContext): Promise<RespClient | undefined> {
+  const port = await startRedis(t);
+  if (port === undefined) return undefined;
   const open = (): Promise<RespClient | undefined> =>
     RespClient.connect(
       tcpConnector,
@@ -176,11 +164,8 @@ async function redisServer(t: TestContext): Promise<RespClient> {
 }
 
 test('fixed and random scripts are answered as by redis-server', async (t) => {
-  if (spawnSync('redis-server', ['--version']).status !== 0) {
-    t.skip('redis-server is not installed');
-    return;
-  }
-  const theirs = await redisServer(t);
+  const theirs = await redisClient(t);
+  if (theirs === undefined) return;
   const ours = await (await startNode(t)).client();
   const random = seededRandom(seed);
   const scripts = [...fixed, ...Array.from({ length: 1500 }, () => script(random))];
