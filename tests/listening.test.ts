@@ -10,7 +10,8 @@ import { test, type TestContext } from 'node:test';
 import type { Connector } from '@holdfast/base';
 import { realTimers, socketTransport, tcpConnector } from '@holdfast/base/real';
 import { ReplyError, RespClient, textOf, type CommandArgument } from '@holdfast/resp';
-import { freePorts, startNode, until } from './support/node-process.ts';
+import { freePorts } from '@holdfast/base/testing';
+import { startNode, until } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
 
 const binary = join(import.meta.dirname, '..', 'bin', 'holdfast-server');

@@ -7,7 +7,8 @@ import { test, type TestContext } from 'node:test';
 import { randomBelow, seededRandom, type Random } from '@holdfast/base';
 import { encodeCommand } from '@holdfast/resp';
 import { ask, idA, idB, keepLeased, leaseMs, report, shard, topology, type Peer } from './support/fenced-peers.ts';
-import { freePorts, startNode, until } from './support/node-process.ts';
+import { freePorts } from '@holdfast/base/testing';
+import { startNode, until } from './support/node-process.ts';
 import { startRedis } from './support/redis-server.ts';
 import { RawPeer } from './support/raw-peer.ts';
 

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { ReplyError, itemsOf, textOf, type CommandArgument, type RespClient } from '@holdfast/resp';
-import { freePorts, startNode, until, type NodeProcess } from './support/node-process.ts';
+import { freePorts } from '@holdfast/base/testing';
+import { startNode, until, type NodeProcess } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
 
 const binary = join(import.meta.dirname, '..', 'bin', 'holdfast-server');

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ReplyError, itemsOf, textOf, type CommandArgument, type RespClient } from '@holdfast/resp';
-import { freePorts, startNode, until, type NodeProcess } from './support/node-process.ts';
+import { freePorts } from '@holdfast/base/testing';
+import { startNode, until, type NodeProcess } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
 
 async function ask(client: RespClient, ...args: [CommandArgument, ...CommandArgument[]]): Promise<string> {

@@ -11,7 +11,8 @@ import { connect, createSecureContext, type ConnectionOptions, type TLSSocket } 
 import { tlsConnector } from '@holdfast/base/real';
 import { ReplyError, RespClient, textOf, type CommandArgument } from '@holdfast/resp';
 import { TestAuthority, withoutOpenssl, type CertificateFiles } from './support/certificates.ts';
-import { freePorts, startNode, until, type NodeProcess } from './support/node-process.ts';
+import { freePorts } from '@holdfast/base/testing';
+import { startNode, until, type NodeProcess } from './support/node-process.ts';
 
 const binary = join(import.meta.dirname, '..', 'bin', 'holdfast-server');
 const skip = withoutOpenssl();

@@ -2,29 +2,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Connector } from '@holdfast/base';
 import { tcpConnector, realTimers } from '@holdfast/base/real';
+import { freePorts } from '@holdfast/base/testing';
 import { ReplyError, RespClient } from '@holdfast/resp';
 
 const binary = join(import.meta.dirname, '..', '..', 'bin', 'holdfast-server');
-
-/** Ports of 127.0.0.1 that were free a moment ago and leave room for the control port. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 export interface NodeProcess {
   readonly port: number;

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePorts } from './node-process.ts';
+import { freePorts } from '@holdfast/base/testing';
 
 /** @returns its port; undefined, with the test skipped for that reason, where none is installed. */
 export async function startRedis(t: TestContext): Promise<number | undefined> {

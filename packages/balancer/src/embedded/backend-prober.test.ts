@@ -4,7 +4,8 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { silentLogger } from '@holdfast/base';
 import type { ProbedBackend } from '../driver.ts';
-import { freePort, startBackend, startDeafBackend } from '../testing/sockets.ts';
+import { freePort } from '@holdfast/base/testing';
+import { startBackend, startDeafBackend } from '../testing/sockets.ts';
 import { BackendProber } from './backend-prober.ts';
 
 const periodMs = 20;

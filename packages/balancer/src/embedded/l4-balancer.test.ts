@@ -9,7 +9,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FatalError, OperationError, silentLogger } from '@holdfast/base';
 import type { Binding } from '../driver.ts';
 import { defaultLimits, type BalancerLimits } from '../limits.ts';
-import { closeOf, connectTo, freePort, startBackend, startDeafBackend } from '../testing/sockets.ts';
+import { freePort } from '@holdfast/base/testing';
+import { closeOf, connectTo, startBackend, startDeafBackend } from '../testing/sockets.ts';
 import { L4Balancer } from './l4-balancer.ts';
 
 interface Rig {

@@ -5,11 +5,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+import { freePorts } from '@holdfast/base/testing';
 
 /**
  * Why tests with etcd cannot run here; undefined when they can.
@@ -61,7 +61,7 @@ export async function startEtcd(
   { count = 1, tls }: { readonly count?: number; readonly tls?: EtcdTlsServer } = {},
 ): Promise<EtcdMember[]> {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-etcd-'));
-  const ports = await freePorts(count);
+  const ports = await portsOf(count);
   const cluster = ports.map(({ peer }, index) => `m${index}=http://127.0.0.1:${peer}`).join(',');
   const members = ports.map((own, index) => new Member({ own, index, directory, cluster, tls }));
   t.after(async () => {
@@ -162,17 +162,9 @@ class Member implements EtcdMember {
   }
 }
 
-/** Ports nobody listens on; all are held until all are known, so that they differ. */
-async function freePorts(members: number): Promise<Ports[]> {
-  const servers = await Promise.all(
-    Array.from({ length: members * 3 }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const numbers = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+/** Three for each member. */
+async function portsOf(members: number): Promise<Ports[]> {
+  const numbers = await freePorts(members * 3);
   return Array.from({ length: members }, (_, index) => {
     const [client = 0, peer = 0, metrics = 0] = numbers.slice(index * 3, index * 3 + 3);
     return { client, peer, metrics };
