@@ -159,6 +159,26 @@ test('in MULTI a script belongs to the transaction, and its time is bounded', as
   assert.equal(next, 3);
 });
 
+test('in a script nothing waits: what could take an element answers at once, only BLPOP is refused', async (t) => {
+  const node = await startNode(t, {});
+  const client = await node.client();
+  const calls = [
+    "'BRPOP', KEYS[1], 0",
+    "'BLMPOP', 0, 1, KEYS[1], 'LEFT'",
+    "'BLMOVE', KEYS[1], KEYS[1], 'LEFT', 'LEFT', 0",
+    "'BZPOPMIN', KEYS[1], 0",
+    "'BZPOPMAX', KEYS[1], 0",
+    "'BZMPOP', 0, 1, KEYS[1], 'MIN'",
+  ];
+  for (const call of calls) {
+    assert.equal(await answer(client, 'EVAL', `return redis.pcall(${call})`, '1', 'missing'), 'nil', call);
+  }
+  assert.match(
+    await answer(client, 'EVAL', "return redis.pcall('BLPOP', KEYS[1], 0)", '1', 'missing'),
+    /^ERR This Redis command is not allowed from script/,
+  );
+});
+
 test('scripts and libraries are found after a restart, and on a replica until the master forgets them', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-eval-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));

@@ -55,6 +55,11 @@ function randomSort(): string[] {
   return args;
 }
 
+/** Kvrocks' text of one error. */
+function expectedReply(redis: string | undefined): string | undefined {
+  return redis?.replace(/^-ERR (?=One or more scores)/, '-');
+}
+
 const batches = 20;
 const batchCommands = 250;
 
@@ -74,7 +79,7 @@ test('random SORT commands answer and store as Redis does', async (t) => {
     }
     const expected = await redis.run(asked);
     asked.forEach((args, i) => {
-      assert.equal(runner.run(...args), expected[i], args.join(' '));
+      assert.equal(runner.run(...args), expectedReply(expected[i]), args.join(' '));
       if (oneIn(20)) runner.commit();
     });
   }

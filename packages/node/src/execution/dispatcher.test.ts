@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Call, LongRun } from '@holdfast/commands';
+import type { Call, CommandDefinition, LongRun } from '@holdfast/commands';
 import { ReplyWriter, Request } from '@holdfast/resp';
 import type { CommandObserver } from './command-observer.ts';
 import { nestedErrors } from './nested-commands.ts';
@@ -109,7 +109,86 @@ describe('waits', () => {
   });
 });
 
+describe('a command that writes more than it may', () => {
+  const refused = '-ERR Operation aborted: Memory limit reached\r\n';
+  const fill = (world: () => ExecutionWorld): CommandDefinition =>
+    command('fill', ['write'], (_call, request, reply) => {
+      world().engine.list(request.latin1(1)).push('x');
+      world().engine.openTickBytes += 60;
+      reply.ok();
+    });
+
+  test('is refused when it waited and is served', async () => {
+    const world: ExecutionWorld = new ExecutionWorld([
+      command('bfill', ['write', 'blocking'], (call, request) => {
+        const key = Buffer.from(request.bytes(1));
+        const retry = (_call: Call, late: ReplyWriter): boolean => {
+          world.engine.list('filled').push('x');
+          world.engine.openTickBytes += 100;
+          late.ok();
+          return true;
+        };
+        call.waits?.begin({ keys: [key], timeoutMs: 0, retry, expire: () => undefined });
+      }),
+    ]);
+    world.dispatcher.runs.writtenBytesMax = 99;
+    const [client, writer] = [world.connect(), world.connect()];
+    await client.say('BFILL a');
+    await writer.say('PUSH a x');
+    assert.equal(await client.say('PING'), `${refused}+PONG\r\n`);
+    assert.deepEqual(world.engine.list('filled'), []);
+  });
+
+  test('is refused in EXEC for what the transaction has written with it; what came before stays', async () => {
+    const world: ExecutionWorld = new ExecutionWorld([fill(() => world)]);
+    world.dispatcher.runs.writtenBytesMax = 100;
+    const client = world.connect();
+    const queued = '+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n';
+    assert.equal(
+      await client.say('MULTI', 'FILL a', 'FILL b', 'PUSH c x', 'EXEC'),
+      `${queued}*3\r\n+OK\r\n${refused}:1\r\n`,
+    );
+    assert.deepEqual([world.engine.list('a'), world.engine.list('b'), world.engine.list('c')], [['x'], [], ['x']]);
+  });
+});
+
 describe('a failing command', () => {
+  test('that has begun to wait leaves the wait: its error is its only reply, and its client goes on', async () => {
+    const world = new ExecutionWorld([
+      command('join', ['write', 'blocking'], (call, request) => {
+        const key = request.bytes(1);
+        call.waits?.begin({ keys: [Buffer.from(key)], timeoutMs: 0, retry: () => false, expire: () => undefined });
+        if (request.is(2, 'throw')) throw new Error('joining failed');
+        world.engine.openTickBytes += 100;
+      }),
+    ]);
+    world.dispatcher.runs.writtenBytesMax = 99;
+    const [client, writer] = [world.connect(), world.connect()];
+    const refused = '-ERR Operation aborted: Memory limit reached\r\n';
+    assert.equal(await client.say('JOIN a write', 'PING'), `${refused}+PONG\r\n`);
+    assert.equal(await client.say('JOIN a throw'), `${refused}+PONG\r\n-ERR joining failed\r\n`);
+    await writer.say('PUSH a x');
+    assert.equal(await client.say('PING'), `${refused}+PONG\r\n-ERR joining failed\r\n+PONG\r\n`);
+  });
+
+  test('that has begun a reply in slices lets them go', async () => {
+    let closed = 0;
+    const world = new ExecutionWorld([
+      command('walk', [], (call, _request, reply) => {
+        reply.array(2);
+        const next = (late: ReplyWriter): boolean => {
+          late.integer(1);
+          return false;
+        };
+        call.slices?.begin({ next, close: () => void closed++ });
+        throw new Error('walking failed');
+      }),
+    ]);
+    const client = world.connect();
+    assert.equal(await client.say('WALK a', 'PING'), '-ERR walking failed\r\n+PONG\r\n');
+    assert.deepEqual([closed, world.dispatcher.slicedReplies.size], [1, 0]);
+  });
+
   test('leaves neither writes nor half a reply', async () => {
     const world = new ExecutionWorld();
     const client = world.connect();

@@ -57,6 +57,7 @@ export class MapEngine {
   lists: Lists = new Map();
   #command: Lists = new Map();
   #atomic: Lists | undefined;
+  #commandBytes = 0;
   /** Ends of atomic parts, in order. */
   readonly calls: string[] = [];
   openTickBytes = 0;
@@ -67,10 +68,12 @@ export class MapEngine {
 
   beginCommand(): void {
     this.#command = MapEngine.#copy(this.lists);
+    this.#commandBytes = this.openTickBytes;
   }
 
   rollbackCommand(): void {
     this.lists = this.#command;
+    this.openTickBytes = this.#commandBytes;
   }
 
   beginAtomic(): void {
