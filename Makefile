@@ -1,6 +1,6 @@
 # Entry points. Each does all the set-up it needs (tools/setup.sh) and is quick when nothing is to do.
 .DEFAULT_GOAL := help
-.PHONY: help build up test sim soak check format clean
+.PHONY: help build up test sim soak bench check format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -23,6 +23,10 @@ sim: ## simulated clusters from seeds (SEEDS=N, SEED=n replays one, MUTATE=fault
 soak: ## random commands against a model, with kills (SECONDS=n, SEED=n runs one)
 	@tools/setup.sh build
 	@$(if $(SECONDS),SECONDS=$(SECONDS)) $(if $(SEED),SEED=$(SEED)) exec tools/run.sh tests/model/soak.ts
+
+bench: ## speed beside Redis, Kvrocks (KVROCKS_BIN) and bare Node (BENCH="--quick ..." passes options)
+	@tools/setup.sh bench
+	@exec tools/run.sh bench/main.ts $(BENCH)
 
 check: ## the gates alone: layers, types, lint, format
 	@tools/setup.sh build

@@ -40,7 +40,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['{packages,apps}/*/src/**/*.ts'],
+    files: ['{packages,apps}/*/src/**/*.ts', 'bench/**/*.ts'],
     ignores: ['**/*.test.ts', '**/testing/**'],
     rules: {
       'max-lines': ['error', { max: 500 }],

@@ -56,3 +56,11 @@ test('a pure package may not import sockets, files or timers', () => {
   assert.ok(errors.some((error) => error.includes('fencing is pure')));
   assert.deepEqual(withFile('packages/fencing/src/x.ts', "import { strict } from 'node:assert';\n"), []);
 });
+
+test('a folder that is no package is held to its packages too', () => {
+  const errors = withFile('bench/x.ts', "import { x } from '@holdfast/node';\n");
+  assert.ok(errors.some((error) => error.includes('bench may not import node')));
+  const path = withFile('bench/x.ts', "import { x } from '../packages/resp/src/index.ts';\n");
+  assert.ok(path.some((error) => error.includes('path import')));
+  assert.deepEqual(withFile('bench/x.ts', "import { RespClient } from '@holdfast/resp';\n"), []);
+});

@@ -1,7 +1,7 @@
 /**
  * The layer table of docs/architecture.md as a check: a package may import only what stands below it.
  *
- * The idea: the table below is the single truth. Every import in every source file is compared with it, as is every
+ * The idea: the tables below are the single truth. Every import in every source file is compared with it, as is every
  * package.json (an import must be declared, and nothing else may be), and a package may be entered only through its
  * exports. TypeScript project references are no guard for this: an undeclared one passes on the second build.
  */
@@ -28,12 +28,18 @@ const table: Readonly<Record<string, readonly string[]>> = {
   controller: ['base', 'resp', 'topology', 'rocksdb', 'history', 'fencing', 'metadata', 'balancer'],
   simulator: ['base', 'topology', 'history', 'fencing', 'node'],
 };
+/** Folders that are no packages -> packages they may import. */
+const folders: Readonly<Record<string, readonly string[]>> = {
+  bench: ['base', 'resp'],
+};
 /** Built-ins that do I/O or read a clock: barred from what must stay pure. */
 const pure = ['topology', 'fencing', 'history'];
 const impureBuiltin = /^node:(?!assert|util|buffer$)/;
 
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\b[^'"\n;]*(?:\n[^'";]*?)?['"]([^'"\n]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
+
+const scoped = (name: string): string => `${scope}/${name}`;
 
 function sources(dir: string): string[] {
   if (!existsSync(dir)) return [];
@@ -81,6 +87,16 @@ export function checkLayers(root: string): string[] {
           errors.push(`${file}: path import of a package: ${spec}`);
         else if (pure.includes(name) && !isTest && impureBuiltin.test(spec))
           errors.push(`${file}: ${name} is pure and may not import ${spec}`);
+      }
+    }
+  }
+  for (const [name, allowed] of Object.entries(folders)) {
+    for (const file of sources(join(root, name))) {
+      for (const spec of importsOf(file)) {
+        if (spec.startsWith(`${scope}/`))
+          errors.push(...checkImport({ file, name, spec, allowed, declared: allowed.map(scoped), manifests }));
+        else if (spec.startsWith('.') && spec.includes('/packages/'))
+          errors.push(`${file}: path import of a package: ${spec}`);
       }
     }
   }

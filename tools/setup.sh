@@ -3,7 +3,7 @@
 #   1. Debian packages (installed with apt as root or through sudo, else the exact line to run is printed);
 #   2. npm packages from package-lock.json, among them the pinned Node;
 #   3. the native addons, compiled against the headers that ship with the pinned Node.
-# Usage: setup.sh build|test    ("test" also asks for what only tests need)
+# Usage: setup.sh build|test|bench    ("test" and "bench" also ask for what only they need)
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 cd "$root"
@@ -29,9 +29,11 @@ fi
 command -v g++ >/dev/null 2>&1 || missing g++
 command -v make >/dev/null 2>&1 || missing make
 command -v python3 >/dev/null 2>&1 || missing python3
-if [ "$mode" = test ]; then
+if [ "$mode" != build ]; then
   command -v redis-cli >/dev/null 2>&1 || missing redis-tools
   command -v redis-server >/dev/null 2>&1 || missing redis-server
+fi
+if [ "$mode" = test ]; then
   command -v openssl >/dev/null 2>&1 || missing openssl
   command -v etcd >/dev/null 2>&1 || missing etcd-server
   command -v ip >/dev/null 2>&1 || have_package iproute2 || missing iproute2

@@ -62,6 +62,7 @@ function testFiles(narrow: readonly string[]): string[] {
     'packages/*/src/**/*.test.ts',
     'apps/*/src/**/*.test.ts',
     'tools/**/*.test.ts',
+    'bench/**/*.test.ts',
     'tests/**/*.test.ts',
   ]);
   return all.filter((file) => narrow.length === 0 || narrow.some((part) => file.includes(part))).sort();

@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keyspaceOf, turnsOf } from './core.ts';
+
+test('each round begins with the next server', () => {
+  assert.deepEqual(
+    [1, 2, 3, 4].map((round) => turnsOf(['a', 'b', 'c'], round).join('')),
+    ['abc', 'bca', 'cab', 'abc'],
+  );
+  assert.deepEqual(turnsOf([], 1), []);
+});
+
+test('with large values fewer keys stay hot', () => {
+  assert.equal(keyspaceOf(100_000, 64), 100_000);
+  assert.equal(keyspaceOf(100_000, 16_384), 8192);
+  assert.equal(keyspaceOf(10, 1 << 30), 1);
+});

@@ -1,0 +1,145 @@
+/**
+ * The core tests: every command on every server, in rounds. Within a round the servers take turns, each started for its
+ * turn on an empty directory and ended after it, so that nothing of one (compaction, say) disturbs another; the next round
+ * begins with the next server, so that none always has the same place. Data that reads hit are loaded right before, and a
+ * run that is not counted goes ahead of each command, for the code of whoever compiles it while it runs.
+ */
+import { fill } from './filler.ts';
+import { runLoad } from './load-client.ts';
+import type { Progress } from './progress.ts';
+import type { Measurement, MemoryMeasurement } from './report.ts';
+import type { ServerKind } from './servers.ts';
+import type { RunningServer, Stage } from './stage.ts';
+import { userBytes, valueOf, type Test } from './workloads.ts';
+
+export interface CoreOptions {
+  readonly kinds: readonly ServerKind[];
+  readonly tests: readonly Test[];
+  readonly rounds: number;
+  readonly clients: number;
+  readonly keyspace: number;
+}
+
+export interface CoreResult {
+  readonly measurements: readonly Measurement[];
+  readonly memory: readonly MemoryMeasurement[];
+}
+
+/** What keys and values of one test take together at the most: a keyspace that stays hot with larger values too. */
+const hotBytesMax = 128 * 1024 * 1024;
+/** Of the requests of a test, how many go ahead uncounted. */
+const warmUpPart = 0.2;
+
+/** @returns the kinds in the order of their turns: each round begins with the next one. */
+export function turnsOf<T>(kinds: readonly T[], round: number): T[] {
+  const first = kinds.length === 0 ? 0 : (round - 1) % kinds.length;
+  return [...kinds.slice(first), ...kinds.slice(0, first)];
+}
+
+/** @returns how many keys of such values are kept hot. */
+export function keyspaceOf(keyspace: number, valueBytes: number): number {
+  return Math.max(1, Math.min(keyspace, Math.floor(hotBytesMax / Math.max(1, valueBytes))));
+}
+
+export async function runCore(stage: Stage, options: CoreOptions, progress: Progress): Promise<CoreResult> {
+  const measurements: Measurement[] = [];
+  const memory: MemoryMeasurement[] = [];
+  const { kinds, rounds } = options;
+  progress.expect(rounds * kinds.reduce((sum, kind) => sum + testsOn(kind, options).length, 0));
+  for (let round = 1; round <= rounds; round++) {
+    for (const kind of turnsOf(kinds, round)) {
+      progress.say(`round ${round}/${rounds} ${kind.name}: start`);
+      const server = await stage.start(kind);
+      const idleBytes = server.usage().residentBytes;
+      const turn = new Turn(stage, server, options);
+      for (const test of testsOn(kind, options)) {
+        progress.step(`round ${round}/${rounds} ${kind.name}: ${nameOf(test)}`);
+        measurements.push({ ...(await turn.measure(test)), round });
+      }
+      memory.push({ server: kind.name, round, idleBytes, peakBytes: server.usage().peakBytes });
+      await server.end();
+    }
+  }
+  return { measurements, memory };
+}
+
+function testsOn(kind: ServerKind, { tests }: CoreOptions): readonly Test[] {
+  return kind.name === 'bare' ? tests.filter(({ workload }) => workload.bare) : tests;
+}
+
+function nameOf({ workload, pipeline, valueBytes }: Test): string {
+  return `${workload.name} P${pipeline} ${valueBytes} B`;
+}
+
+/** One server's turn in one round. */
+class Turn {
+  readonly #stage: Stage;
+  readonly #server: RunningServer;
+  readonly #options: CoreOptions;
+  /** What the server was filled with, and what it was warmed up for. */
+  readonly #done = new Set<string>();
+
+  constructor(stage: Stage, server: RunningServer, options: CoreOptions) {
+    this.#stage = stage;
+    this.#server = server;
+    this.#options = options;
+  }
+
+  async measure(test: Test): Promise<Omit<Measurement, 'round'>> {
+    const { workload, pipeline, valueBytes, requests } = test;
+    await this.#fill(test);
+    if (this.#isNew(`warm ${workload.name} ${valueBytes}`)) await this.#run(test, Math.ceil(requests * warmUpPart));
+    const before = this.#server.usage();
+    const { perSecond, p50Ms, p99Ms, p999Ms } = await this.#run(test, requests);
+    const after = this.#server.usage();
+    const written = difference(after.writtenBytes, before.writtenBytes);
+    return {
+      test: workload.name,
+      pipeline,
+      valueBytes,
+      server: this.#server.kind.name,
+      requests,
+      perSecond,
+      p50Ms,
+      p99Ms,
+      p999Ms,
+      cpuSecondsPerMillion: ((after.cpuSeconds - before.cpuSeconds) / requests) * 1e6,
+      writtenPerUserByte:
+        workload.writes && written !== undefined ? written / (requests * userBytes(workload, valueBytes)) : null,
+    };
+  }
+
+  #isNew(what: string): boolean {
+    if (this.#done.has(what)) return false;
+    this.#done.add(what);
+    return true;
+  }
+
+  async #fill({ workload, valueBytes, requests }: Test): Promise<void> {
+    const what = workload.fill;
+    if (what === undefined) return;
+    const isUsedUp = what.kind === 'list' && what.elements === 'requests';
+    if (!isUsedUp && !this.#isNew(`${JSON.stringify(what)} ${valueBytes}`)) return;
+    const client = await this.#server.client();
+    const keyspace = keyspaceOf(this.#options.keyspace, valueBytes);
+    const elements = Math.ceil(requests * (1 + warmUpPart));
+    await fill(client, what, { value: valueOf(valueBytes), keyspace, requests: elements });
+    client.close();
+  }
+
+  #run({ workload, pipeline, valueBytes }: Test, requests: number): ReturnType<typeof runLoad> {
+    const { clients, keyspace } = this.#options;
+    return runLoad(this.#stage, {
+      port: this.#server.port,
+      command: workload.command(valueOf(valueBytes)),
+      pipeline,
+      requests,
+      clients,
+      keyspace: keyspaceOf(keyspace, valueBytes),
+    });
+  }
+}
+
+function difference(after: number | undefined, before: number | undefined): number | undefined {
+  return after === undefined || before === undefined ? undefined : after - before;
+}

@@ -1,0 +1,124 @@
+/**
+ * `make bench`: Holdfast and others, one after the other, on the same machine with the same client and data.
+ * bench/README.md says what is measured and how to read it.
+ */
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { messageOf } from '@holdfast/base';
+import { renderChart } from './chart.ts';
+import { runCore, type CoreResult } from './core.ts';
+import { judge } from './goals.ts';
+import { describeMachine, momentNow, noiseBetween } from './noise.ts';
+import { help, parseOptions, UsageError, type Options, type SectionName } from './options.ts';
+import { Progress } from './progress.ts';
+import { reportVersion, type Figure, type Report, type Skipped } from './report.ts';
+import { Findings, type Section } from './section.ts';
+import { holdfastVersion, isInstalled, serverKind, type ServerKind } from './servers.ts';
+import { Stage } from './stage.ts';
+import { renderReport } from './tables.ts';
+import { chooseTests } from './workloads.ts';
+
+const sections: Readonly<Partial<Record<SectionName, Section>>> = {};
+
+interface Measured extends CoreResult {
+  readonly figures: readonly Figure[];
+  readonly skipped: readonly Skipped[];
+}
+
+async function measure(stage: Stage, options: Options, kinds: readonly ServerKind[]): Promise<Measured> {
+  const progress = new Progress();
+  let core: CoreResult = { measurements: [], memory: [] };
+  const figures: Figure[] = [];
+  const skipped: Skipped[] = [];
+  try {
+    for (const name of options.only) {
+      if (name === 'core') {
+        const { tests: commands, pipelines, valueBytes, scale } = options;
+        const tests = chooseTests({ commands, pipelines, valueBytes, scale });
+        core = await runCore(stage, { ...options, kinds, tests }, progress);
+        continue;
+      }
+      const findings = new Findings(name);
+      progress.say(name);
+      const section = sections[name];
+      if (section === undefined) findings.skip('all of it', 'not there yet');
+      else await section({ stage, options, progress, kinds }, findings);
+      figures.push(...findings.figures);
+      skipped.push(...findings.skipped);
+    }
+  } finally {
+    progress.end();
+  }
+  return { ...core, figures, skipped };
+}
+
+async function bench(stage: Stage, options: Options): Promise<Report> {
+  const startedAt = new Date();
+  const before = momentNow();
+  const wanted = options.servers.map(serverKind);
+  const kinds = wanted.filter((kind) => kind.missing() === undefined);
+  const absent = wanted.filter((kind) => !kinds.includes(kind));
+  const { measurements, memory, figures, skipped } = await measure(stage, options, kinds);
+  return {
+    version: reportVersion,
+    holdfast: holdfastVersion(),
+    startedAt: startedAt.toISOString(),
+    seconds: (Date.now() - startedAt.getTime()) / 1000,
+    quick: options.quick,
+    rounds: options.rounds,
+    clients: options.clients,
+    keyspace: options.keyspace,
+    machine: describeMachine(),
+    noise: noiseBetween(before, momentNow(), measurements),
+    servers: kinds.map((kind) => ({ name: kind.name, title: kind.title, version: kind.version() })),
+    measurements,
+    memory,
+    figures,
+    skipped: [...absent.map((kind) => ({ what: kind.title, reason: kind.missing() ?? '' })), ...skipped],
+    goals: judge({ measurements, figures, valueBytes: options.valueBytes[0] ?? 0 }),
+  };
+}
+
+/** @returns the exit status. */
+async function main(args: readonly string[]): Promise<number> {
+  let options: Options | undefined;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`bench: ${error.message}\ntry --help\n`);
+    return 2;
+  }
+  if (options === undefined) {
+    process.stdout.write(help);
+    return 0;
+  }
+  if (!isInstalled('redis-benchmark')) {
+    process.stderr.write('bench: redis-benchmark is not installed (Debian: redis-tools)\n');
+    return 1;
+  }
+  const stage = new Stage(options.dir ?? tmpdir());
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    process.once(signal, () => {
+      stage.clear();
+      process.exit(status);
+    });
+  try {
+    const report = await bench(stage, options);
+    process.stdout.write(renderReport(report));
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+    if (options.svg !== undefined) writeFileSync(options.svg, renderChart(report));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`bench: ${messageOf(error)}\n`);
+    return 1;
+  } finally {
+    stage.clear();
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,179 @@
+/**
+ * Servers under way and their directories. Whatever way the bench ends, `clear` leaves neither: it is called at the end,
+ * by Ctrl-C and by an error, and does not wait for anybody.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '@holdfast/base';
+import { realTimers, tcpConnector } from '@holdfast/base/real';
+import { freePort } from '@holdfast/base/testing';
+import { RespClient } from '@holdfast/resp';
+import { readUsage, type ProcessUsage } from './proc.ts';
+import type { Directive, Launch, ServerKind } from './servers.ts';
+
+const host = '127.0.0.1';
+const startMs = 120_000;
+/** What of a program's last words is shown when it ends unasked. */
+const shownBytes = 2000;
+
+/** A program that is no server under test: a load client, a balancer. */
+export interface Companion {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** The last of what it wrote to stdout and stderr. */
+  words(): string;
+}
+
+export class Stage {
+  readonly #dir: string;
+  readonly #children = new Set<ChildProcess>();
+  #entries = 0;
+
+  /** @param parent where the bench's own directory is made; on a disk if bytes written are to mean anything. */
+  constructor(parent: string) {
+    this.#dir = mkdtempSync(join(parent, 'holdfast-bench-'));
+  }
+
+  /** A fresh directory of its own, gone at the latest with the stage. */
+  directory(name: string): string {
+    const dir = join(this.#dir, `${name}-${++this.#entries}`);
+    mkdirSync(dir);
+    return dir;
+  }
+
+  /** Starts any program; it is killed with the stage. */
+  run({ command, args }: Launch, onOutput?: (text: string) => void): Companion {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#children.add(child);
+    let words = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        words = (words + text).slice(-shownBytes);
+        if (stream === child.stdout) onOutput?.(text);
+      });
+    }
+    const exited = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+      child.once('error', (error) => reject(new Error(`${command} cannot be started: ${messageOf(error)}`)));
+      child.once('close', (code, signal) => resolve(code ?? (signal as NodeJS.Signals)));
+    });
+    exited.catch(() => undefined).finally(() => this.#children.delete(child));
+    return { child, exited, words: () => words };
+  }
+
+  /** Starts a server and waits until it answers PING. */
+  async start(kind: ServerKind, options: StartOptions = {}): Promise<RunningServer> {
+    const dir = options.dir ?? this.directory(kind.name);
+    const port = await freePort();
+    const launch = kind.launch({ dir, port, directives: options.directives ?? [] });
+    const startedAt = performance.now();
+    const companion = this.run(launch);
+    await untilPong(port, companion, kind.title);
+    return new RunningServer({ kind, dir, port, companion, startedInMs: performance.now() - startedAt });
+  }
+
+  /** Kills what runs and removes every directory, at once. */
+  clear(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  }
+}
+
+export interface StartOptions {
+  /** Of an earlier server, whose data are served again. */
+  readonly dir?: string;
+  readonly directives?: readonly Directive[];
+}
+
+/** A connection for commands of the bench itself. */
+export function connectTo(port: number): Promise<RespClient> {
+  const options = { timers: realTimers, connectTimeoutMs: 5000, commandTimeoutMs: 600_000 };
+  return RespClient.connect(tcpConnector, { host, port }, options);
+}
+
+/** Asks until it holds, every few milliseconds. @throws Error that says what was waited for, when the time is up. */
+export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain: ${what}`);
+    await pause(5);
+  }
+}
+
+async function untilPong(port: number, companion: Companion, title: string): Promise<void> {
+  let ended: number | string | undefined;
+  companion.exited.then((status) => (ended = status)).catch((error: unknown) => (ended = messageOf(error)));
+  const answers = async (): Promise<boolean> => {
+    if (ended !== undefined) throw new Error(`${title} ended with ${ended} at its start: ${companion.words()}`);
+    try {
+      const client = await connectTo(port);
+      const reply = await client.command('PING');
+      client.close();
+      return reply === 'PONG';
+    } catch {
+      return false; // not listening yet
+    }
+  };
+  await until(`${title} answers PING on port ${port}`, answers, startMs);
+}
+
+interface Parts {
+  readonly kind: ServerKind;
+  readonly dir: string;
+  readonly port: number;
+  readonly companion: Companion;
+  readonly startedInMs: number;
+}
+
+export class RunningServer {
+  readonly kind: ServerKind;
+  readonly dir: string;
+  readonly port: number;
+  /** From starting the process to its first PONG. */
+  readonly startedInMs: number;
+  readonly #companion: Companion;
+
+  constructor({ kind, dir, port, companion, startedInMs }: Parts) {
+    this.kind = kind;
+    this.dir = dir;
+    this.port = port;
+    this.startedInMs = startedInMs;
+    this.#companion = companion;
+  }
+
+  get pid(): number {
+    return this.#companion.child.pid as number;
+  }
+
+  get exited(): Promise<number | NodeJS.Signals> {
+    return this.#companion.exited;
+  }
+
+  client(): Promise<RespClient> {
+    return connectTo(this.port);
+  }
+
+  usage(): ProcessUsage {
+    const text = (name: string): string => readFileSync(`/proc/${this.pid}/${name}`, 'utf8');
+    let io: string | undefined;
+    try {
+      io = text('io');
+    } catch {
+      io = undefined; // not ours to read
+    }
+    return readUsage({ stat: text('stat'), io, status: text('status') });
+  }
+
+  /** Kills it and waits for its end. Its directory stays when it is to be started again, else it goes. */
+  async end(signal: NodeJS.Signals = 'SIGKILL', keepsData = false): Promise<void> {
+    const { child } = this.#companion;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit');
+      child.kill(signal);
+      await gone;
+    }
+    if (!keepsData) rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The quick subset of the bench, as a report: that figures come out, never how good they are, since tests run on shared and
+ * noisy machines. The ratios are printed as diagnostics.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { text } from 'node:stream/consumers';
+import { cellsOf, ratio } from '../bench/compare.ts';
+import { checkReport, type Report } from '../bench/report.ts';
+
+const root = join(import.meta.dirname, '..');
+
+test('the quick bench measures every server that is there and leaves nothing behind', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-bench-test-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const json = join(dir, 'report.json');
+  const svg = join(dir, 'report.svg');
+  const args = [
+    'bench/main.ts',
+    '--quick',
+    '--scale',
+    '0.005',
+    '--keyspace',
+    '1000',
+    '--tests',
+    'PING,SET,GET,RPOP,ZADD',
+  ];
+  args.push('--dir', dir, '--json', json, '--svg', svg);
+  // Kvrocks is compared where somebody asks for it, not in passing.
+  const env = { ...process.env, KVROCKS_BIN: '' };
+  const child = spawn(join(root, 'tools', 'run.sh'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [status] = (await ended) as [number | null];
+  if (stderr.includes('redis-benchmark is not installed')) return t.skip('redis-benchmark is not installed');
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^PING P16 64 B /m);
+  const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
+  assert.deepEqual(checkReport(report), []);
+  const servers = report.servers.map(({ name }) => name);
+  assert.ok(servers.includes('holdfast') && servers.includes('bare'), servers.join());
+  for (const cell of cellsOf(report.measurements)) {
+    const own = report.measurements.filter((one) => one.test === cell.test && one.pipeline === cell.pipeline);
+    const expected = servers.filter((name) => name !== 'bare' || ['PING', 'SET', 'GET'].includes(cell.test));
+    assert.deepEqual(own.map(({ server }) => server).sort(), [...expected].sort(), cell.test);
+    for (const { perSecond, p50Ms, p99Ms, p999Ms } of own)
+      assert.ok(perSecond > 0 && p50Ms <= p99Ms && p99Ms <= p999Ms);
+    const ratios = expected
+      .filter((name) => name !== 'holdfast')
+      .map((name) => `${ratio(report.measurements, cell, [name], 'perSecond')?.toFixed(2)} x ${name}`);
+    t.diagnostic(`${cell.test} P${cell.pipeline}: ${ratios.join(', ')} (a report; this machine is not quiet)`);
+  }
+  assert.match(readFileSync(svg, 'utf8'), /<\/svg>/);
+  assert.deepEqual(readdirSync(dir).sort(), ['report.json', 'report.svg']);
+});
+
+test('Ctrl-C ends all servers and removes their directories', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-bench-test-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const args = [
+    'bench/main.ts',
+    '--only',
+    'core',
+    '--servers',
+    'holdfast',
+    '--tests',
+    'SET',
+    '--scale',
+    '1000',
+    '--dir',
+    dir,
+  ];
+  const child = spawn(join(root, 'tools', 'run.sh'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  const stderr = text(child.stderr);
+  const pidFile = (): string | undefined => {
+    const files = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name));
+    return files.find((name) => name.endsWith('kvrocks.pid'));
+  };
+  const exits = { now: false };
+  void ended.then(() => (exits.now = true));
+  while (pidFile() === undefined && !exits.now) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (exits.now && (await stderr).includes('redis-benchmark is not installed'))
+    return t.skip('redis-benchmark is not installed');
+  assert.equal(exits.now, false, 'the bench ended before its first server ran');
+  const pid = Number(readFileSync(pidFile() as string, 'utf8'));
+  assert.doesNotThrow(() => process.kill(pid, 0));
+  child.kill('SIGINT');
+  const [status] = (await ended) as [number | null];
+  assert.equal(status, 130, await stderr);
+  assert.deepEqual(readdirSync(dir), []);
+  // Killed before its directory was removed; it is gone when the kernel has taken it apart.
+  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
+/** A process that has ended and that nobody waited for (its parent is gone) is dead too. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
