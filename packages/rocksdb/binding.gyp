@@ -14,6 +14,7 @@
         "native/build_info.cc",
         "native/database.cc",
         "native/errors.cc",
+        "native/file_statistics.cc",
         "native/filters.cc",
         "native/handles.cc",
         "native/iterator.cc",

@@ -45,6 +45,18 @@ function settings({ env: { config } }: Node): UpkeepSettings {
     get countCron() {
       return config.get('dbsize-scan-cron');
     },
+    get checkCron() {
+      return config.get('compaction-checker-cron');
+    },
+    get checkHours() {
+      return config.get('compaction-checker-range');
+    },
+    get check() {
+      return {
+        forceAgeSeconds: config.get('force-compact-file-age'),
+        forceDeadPercent: config.get('force-compact-file-min-deleted-percentage'),
+      };
+    },
     get backupsKept() {
       return config.get('max-backup-to-keep');
     },

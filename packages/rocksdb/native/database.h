@@ -144,6 +144,7 @@ napi_value WalFiles(Call& call);                // maintenance.cc
 napi_value CheckpointTo(Call& call);            // maintenance.cc
 napi_value Flush(Call& call);                   // maintenance.cc
 napi_value Compact(Call& call);                 // maintenance.cc
+napi_value FileStatisticsOf(Call& call);        // file_statistics.cc
 napi_value CloseDatabase(Call& call);           // maintenance.cc
 napi_value Destroy(Call& call);                 // maintenance.cc
 napi_value Open(Call& call);                    // open.cc

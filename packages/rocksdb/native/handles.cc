@@ -43,6 +43,7 @@ ClassSpec SpecOf(Kind kind) {
            {"checkpoint", Async<CheckpointTo>},
            {"flush", Async<Flush>},
            {"compact", Async<Compact>},
+           {"fileStatistics", Async<FileStatisticsOf>},
            {"property", Sync<PropertyOf>},
            {"flushBlockCache", Sync<FlushBlockCache>},
            {"largestFlushedSequence", Sync<LargestFlushedSequence>},

@@ -16,6 +16,7 @@
 #include "arguments.h"
 #include "async.h"
 #include "database.h"
+#include "file_statistics.h"
 #include "options.h"
 #include "rewind.h"
 
@@ -209,6 +210,7 @@ class OpenJob : public Job {
       table.block_cache = cache_;
       options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
       options.compaction_filter_factory = NewFilterFactory(family.filter, family.drop_key, opened_->filters);
+      CountDeadEntries(family.filter, &options);
       family_options_.push_back(options);
     }
   }

@@ -5,6 +5,7 @@ export type {
   ColumnFamilyOptions,
   Database,
   EntryBlock,
+  FileStatistics,
   LiveFile,
   OpenOptions,
   RangeOptions,

@@ -328,6 +328,7 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['checkpoint', () => database.checkpoint('/nowhere')],
     ['flush', () => database.flush()],
     ['compact', () => database.compact(0)],
+    ['fileStatistics', () => database.fileStatistics(0)],
     ['property', () => database.property(0, 'rocksdb.stats')],
     ['largestFlushedSequence', () => database.largestFlushedSequence()],
     ['liveFiles', () => database.liveFiles()],

@@ -143,6 +143,18 @@ export interface LiveFile {
   readonly largestSequence: number;
 }
 
+/** How much of a file is dead, as it was counted when the file was written. */
+export interface FileStatistics {
+  readonly name: string;
+  /** Unix time; 0 when nobody knows. */
+  readonly createdAtSeconds: number;
+  readonly entries: number;
+  /** Tombstones, and keys of the metadata that had expired; not sub keys whose key is gone. */
+  readonly deadEntries: number;
+  readonly smallestKey: Buffer;
+  readonly largestKey: Buffer;
+}
+
 export interface Database {
   readonly path: string;
   /** Names by id, in the order of the ids. */
@@ -197,6 +209,8 @@ export interface Database {
   flush(): Promise<void>;
   /** Compacts a range of a family (all of it when the range is open), dropping what the filters drop. */
   compact(family: number, range?: { gte?: Uint8Array; lt?: Uint8Array }): Promise<void>;
+  /** The live SST files of a family, in no order. Reads the properties of files that are not open, on a worker thread. */
+  fileStatistics(family: number): Promise<readonly FileStatistics[]>;
   /** A RocksDB property such as `rocksdb.estimate-num-keys`; undefined when RocksDB does not know it. */
   property(family: number, name: string): string | undefined;
   /** Drops every block from the cache that is not being read. */

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '@holdfast/base';
 import { VirtualTime } from '@holdfast/base/testing';
 import { Backup } from './backup.ts';
+import { cronTimeOf } from './cron.ts';
 import { Upkeep, type UpkeepSettings } from './upkeep.ts';
 
 /** Directories by path, with what is in them; operations can be made to be the last ones of a process. */
@@ -171,6 +172,9 @@ test('crons begin what is due, once in its minute', async () => {
     backupCron: '* * * * *',
     compactionCron: '',
     countCron: '* * * * *',
+    checkCron: '',
+    checkHours: '',
+    check: { forceAgeSeconds: 3600, forceDeadPercent: 10 },
     backupsKept: 1,
     backupKeptHours: 0,
   };
@@ -189,6 +193,7 @@ test('crons begin what is due, once in its minute', async () => {
         columnFamilies: ['default', 'metadata'],
         compact: (family) => Promise.resolve(void begun.push(`compact ${family}`)),
         flush: () => Promise.resolve(),
+        fileStatistics: (family) => Promise.resolve((begun.push(`check ${family}`), [])),
       }),
     },
     settings,
@@ -211,4 +216,19 @@ test('crons begin what is due, once in its minute', async () => {
   await upkeep.compaction.idle();
   assert.deepEqual(begun, ['count', 'compact 0', 'count', 'compact 1']);
   assert.equal(disk.checkpoints, 1);
+  begun.length = 0;
+  settings.countCron = '';
+  settings.compactionCron = '';
+  const { hour } = cronTimeOf(time.wallMs() + 60_000);
+  for (const [checkCron, checkHours, isDue] of [
+    ['* * * * *', '', true],
+    ['', `${hour}-${hour}`, true],
+    [`* ${(hour + 1) % 24} * * *`, '0-24', false],
+  ] as const) {
+    Object.assign(settings, { checkCron, checkHours });
+    time.advance(60_000);
+    upkeep.sweep(time.wallMs());
+    await upkeep.compaction.idle();
+    assert.deepEqual(begun.splice(0), isDue ? ['check 0', 'check 1'] : [], `${checkCron} ${checkHours}`);
+  }
 });

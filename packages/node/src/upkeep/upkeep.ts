@@ -1,13 +1,18 @@
 /** Backup, compaction and counting: when somebody asks for them, and at the minutes of the cron directives. */
 import { Backup, type BackupEnvironment } from './backup.ts';
 import { Compaction, type CompactionEnvironment } from './compaction.ts';
-import { cronTimeOf, isCronDue } from './cron.ts';
+import { isHourWithin, type CheckSettings } from './compaction-check.ts';
+import { cronTimeOf, isCronDue, type CronTime } from './cron.ts';
 
 /** Directives, read at each use. */
 export interface UpkeepSettings {
   readonly backupCron: string;
   readonly compactionCron: string;
   readonly countCron: string;
+  readonly checkCron: string;
+  /** Hours, in each minute of which files are looked at; only without `checkCron`. */
+  readonly checkHours: string;
+  readonly check: CheckSettings;
   readonly backupsKept: number;
   readonly backupKeptHours: number;
 }
@@ -45,6 +50,7 @@ export class Upkeep {
     const time = cronTimeOf(wallMs);
     this.backup.prune({ keep: settings.backupsKept, keepHours: settings.backupKeptHours });
     if (isCronDue(settings.compactionCron, time)) this.compaction.start(undefined);
+    else if (isCheckDue(settings, time)) this.compaction.check(settings.check, wallMs);
     if (isCronDue(settings.backupCron, time)) this.backup.start();
     if (isCronDue(settings.countCron, time)) this.#env.countKeys();
   }
@@ -54,4 +60,8 @@ export class Upkeep {
     this.compaction.stop();
     await this.backup.idle();
   }
+}
+
+function isCheckDue({ checkCron, checkHours }: UpkeepSettings, time: CronTime): boolean {
+  return checkCron === '' ? isHourWithin(checkHours, time.hour) : isCronDue(checkCron, time);
 }
