@@ -1,6 +1,7 @@
 // The tables `redis` (and `server`): what scripts may ask of the database. Texts of errors are Redis 7.2's.
 #include <string.h>
 
+#include "bytes.h"
 #include "state.h"
 
 namespace holdfast {
@@ -95,15 +96,18 @@ int Log(lua_State* lua) {
   const int count = lua_gettop(lua);
   if (count < 2) return Refuse(lua, "ERR redis.log() requires two arguments or more.");
   if (!lua_isnumber(lua, 1)) return Refuse(lua, "ERR First argument must be a number (log level).");
-  const int level = static_cast<int>(lua_tonumber(lua, 1));
-  if (level < 0 || level > 3) return Refuse(lua, "ERR Invalid debug level.");
-  lua_pushliteral(lua, "");
+  const lua_Number given = lua_tonumber(lua, 1);
+  if (!(given > -1 && given < 4)) return Refuse(lua, "ERR Invalid debug level.");
+  const int level = static_cast<int>(given);
+  Bytes line(lua);
   for (int i = 2; i <= count; i++) {
     if (!lua_isstring(lua, i)) continue;
-    lua_pushstring(lua, i == 2 ? "" : " ");
-    lua_pushvalue(lua, i);
-    lua_concat(lua, 3);
+    size_t length = 0;
+    const char* text = lua_tolstring(lua, i, &length);
+    if (i > 2) line.Add(' ');
+    line.Add(text, length);
   }
+  line.Push();
   Part* parts = world->Parts(1);
   if (parts == nullptr) return 0;
   parts[0].data = lua_tolstring(lua, -1, &parts[0].length);

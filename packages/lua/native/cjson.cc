@@ -134,6 +134,7 @@ void WriteTable(lua_State* lua, Bytes& out, Settings& settings, int depth) {
 
 // The value at the top; it stays there.
 void WriteValue(lua_State* lua, Bytes& out, Settings& settings, int depth) {
+  World::Of(lua)->Breathe(lua);
   switch (lua_type(lua, -1)) {
     case LUA_TSTRING:
       return WriteString(lua, out, -1);
@@ -389,6 +390,7 @@ struct Reader {
 
   // Leaves one value on the Lua stack.
   void Value(Token token) {
+    World::Of(lua)->Breathe(lua);
     switch (token) {
       case kString: return;
       case kNumber: return lua_pushnumber(lua, number);

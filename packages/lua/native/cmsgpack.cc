@@ -90,6 +90,7 @@ int64_t ArrayCount(lua_State* lua, int64_t* pairs) {
 // The value at the top, popped.
 void Pack(lua_State* lua, Bytes& out, int level) {
   luaL_checkstack(lua, 6, "in function mp_encode");
+  World::Of(lua)->Breathe(lua);
   switch (lua_type(lua, -1)) {
     case LUA_TSTRING:
       PackString(lua, out);
@@ -188,6 +189,7 @@ struct Source {
   // Pushes one value. Nesting is bounded by Lua's stack.
   void Value() {
     luaL_checkstack(lua, 6, "too many return values at once; use unpack_one or unpack_limit instead.");
+    World::Of(lua)->Breathe(lua);
     Need(1);
     const unsigned char type = *at++;
     if (type < 0x80) return lua_pushnumber(lua, type);

@@ -21,6 +21,7 @@ namespace {
 constexpr int kQuantifiersMax = 4000;
 // Elements that table.insert may have to move up for one that is put far in front.
 constexpr double kInsertSpanMax = 1e7;
+constexpr size_t kSortedAtOnce = 1000;
 
 void RefuseFace(lua_State* lua, int index) {
   if (PushReal(lua, index)) luaL_error(lua, "Attempt to modify a readonly table");
@@ -52,11 +53,77 @@ int OnTable(lua_State* lua) {
   return Original(lua);
 }
 
+// The length that a table claims says nothing of how much it holds: whatever goes by it may be paused.
 int TableInsert(lua_State* lua) {
   RefuseFace(lua, 1);
-  if (lua_gettop(lua) == 3 && lua_istable(lua, 1) && lua_isnumber(lua, 2) &&
-      static_cast<double>(lua_objlen(lua, 1)) - lua_tonumber(lua, 2) > kInsertSpanMax)
-    return luaL_argerror(lua, 2, "position out of bounds");
+  luaL_checktype(lua, 1, LUA_TTABLE);
+  World* world = World::Of(lua);
+  const int behind = static_cast<int>(lua_objlen(lua, 1)) + 1;
+  int at = behind;
+  switch (lua_gettop(lua)) {
+    case 2:
+      break;
+    case 3:
+      at = luaL_checkint(lua, 2);
+      if (static_cast<double>(behind) - at > kInsertSpanMax) return luaL_argerror(lua, 2, "position out of bounds");
+      for (int i = behind; i > at; i--) {
+        lua_rawgeti(lua, 1, i - 1);
+        lua_rawseti(lua, 1, i);
+        world->Breathe(lua);
+      }
+      break;
+    default:
+      return luaL_error(lua, "wrong number of arguments to " LUA_QL("insert"));
+  }
+  lua_rawseti(lua, 1, at);
+  return 0;
+}
+
+int TableRemove(lua_State* lua) {
+  RefuseFace(lua, 1);
+  luaL_checktype(lua, 1, LUA_TTABLE);
+  World* world = World::Of(lua);
+  const int last = static_cast<int>(lua_objlen(lua, 1));
+  const int at = luaL_optint(lua, 2, last);
+  if (at < 1 || at > last) return 0;
+  lua_settop(lua, 1);
+  lua_rawgeti(lua, 1, at);
+  for (int i = at; i < last; i++) {
+    lua_rawgeti(lua, 1, i + 1);
+    lua_rawseti(lua, 1, i);
+    world->Breathe(lua);
+  }
+  lua_pushnil(lua);
+  lua_rawseti(lua, 1, last);
+  return 1;
+}
+
+int Less(lua_State* lua) {
+  World::Of(lua)->Breathe(lua);
+  lua_pushboolean(lua, lua_lessthan(lua, 1, 2));
+  return 1;
+}
+
+// Upvalue 1: a comparison that is no Lua function, so that no instruction is counted in it.
+int LessByOther(lua_State* lua) {
+  World::Of(lua)->Breathe(lua);
+  lua_pushvalue(lua, lua_upvalueindex(1));
+  lua_insert(lua, 1);
+  lua_call(lua, lua_gettop(lua) - 1, 1);
+  return 1;
+}
+
+int TableSort(lua_State* lua) {
+  RefuseFace(lua, 1);
+  luaL_checktype(lua, 1, LUA_TTABLE);
+  World::Of(lua)->DemandStack(lua);
+  lua_settop(lua, 2);
+  // Small ones are sorted before anybody would look at the clock.
+  if (lua_objlen(lua, 1) > kSortedAtOnce) {
+    if (lua_isnil(lua, 2)) lua_pushcfunction(lua, Less);
+    else if (lua_iscfunction(lua, 2) != 0) lua_pushcclosure(lua, LessByOther, 1);
+    if (lua_gettop(lua) > 2) lua_replace(lua, 2);
+  }
   return Original(lua);
 }
 
@@ -268,8 +335,10 @@ void OpenText(lua_State* lua, int globals) {
 
 void OpenTables(lua_State* lua, int globals) {
   lua_getfield(lua, LUA_GLOBALSINDEX, "table");
-  Around(lua, "insert", TableInsert);
-  for (const char* name : {"remove", "sort", "setn", "foreach", "foreachi"}) Around(lua, name, OnTable);
+  Set(lua, "insert", TableInsert);
+  Set(lua, "remove", TableRemove);
+  Around(lua, "sort", TableSort);
+  for (const char* name : {"setn", "foreach", "foreachi"}) Around(lua, name, OnTable);
   lua_setfield(lua, globals, "table");
 }
 

@@ -203,6 +203,7 @@ bool PushValue(lua_State* lua, Cursor& cursor) {
 
 struct Writer {
   lua_State* lua;
+  World* world;
   Output& output;
   int client;
   int script;
@@ -344,6 +345,7 @@ struct Writer {
 
   // Writes and pops the value at the top.
   bool Value() {
+    world->Breathe(lua);
     // Redis' limit: what is nested deeper than Lua's stack allows.
     if (lua_checkstack(lua, 8) == 0) {
       lua_pop(lua, 1);
@@ -392,7 +394,7 @@ bool PushReply(lua_State* lua, const char* reply, size_t length) {
 
 bool WriteReply(lua_State* lua, World* world, int client_protocol, int script_protocol) {
   world->output.length = 0;
-  Writer writer = {lua, world->output, client_protocol, script_protocol};
+  Writer writer = {lua, world, world->output, client_protocol, script_protocol};
   return writer.Value();
 }
 

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <initializer_list>
+
 namespace holdfast {
 
 namespace {
@@ -224,12 +226,23 @@ void World::Hook(lua_State* lua, lua_Debug* debug) {
     lua_setfield(lua, -2, "err");
     lua_error(lua);
   }
-  if (!world->running) return;
+  if (world->running) world->Pause(lua, debug);
+}
+
+void World::LookAtClock(lua_State* lua) {
+  if (!running || deadline_ms_ == 0 || MonotonicMs() < deadline_ms_) return;
+  // Above the function of ours that calls: whoever called it.
+  lua_Debug debug;
+  Pause(lua, lua_getstack(lua, 1, &debug) != 0 ? &debug : nullptr);
+}
+
+// Leaves until the owner says to go on, and tells where the script stands: nowhere when it has returned.
+void World::Pause(lua_State* lua, lua_Debug* debug) {
   size_t length = 0;
-  if (lua_getinfo(lua, "Sl", debug) != 0) {
+  if (debug != nullptr && lua_getinfo(lua, "Sl", debug) != 0) {
     const char* source = debug->source;
-    while (*source != '\0' && length < sizeof(world->position_) - 16) world->position_[length++] = *source++;
-    world->position_[length++] = ':';
+    while (*source != '\0' && length < sizeof(position_) - 16) position_[length++] = *source++;
+    position_[length++] = ':';
     char digits[12];
     int count = 0;
     unsigned line = debug->currentline < 0 ? 0 : static_cast<unsigned>(debug->currentline);
@@ -237,11 +250,11 @@ void World::Hook(lua_State* lua, lua_Debug* debug) {
       digits[count++] = static_cast<char>('0' + line % 10);
       line /= 10;
     } while (line != 0);
-    while (count > 0) world->position_[length++] = digits[--count];
+    while (count > 0) position_[length++] = digits[--count];
   }
-  Part* parts = world->Parts(1);
-  if (parts != nullptr) parts[0] = {world->position_, length};
-  world->Ask(lua, EventKind::kPaused, parts == nullptr ? 0 : 1, 0);
+  Part* parts = Parts(1);
+  if (parts != nullptr) parts[0] = {position_, length};
+  Ask(lua, EventKind::kPaused, parts == nullptr ? 0 : 1, 0);
 }
 
 void World::Compile(const char* id, size_t id_length, const char* body, size_t body_length) {
@@ -410,6 +423,46 @@ void PushList(lua_State* lua, const RunArguments& run, int first, int count) {
 
 }  // namespace
 
+// What the handler made of an error, at the top: {err=, source=, line=}; text when it could not even run. The table is the
+// script's, which may have given it a metatable: nobody is asked but the table itself.
+void World::WriteError(lua_State* lua) {
+  output.length = 0;
+  output.Add("-", 1);
+  size_t length = 0;
+  if (lua_istable(lua, -1)) {
+    const int table = lua_gettop(lua);
+    for (const char* field : {"err", "source", "line"}) {
+      lua_pushstring(lua, field);
+      lua_rawget(lua, table);
+    }
+    const char* message = lua_tolstring(lua, table + 1, &length);
+    if (message == nullptr) output.Add("ERR unknown error", 17);
+    else output.Add(message, length);
+    if (lua_isstring(lua, table + 2) && lua_isstring(lua, table + 3)) {
+      output.Add(" script: ", 9);
+      output.Add(run.name, run.name_length);
+      output.Add(", on ", 5);
+      const char* source = lua_tolstring(lua, table + 2, &length);
+      output.Add(source, length);
+      output.Add(":", 1);
+      const char* line = lua_tolstring(lua, table + 3, &length);
+      output.Add(line, length);
+      output.Add(".", 1);
+    }
+  } else {
+    const char* message = lua_tolstring(lua, -1, &length);
+    output.Add("ERR Error running script ", 25);
+    output.Add(run.name, run.name_length);
+    output.Add(", ", 2);
+    if (message == nullptr) output.Add("execution failure", 17);
+    else output.Add(message, length > 100 ? 100 : length);
+  }
+  for (size_t i = 0; i < output.length; i++) {
+    if (output.data[i] == '\r' || output.data[i] == '\n') output.data[i] = ' ';
+  }
+  output.Add("\r\n", 2);
+}
+
 void World::DoRun() {
   lua_State* lua = lua_;
   lua_getfield(lua, LUA_REGISTRYINDEX, kHandler);
@@ -437,51 +490,19 @@ void World::DoRun() {
   running = true;
   Arm(run.slice_ms);
   const int status = lua_pcall(lua, passed, 1, 1);
-  running = false;
-  deadline_ms_ = 0;
   if (status == 0) {
+    // It is running still: a large reply is written in as many slices as it takes.
     if (!WriteReply(lua, this, run.protocol, script_protocol)) {
       output.length = 0;
       output.Add("-ERR the reply of the script would be too large\r\n", 49);
     }
     Finish(EventKind::kDone);
   } else {
-    // What the handler made: {err=, source=, line=}; text when it could not even run.
-    output.length = 0;
-    output.Add("-", 1);
-    size_t length = 0;
-    if (lua_istable(lua, -1)) {
-      lua_getfield(lua, -1, "err");
-      const char* message = lua_tolstring(lua, -1, &length);
-      if (message == nullptr) output.Add("ERR unknown error", 17);
-      else output.Add(message, length);
-      lua_getfield(lua, -2, "source");
-      lua_getfield(lua, -3, "line");
-      if (lua_isstring(lua, -2) && lua_isstring(lua, -1)) {
-        output.Add(" script: ", 9);
-        output.Add(run.name, run.name_length);
-        output.Add(", on ", 5);
-        const char* source = lua_tolstring(lua, -2, &length);
-        output.Add(source, length);
-        output.Add(":", 1);
-        const char* line = lua_tolstring(lua, -1, &length);
-        output.Add(line, length);
-        output.Add(".", 1);
-      }
-    } else {
-      const char* message = lua_tolstring(lua, -1, &length);
-      output.Add("ERR Error running script ", 25);
-      output.Add(run.name, run.name_length);
-      output.Add(", ", 2);
-      if (message == nullptr) output.Add("execution failure", 17);
-      else output.Add(message, length > 100 ? 100 : length);
-    }
-    for (size_t i = 0; i < output.length; i++) {
-      if (output.data[i] == '\r' || output.data[i] == '\n') output.data[i] = ' ';
-    }
-    output.Add("\r\n", 2);
+    WriteError(lua);
     Finish(EventKind::kFailed);
   }
+  running = false;
+  deadline_ms_ = 0;
   lua_settop(lua, 0);
   lua_gc(lua, LUA_GCRESTART, 0);
   lua_gc(lua, LUA_GCSETPAUSE, 120);

@@ -94,6 +94,11 @@ class World {
   static World* Of(lua_State* lua);
   // Leaves the stack with an event; returns when the main side has resumed.
   void Ask(lua_State* lua, EventKind kind, int32_t count, int32_t detail);
+  // To be called for each piece of work of ours that no instruction of the script counts (an element written, a byte
+  // matched): pauses the script once its slice is over. What the caller holds has to stand on Lua's stack.
+  void Breathe(lua_State* lua) {
+    if (++breaths_ % kBreathsPerLook == 0) LookAtClock(lua);
+  }
   // Raises an error unless the C stack has room for anything Lua's libraries do.
   void DemandStack(lua_State* lua);
   // Puts parts together for Ask; nullptr when there are too many.
@@ -130,6 +135,9 @@ class World {
   static int Protected(lua_State* lua);
   static int Panic(lua_State* lua);
   static void Hook(lua_State* lua, lua_Debug* debug);
+  static constexpr uint32_t kBreathsPerLook = 256;
+  void LookAtClock(lua_State* lua);
+  void Pause(lua_State* lua, lua_Debug* debug);
   static void* Allocate(void* self, void* old, size_t old_bytes, size_t bytes);
 
   void Perform(Task task);
@@ -138,6 +146,7 @@ class World {
   void DoLoad();
   void DoRun();
   void Fail(lua_State* lua, const char* prefix);
+  void WriteError(lua_State* lua);
   void Finish(EventKind kind);
   void Arm(double slice_ms);
 
@@ -156,6 +165,7 @@ class World {
   char position_[128] = {};
   char name_[256] = {};
   uint32_t runs_ = 0;
+  uint32_t breaths_ = 0;
 };
 
 // Lua's chunk names, and what messages call them.

@@ -1,7 +1,7 @@
 /** The conversation with a script, and every way to hold it wrong. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { addon, eventKind } from './native.ts';
 import { LuaWorld } from './index.ts';
 import { evaluate, finish, newWorld, scriptRun, wordsOf } from './testing/script.ts';
@@ -44,6 +44,66 @@ test('it is paused within coroutines, pcall and callbacks too', () => {
     while (kind === eventKind.paused) kind = world.resume(1);
     assert.equal(world.reply().toString(), ':1\r\n');
   }
+});
+
+describe('it is paused in libraries and in its reply, and may be ended there', () => {
+  // Each doubling of `x` costs as much again: none would end on its own.
+  const tree = 'local x = {1} for i = 1, 60 do x = {x, x} end ';
+  // A length that nobody filled: keys of a constructor are not moved into an array.
+  const powers = Array.from({ length: 28 }, (_, i) => `[${2 ** i}]=1`).join();
+  const bodies = {
+    'a reply': `${tree} return x`,
+    'a reply that contains itself': 'local x = {} x[1] = x x[2] = x return x',
+    'cjson.encode': `${tree} return cjson.encode(x)`,
+    'cjson.encode of a sparse array': 'cjson.encode_sparse_array(true, 0) return cjson.encode({[2147483647] = 1})',
+    'cjson.decode': 'return #cjson.decode("[" .. string.rep("[],", 1e6) .. "1]")',
+    'cmsgpack.pack': 'local x = {1} for i = 1, 15 do x = {x, x, x, x, x, x, x, x} end return cmsgpack.pack(x)',
+    'cmsgpack.unpack': 'return #cmsgpack.unpack(string.char(0xdd, 0, 15, 0, 0) .. string.rep(string.char(0x90), 1e6))',
+    'table.remove': `local t = {${powers}} table.remove(t, 1)`,
+    'table.insert': 'local t = {} for i = 1, 3e5 do t[i] = i end for i = 1, 50 do table.insert(t, 1, i) end',
+    'table.sort': 'local t = {} for i = 1, 3e5 do t[i] = -i end table.sort(t)',
+    'table.sort by a C function': 'local t = {} for i = 1, 3e5 do t[i] = i end table.sort(t, rawequal)',
+  };
+  for (const [name, body] of Object.entries(bodies)) {
+    test(name, () => {
+      const world = newWorld(512 << 20);
+      assert.equal(world.compile('s', Buffer.from(body), 0), undefined);
+      let kind = world.run(scriptRun('s', { sliceMs: 1 }));
+      // Its own instructions take a few slices before.
+      for (let slices = 0; kind === eventKind.paused && slices < 30; slices++) kind = world.resume(1);
+      assert.equal(kind, eventKind.paused);
+      world.close();
+      assert.equal(world.memoryBytes, 0);
+    });
+  }
+
+  test('what was paused is complete', () => {
+    const world = newWorld();
+    const words = 'local t = {} for i = 1, 50000 do t[i] = "w" .. i end ';
+    const bodies = [
+      'local back = cjson.decode(cjson.encode(t)) return back',
+      'local back = cmsgpack.unpack(cmsgpack.pack(t)) return back',
+      'table.insert(t, 1, "first") table.remove(t, 1) return t',
+      'table.sort(t) table.sort(t, function(a, b) return tonumber(a:sub(2)) < tonumber(b:sub(2)) end) return t',
+    ];
+    const expected = Array.from({ length: 50_000 }, (_, i) => `$${`w${i + 1}`.length}\r\nw${i + 1}\r\n`).join('');
+    for (const body of bodies) {
+      world.compile('s', Buffer.from(words + body), 0);
+      let pauses = 0;
+      let kind = world.run(scriptRun('s', { sliceMs: 1 }));
+      for (; kind === eventKind.paused; pauses++) kind = world.resume(1);
+      assert.equal(kind, eventKind.done, body);
+      assert.ok(pauses > 3, `${pauses} pauses: ${body}`);
+      assert.equal(world.reply().toString(), `*50000\r\n${expected}`, body);
+    }
+  });
+});
+
+test('an error with a metatable is not asked what it says', () => {
+  const world = newWorld();
+  const endless = 'setmetatable({}, {__index = function() while true do end end, __tostring = error})';
+  assert.match(evaluate(world, `error(${endless})`), /^-ERR unknown error script: sha, on @user_script:1\./);
+  assert.match(evaluate(world, `local e = ${endless} e.err = "MINE x" error(e)`), /^-MINE x script: sha/);
 });
 
 test('a world is closed in the middle of a script, wherever it stands', () => {
