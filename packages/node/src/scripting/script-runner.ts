@@ -113,12 +113,22 @@ export class ScriptRunner {
 
   /** @returns the error line. */
   compile(id: string, body: Buffer, from: number): string | undefined {
-    return this.#lua().compile(id, body, from);
+    return this.#guarded((world) => world.compile(id, body, from));
   }
 
   /** @returns the error line, or the functions, which can be run as `<prefix><name>`. */
   load(prefix: string, code: Buffer, from: number): readonly LibraryFunction[] | string {
-    return this.#lua().load(prefix, code, from, loadLimitMs);
+    return this.#guarded((world) => world.load(prefix, code, from, loadLimitMs));
+  }
+
+  /** A world that threw is lost. */
+  #guarded<T>(act: (world: LuaWorld) => T): T {
+    try {
+      return act(this.#lua());
+    } catch (error) {
+      this.renew();
+      throw error;
+    }
   }
 
   forget(id: string): void {

@@ -43,6 +43,11 @@ interface Script {
   checked: number;
 }
 
+/** Scripts in memory. Whoever writes its values into the text of its scripts has a new one each time. */
+const scriptsKeptMax = 10_000;
+/** So many were compiled before it is worth while to compile anew those that are still asked for. */
+const compiledManyMin = 1000;
+
 const noScriptError = 'NOSCRIPT No matching script. Please use EVAL.';
 
 export class Scripting implements ScriptingPort {
@@ -51,7 +56,10 @@ export class Scripting implements ScriptingPort {
   readonly #records: PropagateRecords;
   readonly #libraries: Libraries;
   readonly #freshness: Freshness;
+  /** The oldest first. */
   readonly #scripts = new Map<string, Script>();
+  /** Compiled since everything was forgotten. */
+  #compiled = 0;
   /** Changes when the database may have changed under us. */
   #checks = 0;
 
@@ -104,13 +112,42 @@ export class Scripting implements ScriptingPort {
   #make(sha: string, body: Buffer, isKept: boolean, isStored = false): Script | string {
     const head = parseScriptHead(body);
     if (typeof head === 'string') return head;
-    const error = this.runner.compile(sha, body, head.from);
+    const error = this.#compile(sha, body, head.from);
     if (error !== undefined) return error;
     const { generation } = this.runner;
+    if (this.#scripts.size >= scriptsKeptMax) this.#forgetOldest();
     const script = { sha, body, ...head, isStored, generation, checked: this.#checks };
     this.#scripts.set(sha, script);
     if (isKept && this.#records.script(sha) === undefined) this.#records.putScript(sha, body);
     return script;
+  }
+
+  /**
+   * Compiles a script; those that nobody asks for any more must not leave it, or what it needs when it runs, without memory.
+   * Then everything is forgotten: what is still asked for is compiled again, from memory or from the database.
+   * @returns the error line.
+   */
+  #compile(sha: string, body: Buffer, from: number): string | undefined {
+    const { runner } = this;
+    const isHalfFull = runner.memoryBytes > this.#env.memoryBytesMax() / 2;
+    if (isHalfFull && this.#compiled >= compiledManyMin) this.#renew();
+    const error = runner.compile(sha, body, from);
+    this.#compiled++;
+    if (error === undefined || !isHalfFull || !error.endsWith('not enough memory')) return error;
+    this.#renew();
+    return runner.compile(sha, body, from);
+  }
+
+  #renew(): void {
+    this.#compiled = 0;
+    this.runner.renew();
+  }
+
+  #forgetOldest(): void {
+    for (const sha of this.#scripts.keys()) {
+      this.#forget(sha);
+      return;
+    }
   }
 
   #find(sha: string): Script | undefined {
@@ -139,7 +176,7 @@ export class Scripting implements ScriptingPort {
     const { sha, flags } = script;
     if (this.#refusesCluster(flags, reply)) return;
     if (script.generation !== runner.generation) {
-      const error = runner.compile(sha, script.body, script.from);
+      const error = this.#compile(sha, script.body, script.from);
       if (error !== undefined) {
         reply.error(error);
         return;
