@@ -71,6 +71,11 @@ export function sameBytes(a: Span, b: Span): boolean {
   return true;
 }
 
+/** A number of bytes rounded up, so that a buffer of so many is words to its end. */
+function wholeWords(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
+
 /** Views of short scratches are kept by length: one native call takes one, and most keys are short. */
 const keptViews = 256;
 /** A scratch that grew beyond this for one huge value is let go again. */
@@ -83,16 +88,21 @@ export class Scratch implements Span {
   /** Bytes in use. */
   end = 0;
   #views: (Buffer | undefined)[] = [];
+  #words: Int32Array | undefined;
 
   constructor(initialBytes = 256) {
-    this.buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.buffer = Buffer.allocUnsafeSlow(wholeWords(initialBytes));
+  }
+
+  /** The bytes four at a time; what stands behind `end` is anything. Valid until the next write. */
+  get words(): Int32Array {
+    return (this.#words ??= new Int32Array(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length >> 2));
   }
 
   reset(): void {
     this.end = 0;
     if (this.buffer.length > keptBytes) {
-      this.buffer = Buffer.allocUnsafeSlow(256);
-      this.#views = [];
+      this.#take(Buffer.allocUnsafeSlow(256));
     }
   }
 
@@ -100,10 +110,15 @@ export class Scratch implements Span {
   reserve(bytes: number): void {
     const needed = this.end + bytes;
     if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const grown = Buffer.allocUnsafeSlow(wholeWords(Math.max(needed, this.buffer.length * 2)));
     this.buffer.copy(grown, 0, 0, this.end);
-    this.buffer = grown;
+    this.#take(grown);
+  }
+
+  #take(buffer: Buffer): void {
+    this.buffer = buffer;
     this.#views = [];
+    this.#words = undefined;
   }
 
   u8(value: number): void {

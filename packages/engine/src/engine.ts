@@ -12,6 +12,7 @@ import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
 import { family } from './families.ts';
 import { openOptions, type RocksdbSettings } from './rocksdb-options.ts';
+import { RowCache } from './row-cache.ts';
 import { Tick } from './tick.ts';
 import { VersionSource } from './version.ts';
 import { visitKeysOfCommand, type KeyVisitor } from './written-user-keys.ts';
@@ -32,9 +33,12 @@ export interface EngineOptions {
   readonly noSlowdown?: boolean;
   /** The open batch is closed and another begun once it is this large, outside MULTI. Default 1 MiB. */
   readonly batchBytesMax?: number;
+  /** Most memory that the row cache takes, in bytes; 0: no cache. Default 64 MiB. */
+  readonly rowCacheBytes?: number;
 }
 
 const defaultBatchBytesMax = 1 << 20;
+const defaultRowCacheBytes = 64 << 20;
 /** Values up to this size are read into a buffer that is kept. */
 const keptValueBytes = 1 << 20;
 
@@ -47,8 +51,13 @@ export class Engine {
   readonly work: ReadWork = { gets: 0, seeks: 0, nexts: 0 };
   /** Key of the record being read or written, filled by the data types. */
   readonly key: Scratch = new Scratch();
-  /** What `get` found; valid until the next `get`. */
+  /**
+   * What `get` found; valid until the next `get` or commit, whatever they are of. It stands in the tick's batch, in the row
+   * cache or in a buffer of the engine's own, and must not be changed there.
+   */
   readonly value: Window = new Window();
+  /** Records as of the last closed tick. */
+  readonly rowCache: RowCache;
   readonly #options: EngineOptions;
   #database: Database | undefined;
   #sequence = 0;
@@ -59,6 +68,7 @@ export class Engine {
     this.#options = options;
     this.slotPrefixed = options.slotPrefixed;
     this.tick = new Tick(options.batchBytesMax ?? defaultBatchBytesMax);
+    this.rowCache = new RowCache(options.rowCacheBytes ?? defaultRowCacheBytes);
     this.versions = new VersionSource(options.clock, options.random);
     this.random = options.random;
   }
@@ -152,6 +162,7 @@ export class Engine {
     }
     const firstSequence = this.#sequence + 1;
     const { packed, lengths, count } = this.tick.builder.take(firstSequence);
+    this.rowCache.tickClosed(this.tick.overlay, packed);
     this.tick.clearOverlay();
     const lastSequence = this.#write(packed, lengths, count, this.#options.noSlowdown ?? true);
     assert(
@@ -173,7 +184,9 @@ export class Engine {
    */
   applyReplicated(packed: Buffer, lengths: Uint32Array, count: number): number {
     assert(this.tick.records === 0, 'a replica writes nothing of its own');
-    return this.#write(packed, lengths, count, false);
+    const sequence = this.#write(packed, lengths, count, false);
+    this.rowCache.batchesApplied(packed, lengths, count);
+    return sequence;
   }
 
   /** A record of node-wide state (Kvrocks' propagate family), the last put of its batch. */
@@ -195,6 +208,19 @@ export class Engine {
     this.work.gets++;
     const inTick = this.tick.find(of, key, this.value);
     if (inTick !== -1) return inTick === 1;
+    const { rowCache } = this;
+    const inCache = rowCache.find(of, key, this.value);
+    if (inCache !== -1) return inCache === 1;
+    if (this.#read(of, key)) {
+      rowCache.add(of, key, this.value);
+      return true;
+    }
+    rowCache.addAbsent(of, key);
+    return false;
+  }
+
+  /** Looks one key up in the database. */
+  #read(of: number, key: Scratch): boolean {
     const bytes = key.view();
     let into = this.#valueBytes;
     let length = this.database.get(of, bytes, into);
@@ -233,6 +259,7 @@ export class Engine {
     const database = this.#database;
     this.#database = undefined;
     this.tick.reset();
+    this.rowCache.clear();
     await database?.close();
   }
 
@@ -259,6 +286,7 @@ export class Engine {
       return this.#sequence;
     } catch (cause) {
       this.tick.reset();
+      this.rowCache.clear();
       this.#sequence = this.database.latestSequence();
       const refused = isStall(cause);
       throw new OperationError(

@@ -1,0 +1,234 @@
+/**
+ * The row cache: records of the metadata and sub key families as the database has them, so that what is read again and
+ * again is not looked up in RocksDB again. It remembers too that a record is not there: commands that add look for what
+ * they add.
+ *
+ * It shows the state after the last closed tick. That is coherent because one party writes, on one thread:
+ *   - reads ask the open tick first, then this, then ticks under commit, then the database, and only what the database
+ *     said is added (`add`, `addAbsent`);
+ *   - when a tick closes, everything it wrote is walked (`tickClosed`); on a replica every batch of the master
+ *     (`batchesApplied`) before it is acknowledged. A write changes what is here and adds nothing: loading many keys
+ *     pushes nothing out. A deleted range drops what it covers;
+ *   - a failed commit, and whatever exchanges the database (full sync, rewind, change of role), empties it (`clear`).
+ *
+ * Expiry is the readers' business: a record of metadata carries its time, and reads as missing when that has passed,
+ * here as in the database. Compaction filters delete records behind our back, but only dead ones: a sub key whose version
+ * nobody has any more is never asked for again, since versions are not used twice, and a record of metadata whose time
+ * has passed reads as missing from here too. So a cached dead record costs room, until it is evicted, and nothing else.
+ *
+ * Nothing here allocates per lookup, and only what is asked for twice stays: see row-slabs.ts.
+ */
+import { BatchReader } from './batch-reader.ts';
+import { Scratch, Window, type Span } from './bytes.ts';
+import { family } from './families.ts';
+import { hashOfKey } from './key-hash.ts';
+import type { Overlay } from './overlay.ts';
+import { RowSlabs, planOf } from './row-slabs.ts';
+
+/** For INFO. */
+export interface RowCacheFigures {
+  /** Lookups answered, and lookups that went on to the database. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Records, those known to be absent included. */
+  readonly entries: number;
+  /** Bytes allocated; never more than the size. */
+  readonly bytes: number;
+  readonly bytesMax: number;
+}
+
+/** Longer keys are not kept. */
+const keyBytesMax = 1024;
+/** Room that an absent record keeps for what will probably be put: a collection's metadata or a number, a score. */
+const roomOfAbsent = { metadata: 32, subkey: 16 } as const;
+/** With more records than this a deleted range does not look at each, but forgets all. */
+const walkedMax = 1 << 20;
+
+export class RowCache {
+  #bytesMax = 0;
+  #slabs: RowSlabs | undefined;
+  #hits = 0;
+  #misses = 0;
+  /** Hash of the key that `find` did not have, for the `add` that follows. */
+  #missedHash = 0;
+  readonly #key = new Scratch();
+  readonly #value = new Window();
+
+  /** @param bytes most that is allocated; a cache of less than some kilobytes is none. */
+  constructor(bytes: number) {
+    this.#bytesMax = bytes;
+  }
+
+  get figures(): RowCacheFigures {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      entries: this.#slabs?.count ?? 0,
+      bytes: this.#slabs?.bytes ?? 0,
+      bytesMax: this.#bytesMax,
+    };
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetFigures(): void {
+    this.#hits = this.#misses = 0;
+  }
+
+  /** Makes the cache larger or smaller; what has no room is forgotten. 0 turns it off. */
+  resize(bytes: number): void {
+    this.#bytesMax = bytes;
+    const old = this.#slabs;
+    this.#slabs = undefined;
+    const plan = planOf(bytes);
+    if (old === undefined || plan === undefined) return;
+    this.#slabs = new RowSlabs(plan);
+    this.#slabs.takeOver(old, this.#key);
+  }
+
+  /**
+   * Looks a key up.
+   * @returns 1 and the value in `into`, where it stands here: valid until the next `add` or the end of the tick; 0 when the
+   *   database has no such record; -1 when it is not known. After -1 `add` or `addAbsent` may follow.
+   */
+  find(of: number, key: Scratch, into: Window): 1 | 0 | -1 {
+    if (of > family.metadata || this.#bytesMax === 0 || key.end > keyBytesMax) return -1;
+    const hash = hashOfKey(of, key);
+    const slabs = this.#slabs;
+    const place = slabs === undefined ? 0 : slabs.find(of, key, hash);
+    if (slabs === undefined || place === 0) {
+      this.#misses++;
+      this.#missedHash = hash;
+      return -1;
+    }
+    this.#hits++;
+    slabs.touch(place);
+    if (slabs.isAbsent(place)) return 0;
+    const start = slabs.valueStart(place);
+    into.set(slabs.bufferOf(place), start, start + slabs.valueLength(place));
+    return 1;
+  }
+
+  /** Keeps what the database has for the key that `find` did not know just before. */
+  add(of: number, key: Scratch, value: Span): void {
+    if (!this.#takes(of, key)) return;
+    this.#open()?.add(of, key, this.#missedHash, value, 0);
+  }
+
+  /** Keeps that the database has nothing for the key that `find` did not know just before. */
+  addAbsent(of: number, key: Scratch): void {
+    if (!this.#takes(of, key)) return;
+    const room = of === family.metadata ? roomOfAbsent.metadata : roomOfAbsent.subkey;
+    this.#open()?.add(of, key, this.#missedHash, undefined, room);
+  }
+
+  /** Everything that a tick wrote, which is about to be committed. @param buffer where its entries point. */
+  tickClosed(overlay: Overlay, buffer: Buffer): void {
+    if (this.#isEmpty) return;
+    if (overlay.rangeCount > 0) {
+      for (const { begin, end } of overlay.rangesOf(family.metadata)) this.#deleteRange(family.metadata, begin, end);
+      for (const { begin, end } of overlay.rangesOf(family.subkey)) this.#deleteRange(family.subkey, begin, end);
+    }
+    const key = this.#key;
+    const value = this.#value;
+    const { count } = overlay;
+    for (let index = 0; index < count; index++) {
+      const of = overlay.familyOf(index);
+      if (of > family.metadata) continue;
+      key.reset();
+      key.bytes(buffer, overlay.keyStart(index), overlay.keyEnd(index));
+      const start = overlay.valueStart(index);
+      value.set(buffer, start, overlay.valueEnd(index));
+      this.#write(of, start < 0 ? undefined : value);
+    }
+  }
+
+  /**
+   * What a master's batches wrote, which are in the database now.
+   * @throws ProtocolError when one is damaged; the cache is empty then.
+   */
+  batchesApplied(packed: Buffer, lengths: Uint32Array, count: number): void {
+    if (this.#isEmpty) return;
+    let start = 0;
+    try {
+      for (let i = 0; i < count; i++) {
+        const end = start + (lengths[i] as number);
+        this.#batchApplied(new BatchReader(packed, start, end));
+        start = end;
+      }
+    } catch (error) {
+      this.clear();
+      throw error;
+    }
+  }
+
+  /** Forgets everything and gives the memory back. */
+  clear(): void {
+    this.#slabs = undefined;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#slabs === undefined || this.#slabs.count === 0;
+  }
+
+  #takes(of: number, key: Scratch): boolean {
+    return of <= family.metadata && this.#bytesMax > 0 && key.end <= keyBytesMax;
+  }
+
+  #open(): RowSlabs | undefined {
+    if (this.#slabs !== undefined) return this.#slabs;
+    const plan = planOf(this.#bytesMax);
+    return plan === undefined ? undefined : (this.#slabs = new RowSlabs(plan));
+  }
+
+  #batchApplied(reader: BatchReader): void {
+    while (reader.next()) {
+      const { kind, family: of, key, value } = reader;
+      if (of > family.metadata || kind === 'log-data' || kind === 'other') continue;
+      if (kind === 'delete-range') {
+        this.#deleteRange(of, key.copy(), value.copy());
+        continue;
+      }
+      this.#key.reset();
+      this.#key.bytes(key.buffer, key.start, key.end);
+      if (kind === 'put') this.#write(of, value);
+      else if (kind === 'merge') this.#forget(of);
+      else this.#write(of, undefined);
+    }
+  }
+
+  /** Brings the record of `#key` up to date, if it is here; undefined: it was deleted. */
+  #write(of: number, value: Span | undefined): void {
+    const slabs = this.#slabs;
+    const key = this.#key;
+    if (slabs === undefined || key.end > keyBytesMax) return;
+    const hash = hashOfKey(of, key);
+    const place = slabs.find(of, key, hash);
+    if (place === 0 || slabs.replace(place, value)) return;
+    slabs.remove(place, true);
+    slabs.add(of, key, hash, value, 0);
+  }
+
+  #forget(of: number): void {
+    const slabs = this.#slabs;
+    if (slabs === undefined || this.#key.end > keyBytesMax) return;
+    const place = slabs.find(of, this.#key, hashOfKey(of, this.#key));
+    if (place !== 0) slabs.remove(place);
+  }
+
+  /** A range of metadata is a namespace, a slot or everything, and what it held of sub keys is nobody's: all goes. */
+  #deleteRange(of: number, begin: Buffer, end: Buffer): void {
+    const slabs = this.#slabs;
+    if (slabs === undefined) return;
+    if (of === family.metadata || slabs.count > walkedMax) {
+      this.clear();
+      return;
+    }
+    let shared = 0;
+    while (shared < begin.length && shared < end.length && begin[shared] === end[shared]) shared++;
+    slabs.removeWhere(
+      of,
+      begin.subarray(0, shared),
+      (slab, from, to) => begin.compare(slab, from, to) <= 0 && end.compare(slab, from, to) > 0,
+    );
+  }
+}
