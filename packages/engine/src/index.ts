@@ -1,4 +1,5 @@
 export { Engine, type EngineOptions } from './engine.ts';
+export type { RowCacheFigures } from './row-cache.ts';
 export type { Commit } from './commit.ts';
 export { defaultNamespace, namespaceBytesMax, namespaceOf, type Namespace } from './namespace.ts';
 export { Scratch, Window, sameBytes, spanOf, type Span } from './bytes.ts';

@@ -79,7 +79,10 @@ export function planOf(bytes: number): SlabPlan | undefined {
   const fingerprints = buckets >> 1;
   const slabBytes = Math.max(slabBytesMin, Math.min(slabBytesMax, powerOfTwoUpTo(bytes / slabsWanted)));
   // A place has 31 bits, and counts words; slab 0 is none.
-  const slabs = Math.min(Math.floor((bytes - buckets * 4 - fingerprints * 2) / slabBytes), (2 ** 31 * 4) / slabBytes - 2);
+  const slabs = Math.min(
+    Math.floor((bytes - buckets * 4 - fingerprints * 2) / slabBytes),
+    (2 ** 31 * 4) / slabBytes - 2,
+  );
   return slabs < slabsMin ? undefined : { slabBytes, slabs, buckets, fingerprints };
 }
 
@@ -357,7 +360,7 @@ export class RowSlabs {
     if (slab === ring.open) ring.open = ring.used = 0;
     let mayMove = ring === main ? this.#slabWords >> 1 : this.#slabWords;
     const words = this.#words[slab] as Int32Array;
-    for (let offset = 0; offset < end; ) {
+    for (let offset = 0; offset < end;) {
       const length = (words[offset + at.value] as number) >>> 16;
       const word = words[offset + at.key] as number;
       if ((word & flag.dead) === 0) {

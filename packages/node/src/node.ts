@@ -55,7 +55,7 @@ import { withMessages } from './pubsub/savepoints.ts';
 import { finishRejoinAtStart } from './replication/rejoin-node.ts';
 import { Replicator } from './replication/replicator.ts';
 import type { Scripting } from './scripting/scripting.ts';
-import { keepDataLimits, minFreeBytes, nodePort, rocksdbSettings, writeSettings } from './settings.ts';
+import { engineSettings, keepDataLimits, minFreeBytes, nodePort } from './settings.ts';
 import type { Upkeep } from './upkeep/upkeep.ts';
 
 export interface NodeEnvironment {
@@ -200,8 +200,7 @@ export class Node {
       slotPrefixed: config.get('cluster-enabled'),
       clock,
       random,
-      rocksdb: rocksdbSettings(config),
-      ...writeSettings(config),
+      ...engineSettings(config),
     };
   }
 
@@ -255,6 +254,7 @@ export class Node {
     Object.assign(this.loop.stats, { commits: 0, commandsCommitted: 0, commitFailures: 0 });
     this.dispatcher.resetStatistics();
     Object.assign(this.data.records, { hits: 0, misses: 0 });
+    this.engine.rowCache.resetFigures();
     Object.assign(this.listener, { accepted: 0, rejected: 0 });
   }
 
@@ -455,7 +455,10 @@ export class Node {
         this.cluster !== undefined && config.get('use-rsid-psync') && this.engine.replicationId === undefined,
       publish: (report) => this.controlPort.report(report),
       controlProblem: () => this.controlPort.problem,
-      roleChanged: () => this.conditions.roleChanged(),
+      roleChanged: () => {
+        this.engine.rowCache.clear();
+        this.conditions.roleChanged();
+      },
     };
   }
 

@@ -1,20 +1,12 @@
 /** What each part of the node reads from the configuration, in the units that part uses. */
-import type { DataTypes, RocksdbSettings } from '@holdfast/engine';
+import type { DataTypes, EngineOptions, RocksdbSettings } from '@holdfast/engine';
 import type { Config } from './config/index.ts';
 import type { ReplicationSettings } from './replication/environment.ts';
 
 const mib = 1024 * 1024;
 
-/** How the engine writes: `rocksdb.write_options.*`. */
-export function writeSettings(config: Config): { readonly syncWal: boolean; readonly noSlowdown: boolean } {
-  return {
-    syncWal: config.get('rocksdb.write_options.sync'),
-    noSlowdown: config.get('rocksdb.write_options.no_slowdown'),
-  };
-}
-
 /** The `rocksdb.*` directives as the engine takes them. */
-export function rocksdbSettings(config: Config): RocksdbSettings {
+function rocksdbSettings(config: Config): RocksdbSettings {
   const blockCacheMib =
     config.get('rocksdb.block_cache_size') ||
     config.get('rocksdb.metadata_block_cache_size') + config.get('rocksdb.subkey_block_cache_size');
@@ -75,8 +67,21 @@ export function minFreeBytes(config: Config): number {
   return (set > 0 ? set : Math.max(512, 2 * config.get('rocksdb.write_buffer_size'))) * mib;
 }
 
-/** Limits of data types: as configured, now and whenever they are set. */
-export function keepDataLimits(config: Config, { strings }: DataTypes): void {
+/** What the engine takes of the configuration when it is opened. */
+export function engineSettings(
+  config: Config,
+): Pick<EngineOptions, 'rocksdb' | 'rowCacheBytes' | 'syncWal' | 'noSlowdown'> {
+  return {
+    rocksdb: rocksdbSettings(config),
+    rowCacheBytes: config.get('row-cache-size'),
+    syncWal: config.get('rocksdb.write_options.sync'),
+    noSlowdown: config.get('rocksdb.write_options.no_slowdown'),
+  };
+}
+
+/** Limits of data types and of the row cache: as configured, now and whenever they are set. */
+export function keepDataLimits(config: Config, { strings, records }: DataTypes): void {
+  config.onChange('row-cache-size', (bytes) => records.engine.rowCache.resize(bytes));
   const limit = (bitmapMib: number): void => {
     strings.bitmapBytesMax = bitmapMib * mib;
   };

@@ -185,6 +185,7 @@ export class InfoCollector {
       refusedPartialSyncs: replicator.stats.syncPartialErr,
       hits: this.#node.data.records.hits,
       misses: this.#node.data.records.misses,
+      rowCache: this.#node.engine.rowCache.figures,
       errorReplies: dispatcher.runs.errors.total,
       pubsub: {
         channels: pubsub.subscriptions.channelCount,

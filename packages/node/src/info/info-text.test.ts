@@ -53,6 +53,7 @@ const facts: InfoFacts = {
     refusedPartialSyncs: 3,
     hits: 4,
     misses: 5,
+    rowCache: { hits: 3, misses: 1, entries: 2, bytes: 10_240, bytesMax: 65_536 },
     pubsub: { channels: 6, patterns: 7, shardChannels: 8 },
     commits: 3,
     committedCommands: 400,
@@ -174,6 +175,13 @@ test('figures are written as Kvrocks writes them', () => {
   assert.match(text('memory'), /^# Memory\r\nused_memory:2048\r\nused_memory_human:2.00K\r\n/);
   assert.match(text('stats'), /evicted_clients:1\r\n/);
   assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
+});
+
+test('the row cache says how often it answered and what it takes', () => {
+  assert.match(
+    text('stats'),
+    /row_cache_hits:3\r\nrow_cache_misses:1\r\nrow_cache_hit_ratio:0.7500\r\nrow_cache_entries:2\r\nrow_cache_bytes:10240\r\nrow_cache_size:65536\r\n/,
+  );
 });
 
 test('pub/sub is counted', () => {

@@ -4,6 +4,7 @@
  * Lines end in CRLF, sections are separated by an empty line. Sections about the database are left out while a
  * checkpoint is being restored.
  */
+import type { RowCacheFigures } from '@holdfast/engine';
 import type {
   CommandFacts,
   InfoFacts,
@@ -181,6 +182,7 @@ function statsLines(stats: StatsFacts): string[] {
     `sync_partial_err:${stats.refusedPartialSyncs}`,
     `keyspace_hits:${stats.hits}`,
     `keyspace_misses:${stats.misses}`,
+    ...rowCacheLines(stats.rowCache),
     `pubsub_channels:${stats.pubsub.channels}`,
     `pubsub_patterns:${stats.pubsub.patterns}`,
     `pubsubshard_channels:${stats.pubsub.shardChannels}`,
@@ -192,6 +194,19 @@ function statsLines(stats: StatsFacts): string[] {
     'tracking_total_keys:0',
     'tracking_total_items:0',
     'tracking_total_prefixes:0',
+  ];
+}
+
+/** Lookups of records, several per command, and what the cache takes. */
+function rowCacheLines({ hits, misses, entries, bytes, bytesMax }: RowCacheFigures): string[] {
+  const lookups = hits + misses;
+  return [
+    `row_cache_hits:${hits}`,
+    `row_cache_misses:${misses}`,
+    `row_cache_hit_ratio:${(lookups === 0 ? 0 : hits / lookups).toFixed(4)}`,
+    `row_cache_entries:${entries}`,
+    `row_cache_bytes:${bytes}`,
+    `row_cache_size:${bytesMax}`,
   ];
 }
 

@@ -88,12 +88,12 @@ export const data = {
   },
   'row-cache-size': {
     type: 'bytes',
-    max: 1099511627776,
+    max: 8589934592,
     default: 67108864,
     when: 'run',
-    effect: 'accepted',
+    effect: 'used',
     unit: 'bytes',
-    doc: 'Memory for values held above RocksDB.',
+    doc: 'Most memory for records held above RocksDB, taken as they are read; 0 means none. Below 16 KiB there is no room for any.',
   },
   'max-bitmap-to-string-mb': {
     type: 'int',
