@@ -13,12 +13,29 @@ import { help, parseOptions, UsageError, type Options, type SectionName } from '
 import { Progress } from './progress.ts';
 import { reportVersion, type Figure, type Report, type Skipped } from './report.ts';
 import { Findings, type Section } from './section.ts';
+import { background } from './sections/background.ts';
+import { cold } from './sections/cold.ts';
+import { failover } from './sections/failover.ts';
+import { lb } from './sections/lb.ts';
+import { memory } from './sections/memory.ts';
+import { recovery } from './sections/recovery.ts';
+import { replication } from './sections/replication.ts';
+import { startup } from './sections/startup.ts';
 import { holdfastVersion, isInstalled, serverKind, type ServerKind } from './servers.ts';
 import { Stage } from './stage.ts';
 import { renderReport } from './tables.ts';
 import { chooseTests } from './workloads.ts';
 
-const sections: Readonly<Partial<Record<SectionName, Section>>> = {};
+const sections: Readonly<Record<Exclude<SectionName, 'core'>, Section>> = {
+  startup,
+  memory,
+  lb,
+  replication,
+  recovery,
+  failover,
+  background,
+  cold,
+};
 
 interface Measured extends CoreResult {
   readonly figures: readonly Figure[];
@@ -40,9 +57,7 @@ async function measure(stage: Stage, options: Options, kinds: readonly ServerKin
       }
       const findings = new Findings(name);
       progress.say(name);
-      const section = sections[name];
-      if (section === undefined) findings.skip('all of it', 'not there yet');
-      else await section({ stage, options, progress, kinds }, findings);
+      await sections[name]({ stage, options, progress, kinds }, findings);
       figures.push(...findings.figures);
       skipped.push(...findings.skipped);
     }

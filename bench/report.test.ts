@@ -92,11 +92,12 @@ test('every kept report of a release can still be read', () => {
 
 test('the text has ratios, goals, what was left out, and a warning when rounds lie apart', () => {
   const text = renderReport(sample());
-  assert.match(text, /^SET P16 64 B +150 .* 1\.50x/m);
+  assert.match(text, /^SET P16 64 B +150 +1\.00 +2\.00 +3\.00 +4\.00 +-$/m);
+  assert.match(text, /^SET P16 64 B +1\.50x +1\.00x +1\.00x$/m);
   assert.match(text, /^SET P16 \/ Redis +1\.50 +>= 0\.50 +>= 1\.00 +aim met$/m);
   assert.match(text, /^GET P16 \/ Redis +0\.40 +>= 0\.50 +MISSED$/m);
   assert.match(text, /1 of 2 goals met/);
-  assert.match(text, /^to first PING, holdfast +305 +ms$/m);
+  assert.match(text, /^startup +holdfast\nto first PING +305 +ms$/m);
   assert.match(text, /left out: Kvrocks: KVROCKS_BIN is not set/);
   assert.match(text, /WARNING: rounds of one test lie up to 40 % apart/);
   const quiet = { ...sample().noise, spreadMax: 0.1 };

@@ -19,6 +19,11 @@ const startMs = 120_000;
 /** What of a program's last words is shown when it ends unasked. */
 const shownBytes = 2000;
 
+export interface Program extends Launch {
+  /** Asked to end (SIGTERM) rather than killed with the stage: it has more to put away than its process. */
+  readonly endsGently?: boolean;
+}
+
 /** A program that is no server under test: a load client, a balancer. */
 export interface Companion {
   readonly child: ChildProcess;
@@ -29,7 +34,8 @@ export interface Companion {
 
 export class Stage {
   readonly #dir: string;
-  readonly #children = new Set<ChildProcess>();
+  /** With the signal that ends it. */
+  readonly #children = new Map<ChildProcess, NodeJS.Signals>();
   #entries = 0;
 
   /** @param parent where the bench's own directory is made; on a disk if bytes written are to mean anything. */
@@ -45,9 +51,9 @@ export class Stage {
   }
 
   /** Starts any program; it is killed with the stage. */
-  run({ command, args }: Launch, onOutput?: (text: string) => void): Companion {
+  run({ command, args, endsGently = false }: Program, onOutput?: (text: string) => void): Companion {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#children.add(child);
+    this.#children.set(child, endsGently ? 'SIGTERM' : 'SIGKILL');
     let words = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -74,9 +80,9 @@ export class Stage {
     return new RunningServer({ kind, dir, port, companion, startedInMs: performance.now() - startedAt });
   }
 
-  /** Kills what runs and removes every directory, at once. */
+  /** Ends what runs and removes every directory, at once. */
   clear(): void {
-    for (const child of this.#children) child.kill('SIGKILL');
+    for (const [child, signal] of this.#children) child.kill(signal);
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }
@@ -102,19 +108,40 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
+/** CPU time of a program so far. */
+export function cpuSecondsOf({ child }: Companion): number {
+  return usageOf(child.pid as number).cpuSeconds;
+}
+
+function usageOf(pid: number): ProcessUsage {
+  const text = (name: string): string => readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  let io: string | undefined;
+  try {
+    io = text('io');
+  } catch {
+    io = undefined; // not ours to read
+  }
+  return readUsage({ stat: text('stat'), io, status: text('status') });
+}
+
+/** Whether a server on this port says PONG. */
+export async function answersPing(port: number): Promise<boolean> {
+  try {
+    const client = await connectTo(port);
+    const reply = await client.command('PING');
+    client.close();
+    return reply === 'PONG';
+  } catch {
+    return false; // not listening yet
+  }
+}
+
 async function untilPong(port: number, companion: Companion, title: string): Promise<void> {
   let ended: number | string | undefined;
   companion.exited.then((status) => (ended = status)).catch((error: unknown) => (ended = messageOf(error)));
-  const answers = async (): Promise<boolean> => {
+  const answers = (): Promise<boolean> => {
     if (ended !== undefined) throw new Error(`${title} ended with ${ended} at its start: ${companion.words()}`);
-    try {
-      const client = await connectTo(port);
-      const reply = await client.command('PING');
-      client.close();
-      return reply === 'PONG';
-    } catch {
-      return false; // not listening yet
-    }
+    return answersPing(port);
   };
   await until(`${title} answers PING on port ${port}`, answers, startMs);
 }
@@ -156,14 +183,7 @@ export class RunningServer {
   }
 
   usage(): ProcessUsage {
-    const text = (name: string): string => readFileSync(`/proc/${this.pid}/${name}`, 'utf8');
-    let io: string | undefined;
-    try {
-      io = text('io');
-    } catch {
-      io = undefined; // not ours to read
-    }
-    return readUsage({ stat: text('stat'), io, status: text('status') });
+    return usageOf(this.pid);
   }
 
   /** Kills it and waits for its end. Its directory stays when it is to be started again, else it goes. */

@@ -33,7 +33,7 @@ export function renderReport(report: Report): string {
   const parts = [
     `Holdfast ${report.holdfast}, ${report.startedAt}, ${report.machine.cores} x ${report.machine.processor}, ` +
       `${report.machine.kernel}, ${report.machine.client}`,
-    ...(report.measurements.length > 0 ? [coreTable(report), memoryTable(report)] : []),
+    ...(report.measurements.length > 0 ? [...coreTables(report), memoryTable(report)] : []),
     ...figureTables(report.figures),
     goalTable(report.goals),
     ...skippedLines(report),
@@ -42,33 +42,37 @@ export function renderReport(report: Report): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-function othersOf(report: Report): ServerName[] {
-  return report.servers.map(({ name }) => name).filter((name) => name !== 'holdfast');
-}
-
 const nameOf = ({ test, pipeline, valueBytes }: Cell): string => `${test} P${pipeline} ${valueBytes} B`;
 
-function coreTable(report: Report): string {
-  const { measurements } = report;
-  const others = othersOf(report);
-  const ours = (cell: Cell, quantity: Quantity): number => median(valuesOf(measurements, cell, 'holdfast', quantity));
+/** Holdfast's own figures, and below them how they compare. */
+function coreTables(report: Report): string[] {
+  const { measurements, rounds } = report;
+  const cells = cellsOf(measurements);
+  const own = ['p50Ms', 'p99Ms', 'p999Ms', 'cpuSecondsPerMillion', 'writtenPerUserByte'] as const satisfies Quantity[];
+  const middle = (cell: Cell, quantity: Quantity): number => median(valuesOf(measurements, cell, 'holdfast', quantity));
+  const figures = [
+    ['Holdfast', 'k/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU us', 'B/user B'],
+    ...cells.map((cell) => [
+      nameOf(cell),
+      shown(middle(cell, 'perSecond') / 1000),
+      ...own.map((quantity) => shown(middle(cell, quantity))),
+    ]),
+  ];
+  const others = report.servers.filter(({ name }) => name !== 'holdfast');
+  const compared = ['perSecond', 'p99Ms', 'cpuSecondsPerMillion'] as const satisfies Quantity[];
   const times = (cell: Cell, other: ServerName, quantity: Quantity): string => {
     const value = ratio(measurements, cell, [other], quantity);
     return value === undefined ? '' : `${shown(value)}x`;
   };
-  const head = ['Holdfast', 'k/s', 'p50 ms', 'p99', 'p99.9', 'CPU us', 'B/user B'];
-  for (const other of others) head.push(`k/s / ${other}`, 'p99 /', 'CPU /');
-  const rows = cellsOf(measurements).map((cell) => [
-    nameOf(cell),
-    shown(ours(cell, 'perSecond') / 1000),
-    ...(['p50Ms', 'p99Ms', 'p999Ms', 'cpuSecondsPerMillion', 'writtenPerUserByte'] as const).map((quantity) =>
-      shown(ours(cell, quantity)),
-    ),
-    ...others.flatMap((other) =>
-      (['perSecond', 'p99Ms', 'cpuSecondsPerMillion'] as const).map((quantity) => times(cell, other, quantity)),
-    ),
-  ]);
-  return `${columns([head, ...rows])}\nCPU us: of the server process, per command. x: Holdfast / other, the median of ${report.rounds} rounds.`;
+  const ratios = [
+    ['Holdfast /', ...others.flatMap(({ name }) => [`${name} k/s`, 'p99', 'CPU'])],
+    ...cells.map((cell) => [
+      nameOf(cell),
+      ...others.flatMap(({ name }) => compared.map((quantity) => times(cell, name, quantity))),
+    ]),
+  ];
+  const legend = `CPU us: of the server process, per command. Figures and ratios are medians of rounds: ${rounds}.`;
+  return others.length === 0 ? [columns(figures), legend] : [columns(figures), `${columns(ratios)}\n${legend}`];
 }
 
 function memoryTable({ memory, servers }: Report): string {
@@ -80,13 +84,26 @@ function memoryTable({ memory, servers }: Report): string {
   return columns([['memory, MB', 'idle', 'peak'], ...rows]);
 }
 
+/** A table per section: a row per figure, a column per server. */
 function figureTables(figures: readonly Figure[]): string[] {
   const sections = [...new Set(figures.map(({ section }) => section))];
   return sections.map((section) => {
     const own = figures.filter((figure) => figure.section === section);
-    const rows = own.map(({ name, of, values, unit }) => [`${name}, ${of}`, shown(median(values)), unit]);
-    return columns([[section, '', ''], ...rows]);
+    const whose = [...new Set(own.map(({ of }) => of))];
+    const rows = new Map(own.map(({ name, unit }) => [name, unit]));
+    return columns([
+      [section, ...whose, ''],
+      ...[...rows].map(([name, unit]) => [
+        name,
+        ...whose.map((of) => shownMedian(own.find((one) => one.name === name && one.of === of))),
+        unit,
+      ]),
+    ]);
   });
+}
+
+function shownMedian(figure: Figure | undefined): string {
+  return figure === undefined ? '' : shown(median(figure.values));
 }
 
 const words = { aim: 'aim met', must: 'met', missed: 'MISSED', unknown: 'not measured' } as const;

@@ -1,0 +1,116 @@
+/**
+ * What clients notice of work in the background. A server is filled with more than its buffers hold; then a steady probe
+ * runs beside each kind of work, which is started again whenever it ends until the time is over, and once without any.
+ */
+import { rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { RespClient } from '@holdfast/resp';
+import { fill } from '../filler.ts';
+import { besideWork, type BackgroundWork } from '../goals.ts';
+import { ask, infoOf } from '../info.ts';
+import { probe, type ProbeFigures } from '../probe.ts';
+import type { Findings, Section, SectionContext } from '../section.ts';
+import { until, type RunningServer, type Stage } from '../stage.ts';
+import { valueOf } from '../workloads.ts';
+
+const valueBytes = 1024;
+/** Several memtables of 64 MiB. */
+const dataBytes = 1e9;
+const windowMs = 10_000;
+const workMs = 600_000;
+const hotKeys = 1000;
+const connections = 8;
+
+/** One piece of work on a filled master, from its beginning to its end. */
+type Work = (client: RespClient, server: RunningServer, stage: Stage) => Promise<void>;
+
+const works: readonly (readonly [BackgroundWork, Work])[] = [
+  ['flush and compaction', compaction],
+  ['checkpoint', checkpoint],
+  ['full sync', fullSync],
+];
+
+export const background: Section = async (context, findings) => {
+  const { stage, options, progress } = context;
+  for (const kind of context.kinds.filter(({ name }) => name === 'holdfast' || name === 'kvrocks-8')) {
+    progress.say(`background: ${kind.name}, filling`);
+    const server = await stage.start(kind);
+    const client = await server.client();
+    const keys = Math.round((options.quick ? dataBytes / 20 : dataBytes) / (valueBytes + 16));
+    await fill(client, { kind: 'strings' }, { value: valueOf(valueBytes), keyspace: keys, requests: 0 });
+    await untilIdle(client);
+    const quietMs = await measured(context, server, 'no work', findings, (over) => over);
+    for (const [name, work] of works) {
+      progress.say(`background: ${kind.name}, ${name}`);
+      const busyMs = await measured(context, server, name, findings, async (over) => {
+        let isOver = false;
+        void over.then(() => (isOver = true));
+        do await work(client, server, stage);
+        while (!isOver);
+      });
+      findings.add(besideWork(name), kind.name, 'x', busyMs / quietMs);
+    }
+    client.close();
+    await server.end();
+  }
+  findings.skip('migration', 'nodes have no slot migration yet');
+};
+
+/** @param during what runs beside the probe; it is given the end of the window. @returns the probe's p99 in ms. */
+async function measured(
+  { options }: SectionContext,
+  server: RunningServer,
+  name: string,
+  findings: Findings,
+  during: (over: Promise<unknown>) => Promise<unknown>,
+): Promise<number> {
+  const clients = await Promise.all(Array.from({ length: connections }, () => server.client()));
+  const keys = Array.from({ length: hotKeys }, (_, i) => `key:${String(i).padStart(12, '0')}`);
+  const window = pause(options.quick ? windowMs / 5 : windowMs);
+  let figures: ProbeFigures;
+  try {
+    const settings = { clients, keys, value: valueOf(valueBytes), everyNthWrites: 5 };
+    figures = await probe(settings, Promise.all([window, during(window)]));
+  } finally {
+    for (const client of clients) client.close();
+  }
+  findings.add(`p99 beside ${name}`, server.kind.name, 'ms', figures.p99Ms);
+  findings.add(`max beside ${name}`, server.kind.name, 'ms', figures.maxMs);
+  return figures.p99Ms;
+}
+
+async function compaction(client: RespClient): Promise<void> {
+  await ask(client, 'COMPACT');
+  await until(
+    'the compaction has begun',
+    async () => (await infoOf(client)).get('is_compacting') === 'yes',
+    1000,
+  ).catch(
+    () => undefined, // it was over before it was looked at
+  );
+  await until('the compaction is over', async () => (await infoOf(client)).get('is_compacting') === 'no', workMs);
+}
+
+async function checkpoint(client: RespClient): Promise<void> {
+  await ask(client, 'BGSAVE');
+  await until('the backup is there', async () => (await infoOf(client)).get('bgsave_in_progress') === '0', workMs);
+  await pause(10);
+}
+
+async function fullSync(_client: RespClient, master: RunningServer, stage: Stage): Promise<void> {
+  const replica = await stage.start(master.kind, { directives: [['slaveof', `127.0.0.1 ${master.port}`]] });
+  const client = await replica.client();
+  const isUp = async (): Promise<boolean> => (await infoOf(client, 'replication')).get('master_link_status') === 'up';
+  await until('a new replica follows', isUp, workMs);
+  client.close();
+  await replica.end();
+  rmSync(replica.dir, { recursive: true, force: true });
+}
+
+async function untilIdle(client: RespClient): Promise<void> {
+  const isIdle = async (): Promise<boolean> => {
+    const info = await infoOf(client);
+    return (info.get('is_compacting') ?? 'no') === 'no' && (info.get('num_running_compactions') ?? '0') === '0';
+  };
+  await until('the server has nothing to do', isIdle, workMs);
+}
