@@ -20,9 +20,10 @@ export interface CoreOptions {
   readonly keyspace: number;
 }
 
+/** Filled as it goes, so that what was measured stays when a server fails. */
 export interface CoreResult {
-  readonly measurements: readonly Measurement[];
-  readonly memory: readonly MemoryMeasurement[];
+  readonly measurements: Measurement[];
+  readonly memory: MemoryMeasurement[];
 }
 
 /** What keys and values of one test take together at the most: a keyspace that stays hot with larger values too. */
@@ -41,26 +42,51 @@ export function keyspaceOf(keyspace: number, valueBytes: number): number {
   return Math.max(1, Math.min(keyspace, Math.floor(hotBytesMax / Math.max(1, valueBytes))));
 }
 
-export async function runCore(stage: Stage, options: CoreOptions, progress: Progress): Promise<CoreResult> {
-  const measurements: Measurement[] = [];
-  const memory: MemoryMeasurement[] = [];
+/** What a run of the core tests needs beside its options. */
+export interface CoreContext {
+  readonly stage: Stage;
+  readonly progress: Progress;
+  /** A server fails in its turn; the others go on. */
+  failed(kind: ServerKind, error: unknown): void;
+}
+
+export async function runCore(context: CoreContext, options: CoreOptions, result: CoreResult): Promise<void> {
   const { kinds, rounds } = options;
-  progress.expect(rounds * kinds.reduce((sum, kind) => sum + testsOn(kind, options).length, 0));
+  context.progress.expect(rounds * kinds.reduce((sum, kind) => sum + testsOn(kind, options).length, 0));
   for (let round = 1; round <= rounds; round++) {
     for (const kind of turnsOf(kinds, round)) {
-      progress.say(`round ${round}/${rounds} ${kind.name}: start`);
-      const server = await stage.start(kind);
-      const idleBytes = server.usage().residentBytes;
-      const turn = new Turn(stage, server, options);
-      for (const test of testsOn(kind, options)) {
-        progress.step(`round ${round}/${rounds} ${kind.name}: ${nameOf(test)}`);
-        measurements.push({ ...(await turn.measure(test)), round });
+      try {
+        await takeTurn(context, { kind, round, options }, result);
+      } catch (error) {
+        context.failed(kind, error);
+        await context.stage.endPrograms();
       }
-      memory.push({ server: kind.name, round, idleBytes, peakBytes: server.usage().peakBytes });
-      await server.end();
     }
   }
-  return { measurements, memory };
+}
+
+interface TurnOrder {
+  readonly kind: ServerKind;
+  readonly round: number;
+  readonly options: CoreOptions;
+}
+
+async function takeTurn(
+  { stage, progress }: CoreContext,
+  { kind, round, options }: TurnOrder,
+  { measurements, memory }: CoreResult,
+): Promise<void> {
+  const where = `round ${round}/${options.rounds} ${kind.name}`;
+  progress.say(`${where}: start`);
+  const server = await stage.start(kind);
+  const idleBytes = server.usage().residentBytes;
+  const turn = new Turn(stage, server, options);
+  for (const test of testsOn(kind, options)) {
+    progress.step(`${where}: ${nameOf(test)}`);
+    measurements.push({ ...(await turn.measure(test)), round });
+  }
+  memory.push({ server: kind.name, round, idleBytes, peakBytes: server.usage().peakBytes });
+  await server.end();
 }
 
 function testsOn(kind: ServerKind, { tests }: CoreOptions): readonly Test[] {

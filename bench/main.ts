@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { messageOf } from '@holdfast/base';
 import { renderChart } from './chart.ts';
-import { runCore, type CoreResult } from './core.ts';
+import { runCore, type CoreOptions, type CoreResult } from './core.ts';
 import { judge } from './goals.ts';
 import { describeMachine, momentNow, noiseBetween } from './noise.ts';
 import { help, parseOptions, UsageError, type Options, type SectionName } from './options.ts';
@@ -38,33 +38,38 @@ const sections: Readonly<Record<Exclude<SectionName, 'core'>, Section>> = {
 };
 
 interface Measured extends CoreResult {
-  readonly figures: readonly Figure[];
-  readonly skipped: readonly Skipped[];
+  readonly figures: Figure[];
+  readonly skipped: Skipped[];
 }
 
+/** Runs the sections one after the other; one that fails does not cost the others their figures. */
 async function measure(stage: Stage, options: Options, kinds: readonly ServerKind[]): Promise<Measured> {
   const progress = new Progress();
-  let core: CoreResult = { measurements: [], memory: [] };
-  const figures: Figure[] = [];
-  const skipped: Skipped[] = [];
-  try {
-    for (const name of options.only) {
+  const measured: Measured = { measurements: [], memory: [], figures: [], skipped: [] };
+  for (const name of options.only) {
+    const findings = new Findings(name);
+    progress.say(name);
+    try {
       if (name === 'core') {
-        const { tests: commands, pipelines, valueBytes, scale } = options;
-        const tests = chooseTests({ commands, pipelines, valueBytes, scale });
-        core = await runCore(stage, { ...options, kinds, tests }, progress);
-        continue;
+        const failed = (kind: ServerKind, error: unknown): void => findings.fail(kind.title, error);
+        await runCore({ stage, progress, failed }, coreOptions(options, kinds), measured);
+      } else {
+        await sections[name]({ stage, options, progress, kinds }, findings);
       }
-      const findings = new Findings(name);
-      progress.say(name);
-      await sections[name]({ stage, options, progress, kinds }, findings);
-      figures.push(...findings.figures);
-      skipped.push(...findings.skipped);
+    } catch (error) {
+      findings.fail('the rest of it', error);
+      await stage.endPrograms();
     }
-  } finally {
-    progress.end();
+    measured.figures.push(...findings.figures);
+    measured.skipped.push(...findings.skipped);
   }
-  return { ...core, figures, skipped };
+  progress.end();
+  return measured;
+}
+
+function coreOptions(options: Options, kinds: readonly ServerKind[]): CoreOptions {
+  const { tests: commands, pipelines, valueBytes, scale } = options;
+  return { ...options, kinds, tests: chooseTests({ commands, pipelines, valueBytes, scale }) };
 }
 
 async function bench(stage: Stage, options: Options): Promise<Report> {
@@ -89,7 +94,7 @@ async function bench(stage: Stage, options: Options): Promise<Report> {
     measurements,
     memory,
     figures,
-    skipped: [...absent.map((kind) => ({ what: kind.title, reason: kind.missing() ?? '' })), ...skipped],
+    skipped: [...absent.map((kind) => ({ what: kind.title, reason: kind.missing() ?? '', failed: false })), ...skipped],
     goals: judge({ measurements, figures, valueBytes: options.valueBytes[0] ?? 0 }),
   };
 }
@@ -112,7 +117,13 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write('bench: redis-benchmark is not installed (Debian: redis-tools)\n');
     return 1;
   }
-  const stage = new Stage(options.dir ?? tmpdir());
+  let stage: Stage;
+  try {
+    stage = new Stage(options.dir ?? tmpdir());
+  } catch (error) {
+    process.stderr.write(`bench: no directory can be made in ${options.dir ?? tmpdir()}: ${messageOf(error)}\n`);
+    return 1;
+  }
   for (const [signal, status] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -127,7 +138,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(renderReport(report));
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
     if (options.svg !== undefined) writeFileSync(options.svg, renderChart(report));
-    return 0;
+    return report.skipped.some(({ failed }) => failed) ? 1 : 0;
   } catch (error) {
     process.stderr.write(`bench: ${messageOf(error)}\n`);
     return 1;

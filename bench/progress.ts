@@ -1,4 +1,7 @@
-/** What the bench is doing now, and how long it may still take: one line that is overwritten, or nothing without a terminal. */
+/**
+ * What the bench is doing now, and how long it may still take: one line that is overwritten. Without a terminal a line for
+ * each larger step, which a log can hold.
+ */
 
 const widthMax = 100;
 
@@ -27,9 +30,10 @@ export class Progress {
     this.#done++;
   }
 
-  /** Something else begins. */
+  /** Something larger begins. */
   say(what: string): void {
-    this.#show(what);
+    if (this.#isTerminal) this.#show(what);
+    else this.#write(`bench: ${what}\n`);
   }
 
   /** Takes the line away. */

@@ -46,9 +46,12 @@ export interface Figure {
   readonly values: readonly number[];
 }
 
+/** What this run has no figures of. */
 export interface Skipped {
   readonly what: string;
   readonly reason: string;
+  /** Something went wrong; else it is not there, or not meant to be measured. */
+  readonly failed: boolean;
 }
 
 export interface Noise {
@@ -160,7 +163,7 @@ const shapes = {
   },
   memory: { server: 'string', round: 'number', idleBytes: 'number', peakBytes: 'number' },
   figures: { section: 'string', name: 'string', of: 'string', unit: 'string', values: 'list' },
-  skipped: { what: 'string', reason: 'string' },
+  skipped: { what: 'string', reason: 'string', failed: 'boolean' },
   goals: {
     goal: 'string',
     must: 'numberOrNull',

@@ -1,4 +1,5 @@
 /** What one of the other sections gets and gives. */
+import { messageOf } from '@holdfast/base';
 import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
 import type { Figure, Skipped } from './report.ts';
@@ -31,9 +32,31 @@ export class Findings {
     else this.figures[at] = figure;
   }
 
+  /** It is not there, or not meant to be measured. */
   skip(what: string, reason: string): void {
-    this.skipped.push({ what: `${this.#section}: ${what}`, reason });
+    this.skipped.push({ what: `${this.#section}: ${what}`, reason, failed: false });
+  }
+
+  fail(what: string, error: unknown): void {
+    this.skipped.push({ what: `${this.#section}: ${what}`, reason: messageOf(error), failed: true });
   }
 }
 
+/** Adds to the findings as it goes, so that what it has found stays when it fails. */
 export type Section = (context: SectionContext, findings: Findings) => Promise<void>;
+
+/** Measures one server after the other; one that fails does not cost the others their figures. */
+export async function eachKind(
+  { stage, kinds }: SectionContext,
+  findings: Findings,
+  measure: (kind: ServerKind) => Promise<void>,
+): Promise<void> {
+  for (const kind of kinds) {
+    try {
+      await measure(kind);
+    } catch (error) {
+      findings.fail(kind.title, error);
+      await stage.endPrograms();
+    }
+  }
+}

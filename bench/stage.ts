@@ -2,7 +2,7 @@
  * Servers under way and their directories. Whatever way the bench ends, `clear` leaves neither: it is called at the end,
  * by Ctrl-C and by an error, and does not wait for anybody.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,10 @@ const host = '127.0.0.1';
 const startMs = 120_000;
 /** What of a program's last words is shown when it ends unasked. */
 const shownBytes = 2000;
+
+/** What is started ends with the bench even when that is killed; setpriv (util-linux) then becomes the program. */
+const tie = ['setpriv', '--pdeathsig', 'KILL', '--'];
+const tiesToParent = spawnSync('setpriv', [...tie.slice(1), 'true']).status === 0;
 
 export interface Program extends Launch {
   /** Asked to end (SIGTERM) rather than killed with the stage: it has more to put away than its process. */
@@ -52,12 +56,13 @@ export class Stage {
 
   /** Starts any program; it is killed with the stage. */
   run({ command, args, endsGently = false }: Program, onOutput?: (text: string) => void): Companion {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const words = endsGently || !tiesToParent ? [command, ...args] : [...tie, command, ...args];
+    const child = spawn(words[0] as string, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#children.set(child, endsGently ? 'SIGTERM' : 'SIGKILL');
-    let words = '';
+    let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        words = (words + text).slice(-shownBytes);
+        output = (output + text).slice(-shownBytes);
         if (stream === child.stdout) onOutput?.(text);
       });
     }
@@ -66,7 +71,7 @@ export class Stage {
       child.once('close', (code, signal) => resolve(code ?? (signal as NodeJS.Signals)));
     });
     exited.catch(() => undefined).finally(() => this.#children.delete(child));
-    return { child, exited, words: () => words };
+    return { child, exited, words: () => output };
   }
 
   /** Starts a server and waits until it answers PING. */
@@ -78,6 +83,16 @@ export class Stage {
     const companion = this.run(launch);
     await untilPong(port, companion, kind.title);
     return new RunningServer({ kind, dir, port, companion, startedInMs: performance.now() - startedAt });
+  }
+
+  /** Ends what runs and waits for it. Directories stay, and the stage can be used again. */
+  async endPrograms(): Promise<void> {
+    const ends = [...this.#children].map(([child, signal]) => {
+      const gone = once(child, 'close');
+      child.kill(signal);
+      return gone;
+    });
+    await Promise.all(ends);
   }
 
   /** Ends what runs and removes every directory, at once. */

@@ -120,7 +120,9 @@ function goalTable(goals: readonly Judgement[]): string {
 }
 
 function skippedLines({ skipped }: Report): string[] {
-  return skipped.length === 0 ? [] : [skipped.map(({ what, reason }) => `left out: ${what}: ${reason}`).join('\n')];
+  return skipped.length === 0
+    ? []
+    : [skipped.map(({ what, reason, failed }) => `${failed ? 'FAILED' : 'left out'}: ${what}: ${reason}`).join('\n')];
 }
 
 function noiseLines({ noise, seconds }: Report): string {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -106,3 +106,28 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+test('a server that fails is said so and does not cost the others their figures', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-bench-test-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const fake = join(dir, 'kvrocks');
+  writeFileSync(fake, '#!/bin/sh\n[ "$1" = -v ] && echo kvrocks 9.9.9 && exit\necho no room >&2\nexit 1\n', {
+    mode: 0o755,
+  });
+  const json = join(dir, 'report.json');
+  const args = ['bench/main.ts', '--quick', '--scale', '0.001', '--tests', 'PING', '--servers', 'kvrocks-1,bare'];
+  const env = { ...process.env, KVROCKS_BIN: fake };
+  const child = spawn(join(root, 'tools', 'run.sh'), [...args, '--json', json], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [status] = (await ended) as [number | null];
+  if (stderr.includes('redis-benchmark is not installed')) return t.skip('redis-benchmark is not installed');
+  assert.equal(status, 1, stderr);
+  assert.match(stdout, /^FAILED: core: Kvrocks, 1 worker: .*no room/m);
+  const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
+  assert.deepEqual(checkReport(report), []);
+  assert.deepEqual(new Set(report.measurements.map(({ server }) => server)), new Set(['holdfast', 'bare']));
+});

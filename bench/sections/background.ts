@@ -9,7 +9,7 @@ import { fill } from '../filler.ts';
 import { besideWork, type BackgroundWork } from '../goals.ts';
 import { ask, infoOf } from '../info.ts';
 import { probe, type ProbeFigures } from '../probe.ts';
-import type { Findings, Section, SectionContext } from '../section.ts';
+import { eachKind, type Findings, type Section, type SectionContext } from '../section.ts';
 import { until, type RunningServer, type Stage } from '../stage.ts';
 import { valueOf } from '../workloads.ts';
 
@@ -32,7 +32,8 @@ const works: readonly (readonly [BackgroundWork, Work])[] = [
 
 export const background: Section = async (context, findings) => {
   const { stage, options, progress } = context;
-  for (const kind of context.kinds.filter(({ name }) => name === 'holdfast' || name === 'kvrocks-8')) {
+  const kinds = context.kinds.filter(({ name }) => name === 'holdfast' || name === 'kvrocks-8');
+  await eachKind({ ...context, kinds }, findings, async (kind) => {
     progress.say(`background: ${kind.name}, filling`);
     const server = await stage.start(kind);
     const client = await server.client();
@@ -52,7 +53,7 @@ export const background: Section = async (context, findings) => {
     }
     client.close();
     await server.end();
-  }
+  });
   findings.skip('migration', 'nodes have no slot migration yet');
 };
 

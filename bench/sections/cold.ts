@@ -12,7 +12,7 @@ import { coldReads, hotBesideCold } from '../goals.ts';
 import { ask } from '../info.ts';
 import { runLoad, type Load } from '../load-client.ts';
 import { probe } from '../probe.ts';
-import type { Findings, Section, SectionContext } from '../section.ts';
+import { eachKind, type Findings, type Section, type SectionContext } from '../section.ts';
 import type { Directive, ServerKind } from '../servers.ts';
 import type { RunningServer } from '../stage.ts';
 import { valueOf } from '../workloads.ts';
@@ -27,10 +27,10 @@ const requests = 400_000;
 const connections = 8;
 
 export const cold: Section = async (context, findings) => {
-  for (const kind of context.kinds) {
+  await eachKind(context, findings, async (kind) => {
     if (kind.name === 'redis' || kind.name === 'bare') findings.skip(kind.title, 'it keeps everything in memory');
     else await ofKind(context, findings, kind);
-  }
+  });
 };
 
 /** A tenth of the data for all caches together: Holdfast's row cache has a quarter of it. */

@@ -17,6 +17,8 @@ interface Way {
   readonly companion: Companion | undefined;
 }
 
+/** Debian keeps it where only root looks by itself. */
+const haproxyCommands = ['haproxy', '/usr/sbin/haproxy'];
 const startMs = 30_000;
 const requests = 200_000;
 const commands = [
@@ -32,7 +34,8 @@ export const lb: Section = async (context, findings) => {
   await fill(client, { kind: 'strings' }, { value, keyspace: options.keyspace, requests: 0 });
   client.close();
   const ways: Way[] = [{ name: 'direct', port: node.port, companion: undefined }, await embedded(stage, node)];
-  if (isInstalled('haproxy', ['-v'])) ways.push(await haproxy(stage, node));
+  const command = haproxyCommands.find((name) => isInstalled(name, ['-v']));
+  if (command !== undefined) ways.push(await haproxy(stage, node, command));
   else findings.skip('HAProxy', 'haproxy is not installed');
   for (let round = 0; round < options.rounds; round++)
     for (const [i] of ways.entries()) {
@@ -90,13 +93,13 @@ async function embedded(stage: Stage, node: RunningServer): Promise<Way> {
   return { name: 'embedded balancer', port, companion };
 }
 
-async function haproxy(stage: Stage, node: RunningServer): Promise<Way> {
+async function haproxy(stage: Stage, node: RunningServer, command: string): Promise<Way> {
   const file = join(stage.directory('haproxy'), 'haproxy.cfg');
   const [port = 0] = await freePorts(1);
   const times = ['connect 1s', 'client 1h', 'server 1h'].map((time) => ` timeout ${time}\n`).join('');
   const listen = `listen node\n bind 127.0.0.1:${port}\n server master 127.0.0.1:${node.port}\n`;
   writeFileSync(file, `defaults\n mode tcp\n${times}${listen}`);
-  const companion = stage.run({ command: 'haproxy', args: ['-db', '-f', file] });
+  const companion = stage.run({ command, args: ['-db', '-f', file] });
   await untilAnswers('HAProxy', port, companion);
   return { name: 'HAProxy', port, companion };
 }

@@ -3,14 +3,15 @@
  * so it is filled in two halves, and what the second adds, divided by its keys, is the price of a key.
  */
 import { fill } from '../filler.ts';
-import type { Section } from '../section.ts';
+import { eachKind, type Section } from '../section.ts';
 
 const value = '12345678';
 
-export const memory: Section = async ({ stage, kinds, options, progress }, findings) => {
+export const memory: Section = async (context, findings) => {
+  const { stage, options, progress } = context;
   const keys = options.memoryKeys;
   const half = Math.floor(keys / 2);
-  for (const kind of kinds) {
+  await eachKind(context, findings, async (kind) => {
     progress.say(`memory: ${kind.name}, ${keys} keys`);
     const server = await stage.start(kind);
     const client = await server.client();
@@ -24,5 +25,5 @@ export const memory: Section = async ({ stage, kinds, options, progress }, findi
     findings.add('RSS per key of the second half', kind.name, 'bytes', (usage.residentBytes - middle) / (keys - half));
     client.close();
     await server.end();
-  }
+  });
 };

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fill } from '../filler.ts';
 import { ask } from '../info.ts';
 import { runLoad } from '../load-client.ts';
-import type { Section } from '../section.ts';
+import { eachKind, type Section } from '../section.ts';
 import { valueOf } from '../workloads.ts';
 
 const valueBytes = 1024;
@@ -12,14 +12,15 @@ const writingMs = 500;
 /** What Redis needs of memory for so much data, by and large: its copy while it rewrites its log included. */
 const inMemoryFactor = 2;
 
-export const recovery: Section = async ({ stage, kinds, options, progress }, findings) => {
+export const recovery: Section = async (context, findings) => {
+  const { stage, options, progress } = context;
   const value = valueOf(valueBytes);
   const keys = Math.max(1000, Math.round((options.recoveryGb * 1e9) / (valueBytes + 16)));
-  for (const kind of kinds) {
-    if (kind.name === 'bare' || kind.name === 'kvrocks-1') continue;
+  const kinds = context.kinds.filter(({ name }) => name !== 'bare' && name !== 'kvrocks-1');
+  await eachKind({ ...context, kinds }, findings, async (kind) => {
     if (kind.name === 'redis' && options.recoveryGb * 1e9 * inMemoryFactor > totalmem()) {
       findings.skip(kind.title, `${options.recoveryGb} GB do not fit into memory`);
-      continue;
+      return;
     }
     progress.say(`recovery: ${kind.name}, ${options.recoveryGb} GB`);
     const server = await stage.start(kind);
@@ -48,5 +49,5 @@ export const recovery: Section = async ({ stage, kinds, options, progress }, fin
       throw new Error(`${kind.title} lost a write that was answered before kill -9 of its process`);
     survivor.close();
     await again.end();
-  }
+  });
 };

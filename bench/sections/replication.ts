@@ -7,7 +7,7 @@ import type { RespClient } from '@holdfast/resp';
 import { ask, infoOf } from '../info.ts';
 import { runLoad } from '../load-client.ts';
 import { until } from '../stage.ts';
-import type { Findings, Section, SectionContext } from '../section.ts';
+import { eachKind, type Findings, type Section, type SectionContext } from '../section.ts';
 import type { ServerKind } from '../servers.ts';
 import { percentile } from '../statistics.ts';
 import { valueOf } from '../workloads.ts';
@@ -20,7 +20,7 @@ const quietMs = 2000;
 
 export const replication: Section = async (context, findings) => {
   const kinds = context.kinds.filter(({ name }) => name === 'holdfast' || name.startsWith('kvrocks'));
-  for (const kind of kinds) await ofKind(context, findings, kind);
+  await eachKind({ ...context, kinds }, findings, (kind) => ofKind(context, findings, kind));
 };
 
 async function ofKind(context: SectionContext, findings: Findings, kind: ServerKind): Promise<void> {

@@ -1,15 +1,16 @@
 /** How long a server takes to its first PONG, on an empty directory, and what memory it then has, idle. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { idleMemory } from '../goals.ts';
-import type { Section } from '../section.ts';
+import { eachKind, type Section } from '../section.ts';
 
-const starts = 5;
 /** After it, start-up work is over and the figure is that of an idle server. */
 const settleMs = 2000;
 
-export const startup: Section = async ({ stage, kinds, options, progress }, findings) => {
-  for (const kind of kinds) {
-    for (let start = 1; start <= (options.quick ? 2 : starts); start++) {
+export const startup: Section = async (context, findings) => {
+  const { stage, options, progress } = context;
+  const starts = options.quick ? 2 : 5;
+  await eachKind(context, findings, async (kind) => {
+    for (let start = 1; start <= starts; start++) {
       progress.say(`startup: ${kind.name} ${start}/${starts}`);
       const server = await stage.start(kind);
       findings.add('to first PONG', kind.name, 'ms', server.startedInMs);
@@ -19,5 +20,5 @@ export const startup: Section = async ({ stage, kinds, options, progress }, find
       }
       await server.end();
     }
-  }
+  });
 };
