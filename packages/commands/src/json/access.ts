@@ -4,6 +4,7 @@ import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, errors, type Call } from '../command.ts';
 import { keyOf, spanOfArgument } from '../data/arguments.ts';
 import { notify } from '../events.ts';
+import { weightOf } from './filter.ts';
 import { parsePath } from './path-parser.ts';
 import {
   distinct,
@@ -13,6 +14,7 @@ import {
   replaceNode,
   rootNode,
   select,
+  visitsMax,
   type Node,
   type Path,
 } from './path.ts';
@@ -40,6 +42,22 @@ export class Document {
   select(path: Path): Node[] | undefined {
     const root = rootNode(this.value);
     return select(path.steps, root, root, this.#budget);
+  }
+
+  /**
+   * As `select`, for a command that goes through everything that the nodes hold. A path may select a value very many
+   * times (`$[0,0,0]`), and what is in it with it (`$..*`).
+   */
+  selectToWalk(path: Path): Node[] | undefined {
+    const nodes = this.select(path);
+    return nodes !== undefined && this.#mayWalk(nodes) ? nodes : undefined;
+  }
+
+  #mayWalk(nodes: readonly Node[]): boolean {
+    if (nodes.length < 2) return true;
+    let left = Math.max(visitsMax, weightOf(this.value));
+    for (let i = 0; i < nodes.length && left >= 0; i++) left -= weightOf((nodes[i] as Node).value);
+    return left >= 0;
   }
 }
 
@@ -146,6 +164,8 @@ export interface Reading extends AnswerForm {
   answer(value: JsonValue): Answer;
   /** What is answered when there is no key. */
   readonly whenAbsent: 'nil' | 'error';
+  /** The answer is not at hand: it goes through the value. */
+  readonly walks?: boolean;
 }
 
 export function runReading(
@@ -158,7 +178,7 @@ export function runReading(
   const document = readDocument(documents, keyOf(call, input.request, 1), call.nowMs);
   if (document === undefined) return reading.whenAbsent === 'nil' ? reply.nil() : reply.error(noDocument);
   if (document instanceof Refusal) return reply.error(document.message);
-  const nodes = document.select(input.path);
+  const nodes = reading.walks === true ? document.selectToWalk(input.path) : document.select(input.path);
   if (nodes === undefined) return reply.error(tooMuch);
   const answers = nodes.map(({ value }) => reading.answer(value));
   writeAnswers(input.path, answers, nodes, reading, reply);
@@ -192,6 +212,7 @@ export function runChange(
   const selected = document.select(input.path);
   if (selected === undefined) return reply.error(tooMuch);
   const nodes = change.order === 'document' ? distinct(input.path, selected) : fromLastToFirst(selected);
+  if (nodes === undefined) return reply.error(tooMuch);
   // What is in a container changes before the container.
   const changing = change.order === 'document' ? nodes.toReversed() : nodes;
   const answerOf = new Map<Node, Answer>();

@@ -206,7 +206,7 @@ function arrIndex(documents: JsonDocuments): CommandDefinition {
       const needle = input.values[0] as JsonValue;
       const answer = (value: JsonValue): Answer =>
         Array.isArray(value) ? indexIn(value, needle, input.from, input.to) : undefined;
-      runReading(documents, call, input, { about: 'array', whenAbsent: 'nil', answer }, reply);
+      runReading(documents, call, input, { about: 'array', whenAbsent: 'nil', walks: true, answer }, reply);
     },
   });
 }

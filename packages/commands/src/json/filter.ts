@@ -3,9 +3,17 @@
  * it selects exactly one, and for nothing otherwise; nothing equals nothing and differs from everything, as in RedisJSON.
  * Numbers compare with numbers and strings with strings; values of different types are unequal and have no order.
  */
-import { compareJsonNumbers, compareText, isJsonObject, sameJson, type JsonValue } from '@holdfast/engine';
+import {
+  compareJsonNumbers,
+  compareText,
+  isJsonObject,
+  sameJson,
+  type JsonArray,
+  type JsonObject,
+  type JsonValue,
+} from '@holdfast/engine';
 import { select, type Budget, type Node, type Step } from './path.ts';
-import { compilePattern, type Pattern } from './pattern.ts';
+import { compilePattern, patternCost, type Pattern } from './pattern.ts';
 
 export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=' | '=~';
 
@@ -35,7 +43,9 @@ export function holds(condition: Condition, node: Node, root: Node, budget: Budg
     case 'compare': {
       const left = valueOf(condition.left, node, root, budget);
       if (condition.comparison === '=~') return matches(left, condition.right, node, root, budget);
-      return compare(condition.comparison, left, valueOf(condition.right, node, root, budget));
+      const right = valueOf(condition.right, node, root, budget);
+      budget.left -= comparisonCost(left, right);
+      return budget.left >= 0 && compare(condition.comparison, left, right);
     }
     default:
       return condition satisfies never;
@@ -55,6 +65,44 @@ function valueOf(operand: Operand, node: Node, root: Node, budget: Budget): Json
   const nodes = select(operand.steps, operand.isFromRoot ? root : node, root, budget);
   return nodes?.length === 1 ? nodes[0]?.value : undefined;
 }
+
+/** Characters that are compared in the time in which one value is looked at. */
+const charactersPerVisit = 16;
+
+/** What comparing two values takes at most: of texts their length, of containers everything in the smaller one. */
+function comparisonCost(left: JsonValue | undefined, right: JsonValue | undefined): number {
+  if (typeof left === 'string' && typeof right === 'string')
+    return Math.min(left.length, right.length) / charactersPerVisit;
+  if (!isContainer(left) || !isContainer(right) || sizeOf(left) !== sizeOf(right)) return 0;
+  return Math.min(weightOf(left), weightOf(right));
+}
+
+function isContainer(value: JsonValue | undefined): value is JsonArray | JsonObject {
+  return Array.isArray(value) || (value !== undefined && isJsonObject(value));
+}
+
+function sizeOf(value: JsonArray | JsonObject): number {
+  return Array.isArray(value) ? value.length : value.size;
+}
+
+/**
+ * How much there is in a value: 1 for it and for each value in it, and more for long texts. A container is counted once,
+ * and anew only after it has gone.
+ */
+export function weightOf(value: JsonValue): number {
+  if (typeof value === 'string') return 1 + value.length / charactersPerVisit;
+  if (!isContainer(value)) return 1;
+  const known = weights.get(value);
+  if (known !== undefined) return known;
+  let weight = 1;
+  if (Array.isArray(value)) for (const item of value) weight += weightOf(item);
+  else for (const [key, member] of value) weight += key.length / charactersPerVisit + weightOf(member);
+  weights.set(value, weight);
+  return weight;
+}
+
+/** Of documents that commands have in memory. Whoever changes a container has selected and weighed before. */
+const weights = new WeakMap<JsonArray | JsonObject, number>();
 
 function compare(
   comparison: Exclude<Comparison, '=~'>,
@@ -87,12 +135,12 @@ function matches(left: JsonValue | undefined, right: Operand, node: Node, root: 
   if (right.kind === 'pattern') pattern = right.pattern;
   else {
     const text = valueOf(right, node, root, budget);
-    const compiled = typeof text === 'string' ? compilePattern(text) : undefined;
-    // A pattern in a document that is none matches nothing.
+    // What is read costs, also when it turns out to be none: that matches nothing.
+    budget.left -= typeof text === 'string' ? patternCost(text) : 0;
+    const compiled = typeof text === 'string' && budget.left >= 0 ? compilePattern(text) : undefined;
     pattern = typeof compiled === 'string' ? undefined : compiled;
-    budget.left -= pattern?.size ?? 0;
   }
   if (pattern === undefined) return false;
-  budget.left -= Math.ceil((left.length * pattern.size) / 16);
+  budget.left -= Math.ceil((left.length * pattern.size) / charactersPerVisit);
   return budget.left >= 0 && pattern.isFoundIn(left);
 }

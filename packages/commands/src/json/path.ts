@@ -47,7 +47,7 @@ export interface Budget {
 }
 
 /** A second's work, or less. */
-const visitsMax = 2_000_000;
+export const visitsMax: number = 2_000_000;
 
 export function newBudget(): Budget {
   return { left: visitsMax };
@@ -69,8 +69,10 @@ export function select(steps: readonly Step[], start: Node, root: Node, budget: 
     if (budget.left < 0) return undefined;
     const next: Node[] = [];
     for (const node of from) {
-      for (const selector of step.selectors) apply(selector, node, { root, budget, into: next });
-      if (budget.left < 0) return undefined;
+      for (const selector of step.selectors) {
+        apply(selector, node, { root, budget, into: next });
+        if (budget.left < 0) return undefined;
+      }
     }
     nodes = next;
   }
@@ -177,8 +179,7 @@ function takeSlice({ start, end, step }: Slice, node: Node, array: JsonArray, { 
     for (let i = Math.min(from, length - 1); i > Math.max(to, -1); i += step) take(i);
   }
   function take(index: number): void {
-    budget.left--;
-    into.push(child(node, index, array[index] as JsonValue));
+    if (--budget.left >= 0) into.push(child(node, index, array[index] as JsonValue));
   }
 }
 
@@ -203,9 +204,18 @@ function compareRoutes(a: readonly (string | number)[], b: readonly (string | nu
   return a.length - b.length;
 }
 
-/** Nodes from the last route to the first, each once: the order in which Kvrocks changes them, and answers some. */
-export function fromLastToFirst(nodes: readonly Node[]): Node[] {
+/** Keys of all routes together, of which a document that is deep and wide has more than there is memory. */
+const routeKeysMax = 8_000_000;
+
+/**
+ * Nodes from the last route to the first, each once: the order in which Kvrocks changes them, and answers some.
+ * @returns undefined when there are too many, too deep.
+ */
+export function fromLastToFirst(nodes: readonly Node[]): Node[] | undefined {
   if (nodes.length < 2) return [...nodes];
+  let keys = 0;
+  for (const { depth } of nodes) keys += depth;
+  if (keys > routeKeysMax) return undefined;
   const routed = nodes.map((node) => ({ node, route: route(node) }));
   routed.sort((a, b) => compareRoutes(b.route, a.route));
   return routed

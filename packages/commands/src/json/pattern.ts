@@ -57,6 +57,11 @@ export function compilePattern(text: string): Pattern | string {
   return new Pattern(states, parser.ignoresCase);
 }
 
+/** What reading a text costs at most, in the measure of `size`. */
+export function patternCost(text: string): number {
+  return text.length > charactersMax ? 1 : text.length + sizeMax / 4;
+}
+
 class PatternParser {
   ignoresCase = false;
   readonly #points: readonly string[];
@@ -275,7 +280,12 @@ function emitEither(of: readonly Piece[], states: State[]): boolean {
 }
 
 function emitRepeat(piece: Piece, min: number, max: number, states: State[]): boolean {
-  for (let i = 0; i < min; i++) if (!emit(piece, states)) return false;
+  const before = states.length;
+  for (let i = 0; i < min; i++) {
+    if (!emit(piece, states)) return false;
+    // Nothing, however often: `(){1000}`, and that in another.
+    if (states.length === before) break;
+  }
   if (max === Infinity) {
     const start = states.length;
     const choice = fork(states);
@@ -297,15 +307,18 @@ function emitRepeat(piece: Piece, min: number, max: number, states: State[]): bo
 export class Pattern {
   readonly #states: readonly State[];
   readonly #ignoresCase: boolean;
+  #size = 0;
 
   constructor(states: readonly State[], ignoresCase: boolean) {
     this.#states = states;
     this.#ignoresCase = ignoresCase;
+    const looks = ignoresCase ? 3 : 1;
+    for (const state of states) this.#size += 1 + (state.kind === 'one' ? looks * (state.set.ranges.length >> 1) : 0);
   }
 
-  /** States of the machine: a match costs at most the length of the text times this. */
+  /** Ranges of characters in all states: a match costs at most the length of the text times this. */
   get size(): number {
-    return this.#states.length;
+    return this.#size;
   }
 
   /** Whether the pattern matches somewhere in the text. */

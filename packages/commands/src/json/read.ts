@@ -214,6 +214,7 @@ const readings: readonly ReadingCommand[] = [
     summary: 'Returns the length in bytes of each string a path selects.',
     about: 'string',
     whenAbsent: 'error',
+    walks: true,
     answer: (value) => (typeof value === 'string' ? Buffer.byteLength(value) : undefined),
   },
   {
@@ -232,6 +233,7 @@ const readings: readonly ReadingCommand[] = [
     about: 'object',
     whenAbsent: 'nil',
     nilWhenMissing: true,
+    walks: true,
     answer: (value) => (isJsonObject(value) ? [...value.keys()] : undefined),
   },
 ];
@@ -298,7 +300,7 @@ function jsonResp(documents: JsonDocuments): CommandDefinition {
       const document = readDocument(documents, keyOf(call, request, 1), call.nowMs);
       if (document === undefined) return reply.nil();
       if (document instanceof Refusal) return reply.error(document.message);
-      const nodes = document.select(path);
+      const nodes = document.selectToWalk(path);
       if (nodes === undefined) return reply.error(tooMuch);
       if (hasPath && !path.isLegacy) {
         reply.array(nodes.length);
@@ -332,7 +334,7 @@ function runDebug(documents: JsonDocuments, call: Call, input: PathInput, reply:
   }
   const value = documents.read();
   if (value instanceof JsonFailure) return reply.error(refusalOf(value).message);
-  const nodes = new Document(value).select(path);
+  const nodes = new Document(value).selectToWalk(path);
   if (nodes === undefined) return reply.error(tooMuch);
   if (!isArray && nodes.length === 0) return reply.integer(0);
   if (isArray) reply.array(nodes.length);

@@ -130,9 +130,9 @@ function strAppend(documents: JsonDocuments): CommandDefinition {
         whenAbsent: 'error',
         change(document, node) {
           if (typeof node.value !== 'string') return undefined;
-          const longer = node.value + input.text;
-          document.put(node, longer);
-          return Buffer.byteLength(longer);
+          document.put(node, node.value + input.text);
+          // Of the parts: to count the whole would make one text of it, for each of very many.
+          return Buffer.byteLength(node.value) + Buffer.byteLength(input.text);
         },
       };
       runChange(documents, call, input, change, reply);

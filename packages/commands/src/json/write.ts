@@ -179,14 +179,20 @@ function drafted(
   return bytes instanceof JsonFailure ? refusalOf(bytes) : bytes;
 }
 
+/** Bytes of documents that one JSON.MSET reads several times, since it names their keys several times. */
+const readAgainBytesMax = 256 << 20;
+
 /** Every document is drafted before the first is stored, so that all are set or none. */
 function runMSet(documents: JsonDocuments, call: Call, { request, entries }: MSetInput, reply: ReplyWriter): void {
   const drafts = new Map<string, Draft>();
+  let readAgainBytes = 0;
   for (const entry of entries) {
     const key = keyOf(call, request, entry.key);
     const name = request.latin1(entry.key);
     const draft = drafts.get(name);
     // An earlier entry of the same key is read back, so that no two places share one value.
+    readAgainBytes += draft?.bytes.length ?? 0;
+    if (readAgainBytes > readAgainBytesMax) return reply.error(tooMuch);
     const before = draft === undefined ? readDocument(documents, key, call.nowMs) : readBack(documents, draft.bytes);
     if (before instanceof Refusal) return reply.error(before.message);
     const bytes = drafted(documents, before, entry);
