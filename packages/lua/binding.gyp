@@ -8,6 +8,8 @@
         "native/bit.cc",
         "native/bytes.cc",
         "native/cjson.cc",
+        "native/cjson_decode.cc",
+        "native/cjson_encode.cc",
         "native/cmsgpack.cc",
         "native/libraries.cc",
         "native/numbers.cc",

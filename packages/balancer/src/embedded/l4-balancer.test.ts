@@ -1,83 +1,17 @@
+/** Bytes, limits and bindings of the embedded balancer; what a move does is in `l4-balancer-moves.test.ts`. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { test } from 'node:test';
 import { FatalError, OperationError, silentLogger } from '@holdfast/base';
-import type { Binding } from '../driver.ts';
-import { defaultLimits, type BalancerLimits } from '../limits.ts';
 import { freePort } from '@holdfast/base/testing';
+import { defaultLimits } from '../limits.ts';
+import { countTo, fill, fillMax, frozen, startRig, until } from '../testing/l4-rig.ts';
 import { closeOf, connectTo, startBackend, startDeafBackend } from '../testing/sockets.ts';
 import { L4Balancer } from './l4-balancer.ts';
-
-interface Rig {
-  readonly balancer: L4Balancer;
-  readonly address: string;
-  /** Applies bindings of the one address with the next revision. */
-  point(backend: string | null, drainMs?: number | null, more?: Partial<Binding>): Promise<void>;
-  restart(): Promise<L4Balancer>;
-}
-
-async function startRig(t: TestContext, limits: Partial<BalancerLimits> = {}): Promise<Rig> {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-lb-'));
-  const path = join(directory, 'bindings.json');
-  const options = { path, limits: { ...defaultLimits, ...limits }, logger: silentLogger };
-  let balancer = await L4Balancer.start(options);
-  t.after(async () => {
-    await balancer.close();
-    rmSync(directory, { recursive: true });
-  });
-  const address = `127.0.0.1:${await freePort()}`;
-  let revision = 0;
-  return {
-    get balancer(): L4Balancer {
-      return balancer;
-    },
-    address,
-    async point(backend, drainMs = 0, more = {}): Promise<void> {
-      const bindings = [{ address, backend, drainMs, ...more }];
-      const { failed } = await balancer.apply({ revision: ++revision, bindings });
-      assert.deepEqual(failed, []);
-    },
-    async restart(): Promise<L4Balancer> {
-      await balancer.close();
-      return (balancer = await L4Balancer.start(options));
-    },
-  };
-}
-
-/** Waits turn by turn of the event loop until `holds`; a test that never gets there runs into its time limit. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await nextTurn();
-}
-
-async function countTo(balancer: L4Balancer, backend: string): Promise<number> {
-  const { bindings } = await balancer.observe();
-  const counts = bindings.flatMap(({ connections }) => connections).filter((entry) => entry.backend === backend);
-  return counts.reduce((sum, { count }) => sum + count, 0);
-}
-
-/** Far more than all kernel buffers on the way hold. */
-const fillMax = 256 * 1024 * 1024;
-
-/** Writes until nothing moves any more for many turns; returns the bytes that the kernel took. */
-async function fill(socket: Socket): Promise<number> {
-  const chunk = Buffer.alloc(64 * 1024, 'q');
-  let taken = 0;
-  for (let quiet = 0; quiet < 50 && taken < fillMax;) {
-    const before = taken;
-    if (socket.writableLength === 0) socket.write(chunk, () => (taken += chunk.length));
-    await nextTurn();
-    quiet = taken === before ? quiet + 1 : 0;
-  }
-  return taken;
-}
-
-/** A backend that accepts and never reads. */
-const frozen = (socket: Socket): unknown => socket.pause();
 
 test('bytes pass in both directions, also large ones, unchanged', async (t) => {
   const rig = await startRig(t);
@@ -132,159 +66,6 @@ test('a flow in one direction only goes on', async (t) => {
   const writer = await connectTo(t, rig.address);
   writer.socket.end(Buffer.alloc(total, 'u'));
   await until(() => sink.received().length === total);
-});
-
-test('when the address moves with drainMs 0, old connections are reset before apply resolves', async (t) => {
-  const rig = await startRig(t);
-  const [old, next] = [await startBackend(t), await startBackend(t)];
-  await rig.point(old.address);
-  const clients = await Promise.all(Array.from({ length: 20 }, () => connectTo(t, rig.address)));
-  for (const client of clients) client.socket.write('ping');
-  for (const client of clients) assert.equal(await client.receive(4), 'ping');
-  const sides = [...(await old.connections(20))].map(closeOf);
-  await rig.point(next.address);
-  assert.equal(await countTo(rig.balancer, old.address), 0);
-  for (const client of clients) assert.equal(await client.ended, 'ECONNRESET');
-  assert.deepEqual(new Set(await Promise.all(sides)), new Set(['ECONNRESET']));
-  const again = await connectTo(t, rig.address);
-  again.socket.write('pong');
-  assert.equal(await again.receive(4), 'pong');
-  assert.equal(next.received(), 'pong');
-  const { counters } = (await rig.balancer.observe()).bindings[0] ?? {};
-  assert.equal(counters?.cut, 20);
-});
-
-test('nothing a client sent reaches the old backend after the move, whatever was queued for it', async (t) => {
-  const rig = await startRig(t);
-  const old = await startBackend(t, frozen);
-  const next = await startBackend(t);
-  await rig.point(old.address);
-  const client = await connectTo(t, rig.address);
-  const [socket] = await old.connections(1);
-  assert(socket !== undefined);
-  // What is queued anywhere between the client and the old backend is what must not arrive.
-  const written = await fill(client.socket);
-  await rig.point(next.address);
-  assert.equal(await client.ended, 'ECONNRESET');
-  let arrived = 0;
-  socket.on('data', (chunk: Buffer) => (arrived += chunk.length));
-  const closed = closeOf(socket);
-  socket.resume();
-  assert.equal(await closed, 'ECONNRESET');
-  // A close instead of the reset would go on delivering this process's send queue, and end without an error.
-  assert(arrived < written, `${arrived} of ${written} bytes arrived`);
-});
-
-test('with a drain time old connections live on and are reset when it is over; new ones go to the new backend', async (t) => {
-  const rig = await startRig(t);
-  const [old, next] = [await startBackend(t), await startBackend(t)];
-  await rig.point(old.address);
-  const client = await connectTo(t, rig.address);
-  client.socket.write('1');
-  await client.receive(1);
-  await rig.point(next.address, 60_000);
-  client.socket.write('2');
-  assert.equal(await client.receive(2), '12');
-  const fresh = await connectTo(t, rig.address);
-  fresh.socket.write('3');
-  await fresh.receive(1);
-  // A shorter time counts; saying a longer one again does not give the old connection more.
-  await rig.point(next.address, 50);
-  await rig.point(next.address, 60_000);
-  assert.equal(await client.ended, 'ECONNRESET');
-  assert.equal(next.received(), '3');
-  fresh.socket.write('4');
-  assert.equal(await fresh.receive(2), '34');
-});
-
-test('a connection that drains and whose backend is bound again stays', async (t) => {
-  const rig = await startRig(t);
-  const [one, two] = [await startBackend(t), await startBackend(t)];
-  await rig.point(one.address);
-  const toOne = await connectTo(t, rig.address);
-  toOne.socket.write('a');
-  await toOne.receive(1);
-  await rig.point(two.address, 60_000);
-  const toTwo = await connectTo(t, rig.address);
-  toTwo.socket.write('b');
-  await toTwo.receive(1);
-  await rig.point(one.address, 100);
-  assert.equal(await toTwo.ended, 'ECONNRESET');
-  toOne.socket.write('c');
-  assert.equal(await toOne.receive(2), 'ac');
-});
-
-test('an address that moves on while it drains gives the connections of its second backend their own time', async (t) => {
-  const rig = await startRig(t);
-  const [one, two] = [await startBackend(t), await startBackend(t)];
-  await rig.point(one.address);
-  const toOne = await connectTo(t, rig.address);
-  toOne.socket.write('a');
-  await toOne.receive(1);
-  await rig.point(two.address, 200);
-  const toTwo = await connectTo(t, rig.address);
-  toTwo.socket.write('b');
-  await toTwo.receive(1);
-  await rig.point(one.address, 60_000);
-  // Another balancer's drain of the first length, begun later, says when that would be over.
-  const clock = await startRig(t);
-  await clock.point(one.address);
-  const witness = await connectTo(t, clock.address);
-  witness.socket.write('w');
-  await witness.receive(1);
-  await clock.point(two.address, 200);
-  assert.equal(await witness.ended, 'ECONNRESET');
-  toTwo.socket.write('c');
-  assert.equal(await Promise.race([toTwo.receive(2), toTwo.ended]), 'bc');
-  toOne.socket.write('d');
-  assert.equal(await toOne.receive(2), 'ad');
-});
-
-test('an address that moves on while it drains does not give its first backend more time', async (t) => {
-  const rig = await startRig(t);
-  const [one, two, three] = [await startBackend(t), await startBackend(t), await startBackend(t)];
-  await rig.point(one.address);
-  const toOne = await connectTo(t, rig.address);
-  toOne.socket.write('a');
-  await toOne.receive(1);
-  await rig.point(two.address, 100);
-  await rig.point(three.address, 60_000);
-  assert.equal(await toOne.ended, 'ECONNRESET');
-});
-
-test('with drainMs null nothing is ever cut, and a running drain is called off', async (t) => {
-  const rig = await startRig(t);
-  const [old, next] = [await startBackend(t), await startBackend(t)];
-  await rig.point(old.address);
-  const client = await connectTo(t, rig.address);
-  client.socket.write('1');
-  await client.receive(1);
-  await rig.point(next.address, 400);
-  await rig.point(next.address, null);
-  // Another balancer's drain of the same length, begun later, says when the first would be over.
-  const clock = await startRig(t);
-  await clock.point(old.address);
-  const witness = await connectTo(t, clock.address);
-  witness.socket.write('w');
-  await witness.receive(1);
-  await clock.point(next.address, 400);
-  assert.equal(await witness.ended, 'ECONNRESET');
-  client.socket.write('2');
-  assert.equal(await client.receive(2), '12');
-});
-
-test('a connection that is still connecting to the old backend is cut with the others', async (t) => {
-  const rig = await startRig(t, { connectTimeoutMs: 60_000 });
-  const next = await startBackend(t);
-  const deaf = await startDeafBackend(t);
-  await rig.point(deaf);
-  const client = await connectTo(t, rig.address);
-  client.socket.write('held');
-  await until(async () => (await countTo(rig.balancer, deaf)) === 1);
-  await rig.point(next.address);
-  assert.equal(await client.ended, 'ECONNRESET');
-  assert.equal(rig.balancer.connectionCount, 0);
-  assert.equal(next.received(), '');
 });
 
 test('without a backend a connection is accepted and reset', async (t) => {
