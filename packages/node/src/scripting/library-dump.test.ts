@@ -29,6 +29,21 @@ test('compressed text is read', () => {
   assert.deepEqual(readDump(Buffer.concat([body, Buffer.alloc(8)])), [Buffer.from('abcabcabcabcabcabcab')]);
 });
 
+test('few bytes that stand for very many are refused', () => {
+  const references = 131_072;
+  const text = Buffer.concat([Buffer.of(0, 120), Buffer.alloc(3 * references, Buffer.of(0xe0, 255, 0))]);
+  const length = (value: number): Buffer => {
+    const bytes = Buffer.alloc(5, 0x80);
+    bytes.writeUInt32BE(value, 1);
+    return bytes;
+  };
+  const library = Buffer.concat([Buffer.of(245, 0xc3), length(text.length), length(1 + 264 * references), text]);
+  const dump = (count: number): Buffer =>
+    Buffer.concat([...Array<Buffer>(count).fill(library), Buffer.of(10, 0), Buffer.alloc(8)]);
+  assert.deepEqual(readDump(dump(1)), [Buffer.alloc(1 + 264 * references, 'x')]);
+  assert.equal(readDump(dump(2)), 'ERR failed loading functions');
+});
+
 test('every damaged byte and every cut is noticed', () => {
   const whole = dumpLibraries(codes.slice(0, 4));
   for (let at = 0; at < whole.length; at++) {

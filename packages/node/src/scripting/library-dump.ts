@@ -7,6 +7,8 @@ const functionOpcode = 245;
 const version = 10;
 const versionMax = 11;
 const footerBytes = 10;
+/** Of all texts of a dump that are compressed together: few bytes can be made to stand for very many. */
+const decompressedBytesMax = 64 << 20;
 
 /** CRC-64/Jones, reflected. */
 const polynomial = 0x95ac9329ac4bc9b5n;
@@ -65,6 +67,7 @@ export function readDump(payload: Buffer): Buffer[] | string {
 class StringReader {
   readonly #bytes: Buffer;
   #at = 0;
+  #decompressibleBytes = decompressedBytesMax;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -116,6 +119,8 @@ class StringReader {
     const compressed = this.#length();
     const whole = this.#length();
     if (compressed === undefined || whole === undefined || compressed < 0 || whole < 0) return undefined;
+    if (whole > this.#decompressibleBytes) return undefined;
+    this.#decompressibleBytes -= whole;
     const bytes = this.#take(compressed);
     return bytes === undefined ? undefined : decompress(bytes, whole);
   }
