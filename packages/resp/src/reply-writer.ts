@@ -11,6 +11,12 @@ import { repliesBytesMax } from './limits.ts';
 const crlf = 0x0a0d; // little-endian: \r then \n
 /** A taken buffer larger than this is given up as a copy when most of it is empty. */
 const spareBytesMax = 65536;
+/**
+ * Replies up to this are given up as a copy from Node's pool, in a buffer up to that the writer keeps: a buffer of its own
+ * per tick would cost more (allocated, registered and freed outside of the heap) than most commands.
+ */
+const pooledBytesMax = 2048;
+const keptBytesMax = 4096;
 
 export class ReplyWriter {
   protocol: 2 | 3 = 2;
@@ -68,6 +74,12 @@ export class ReplyWriter {
 
   /** The bytes written since the last `take`, given up to the caller. */
   take(): Buffer {
+    if (this.#length <= pooledBytesMax && this.#buffer.length <= keptBytesMax) {
+      const copied = Buffer.allocUnsafe(this.#length);
+      this.#buffer.copy(copied, 0, 0, this.#length);
+      this.#length = 0;
+      return copied;
+    }
     const isSparse = this.#buffer.length > spareBytesMax && this.#length < this.#buffer.length / 2;
     const taken = isSparse
       ? Buffer.from(this.#buffer.subarray(0, this.#length))
