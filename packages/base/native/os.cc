@@ -1,7 +1,8 @@
 // What Node does not offer of the operating system: the lease clock, advisory file locks, a parent-death signal, and
 // the end of a stream together with what comes before it.
 // No policy here. Every argument is checked; failures become JavaScript errors with errno's text in `code`.
-#define NAPI_VERSION 8
+#include "streams.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <node_api.h>
@@ -152,6 +153,7 @@ napi_value Init(napi_env env, napi_value exports) {
       {"setParentDeathSignal", nullptr, SetParentDeathSignal, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof(properties) / sizeof(properties[0]), properties);
+  DefineStreams(env, exports);
   return exports;
 }
 

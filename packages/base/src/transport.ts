@@ -34,6 +34,17 @@ export interface Transport {
   reset(): void;
 }
 
+/** A stream that a client opened. */
+export interface ClientTransport extends Omit<Transport, 'reset'> {
+  /** Sends the last bytes and the end behind them, in one go where the kernel takes them. */
+  endWith(bytes: Uint8Array): void;
+  /**
+   * Gives the stream to another owner. This object must not be used any more.
+   * @param unread bytes that were delivered and not used; the new owner is delivered them first.
+   */
+  handOver(unread: Buffer): Transport;
+}
+
 export interface Endpoint {
   readonly host: string;
   readonly port: number;

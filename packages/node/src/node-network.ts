@@ -51,6 +51,7 @@ export function listenerEnvironment(node: Node, host: ConnectionHost): ListenerE
     clientBytesMax: () => config.get('maxmemory-clients'),
     proxies: proxySources(config),
     tlsMaterial: () => node.tls.material,
+    nativeTransport: () => config.get('native-transport'),
     welcome: (connection) => welcome(node, connection),
   };
 }

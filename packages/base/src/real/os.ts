@@ -1,28 +1,10 @@
 /** The native half of the real world; see ../../native/os.cc. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { FatalError, OperationError, messageOf } from '../index.ts';
-
-interface NativeOs {
-  leaseClockMs(): number;
-  lockFile(path: string): number;
-  setParentDeathSignal(signal: number): void;
-  sendLast(fd: number, bytes: Uint8Array): number;
-  peerEnded(fd: number): boolean;
-}
-
-function load(): NativeOs {
-  try {
-    return createRequire(import.meta.url)('../../build/Release/base.node') as NativeOs;
-  } catch (error) {
-    throw new FatalError("the native addon of packages/base is not built; run 'make build'", 3, error);
-  }
-}
-
-const native = load();
+import { OperationError, messageOf } from '../index.ts';
+import { addon } from './addon.ts';
 
 /** CLOCK_MONOTONIC_RAW plus time suspended, in milliseconds with a fraction. */
-export const leaseClockMs: () => number = native.leaseClockMs;
+export const leaseClockMs: () => number = addon.leaseClockMs;
 
 /**
  * Takes an exclusive lock on a file (created when absent) that lasts until the process ends or the returned
@@ -31,7 +13,7 @@ export const leaseClockMs: () => number = native.leaseClockMs;
  */
 export function lockFile(path: string): number {
   try {
-    return native.lockFile(path);
+    return addon.lockFile(path);
   } catch (error) {
     const locked = (error as { code?: string }).code === 'EWOULDBLOCK';
     throw new OperationError(locked ? 'OS_LOCKED' : 'OS_LOCK_FAILED', messageOf(error), {
@@ -46,7 +28,7 @@ export function lockFile(path: string): number {
  * `parentPid`, since a parent that was already gone sends nothing.
  */
 export function dieWithParent(parentPid: number): void {
-  native.setParentDeathSignal(9);
+  addon.setParentDeathSignal(9);
   if (process.ppid !== parentPid) process.exit(1);
 }
 
@@ -54,10 +36,10 @@ export function dieWithParent(parentPid: number): void {
  * Sends bytes and the end of the stream behind them, in one segment where they fit one.
  * @returns how many bytes the kernel took; unless it took all, nothing was ended. -1 when `fd` takes none.
  */
-export const sendLast: (fd: number, bytes: Uint8Array) => number = native.sendLast;
+export const sendLast: (fd: number, bytes: Uint8Array) => number = addon.sendLast;
 
 /** Whether everything the peer of a TCP socket sent has been read, and its end has arrived. */
-export const peerEnded: (fd: number) => boolean = native.peerEnded;
+export const peerEnded: (fd: number) => boolean = addon.peerEnded;
 
 /** The kernel's id of this boot: it changes whenever the machine went down. */
 export function bootId(): string {

@@ -2,42 +2,95 @@ import { connect, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { OperationError, messageOf } from '../errors.ts';
 import { sendLast } from './os.ts';
-import { formatEndpoint, type Connector, type Endpoint, type Transport, type TransportEvents } from '../transport.ts';
+import {
+  formatEndpoint,
+  type ClientTransport,
+  type Connector,
+  type Endpoint,
+  type Transport,
+  type TransportEvents,
+} from '../transport.ts';
 
 /** A Transport over a connected socket. The socket must not be used directly any more. */
 export function socketTransport(socket: Socket): Transport {
-  let events: TransportEvents | undefined;
-  let failure: Error | undefined;
-  let closed = false;
-  const isTcp = socket.remoteAddress !== undefined && !(socket instanceof TLSSocket);
-  socket.pause();
-  socket.setNoDelay(true);
-  socket.on('error', (error) => (failure = error));
-  socket.on('data', (chunk: Buffer) => events?.onData(chunk));
-  socket.on('end', () => events?.onEnd?.());
-  socket.on('drain', () => events?.onDrain?.());
-  socket.on('close', () => {
-    closed = true;
-    events?.onClose(failure);
-  });
-  return {
-    peer: formatEndpoint({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 }),
-    get pendingBytes(): number {
-      return socket.writableLength;
-    },
-    listen(next: TransportEvents): void {
-      events = next;
-      if (closed) queueMicrotask(() => next.onClose(failure));
-      else socket.resume();
-    },
-    write: (bytes: Uint8Array): boolean => (closed || socket.writableEnded ? false : socket.write(bytes)),
-    pause: (): void => void socket.pause(),
-    resume: (): void => void socket.resume(),
-    end: (): void => void socket.end(),
-    destroy: (): void => void socket.destroy(),
-    // Only a bare TCP socket can be asked for a reset.
-    reset: (): void => void (isTcp ? socket.resetAndDestroy() : socket.destroy()),
-  };
+  return new SocketTransport(socket);
+}
+
+/** What a client's connection is given when its socket stays with Node. The socket must not be used directly any more. */
+export function clientTransport(socket: Socket): ClientTransport {
+  return new SocketTransport(socket);
+}
+
+class SocketTransport implements Transport, ClientTransport {
+  readonly peer: string;
+  readonly #socket: Socket;
+  readonly #isTcp: boolean;
+  #events: TransportEvents | undefined;
+  #failure: Error | undefined;
+  #closed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#isTcp = socket.remoteAddress !== undefined && !(socket instanceof TLSSocket);
+    this.peer = formatEndpoint({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
+    socket.pause();
+    socket.setNoDelay(true);
+    socket.on('error', (error) => (this.#failure = error));
+    socket.on('data', (chunk: Buffer) => this.#events?.onData(chunk));
+    socket.on('end', () => this.#events?.onEnd?.());
+    socket.on('drain', () => this.#events?.onDrain?.());
+    socket.on('close', () => {
+      this.#closed = true;
+      this.#events?.onClose(this.#failure);
+    });
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  listen(next: TransportEvents): void {
+    this.#events = next;
+    if (this.#closed) queueMicrotask(() => next.onClose(this.#failure));
+    else this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#closed || this.#socket.writableEnded ? false : this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  endWith(bytes: Uint8Array): void {
+    endWith(this.#socket, bytes);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Only a bare TCP socket can be asked for a reset. */
+  reset(): void {
+    if (this.#isTcp) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  handOver(unread: Buffer): Transport {
+    this.#events = undefined;
+    this.#socket.pause();
+    if (unread.length > 0) this.#socket.unshift(unread);
+    return this;
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Socket } from 'node:net';
 import { silentLogger } from '@holdfast/base';
+import { clientTransport } from '@holdfast/base/real';
 import { VirtualTime } from '@holdfast/base/testing';
 import { defaultNamespace } from '@holdfast/engine';
 import { defaultRequestLimits, type Request } from '@holdfast/resp';
@@ -35,7 +36,7 @@ class World {
       onRoom: (): void => undefined,
     });
     this.connection = new ClientConnection(
-      this.socket as unknown as Socket,
+      clientTransport(this.socket as unknown as Socket),
       {
         loop: this.loop,
         clock: this.time,

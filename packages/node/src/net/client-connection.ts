@@ -8,9 +8,7 @@
  * `moving` answers every further command with MOVED to the new master and then closes (planned switchover);
  * `lingering` has sent FIN and throws away what still arrives, so that the peer reads our last reply instead of a reset.
  */
-import type { Socket } from 'node:net';
-import { assert, type Transport } from '@holdfast/base';
-import { endWith, socketTransport } from '@holdfast/base/real';
+import { assert, type ClientTransport, type Timer, type Transport } from '@holdfast/base';
 import type { Deferred, HarmlessWait, Session } from '@holdfast/commands';
 import type { Namespace } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
@@ -59,7 +57,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   lastCommand = '';
   lastCommandAtMs: number;
 
-  readonly #socket: Socket;
+  readonly #transport: ClientTransport;
   readonly #host: ConnectionHost;
   readonly #input: RequestInput;
   readonly #memory: ClientMemory;
@@ -75,28 +73,30 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   #moveNext = false;
   /** Asked to move while answers of its are still on their way. */
   #movesWhenReleased = false;
+  /** Ends the lingering. */
+  #lingering: Timer | undefined;
 
-  constructor(socket: Socket, host: ConnectionHost, identity: ConnectionIdentity) {
-    this.#socket = socket;
+  constructor(transport: ClientTransport, host: ConnectionHost, identity: ConnectionIdentity) {
+    this.#transport = transport;
     this.#host = host;
     this.id = identity.id;
     this.namespace = identity.namespace;
     this.#memory = identity.memory;
     this.#quiet = new QuietMoment(host.timers);
-    this.#output = new ConnectionOutput(socket, host, identity.memory, this);
+    this.#output = new ConnectionOutput(transport, host, identity.memory, this);
     this.reply = this.#output.reply;
     this.occupancy = new Occupancy(this.#output, this);
     this.peer = identity.ends.peer;
     this.local = identity.ends.local;
     this.createdAtMs = host.clock.wallMs();
     this.lastCommandAtMs = this.createdAtMs;
-    this.#input = new RequestInput(socket, host.requestLimits(), this);
-    socket.setNoDelay(true);
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onEnd);
-    socket.on('drain', this.#onDrain);
-    socket.on('error', ignore);
-    socket.on('close', this.#onClose);
+    this.#input = new RequestInput(transport, host.requestLimits(), this);
+    transport.listen({
+      onData: (chunk) => this.#onData(chunk),
+      onEnd: () => this.#onEnd(),
+      onDrain: () => this.pump(),
+      onClose: () => this.#onClose(),
+    });
   }
 
   get protocol(): 2 | 3 {
@@ -182,14 +182,14 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     return this.replyMode !== 'on';
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  #onData(chunk: Buffer): void {
     if (this.#state === 'lingering' || this.#state === 'closed') return;
     this.#host.countInput(chunk.length);
     this.#input.push(chunk);
     this.#memory.grew(chunk.length);
-  };
+  }
 
-  readonly #onEnd = (): void => {
+  #onEnd(): void {
     this.#peerEnded = true;
     if (this.occupancy.isWait) {
       // Nobody is there to wait any more; what was sent behind it is dropped as well.
@@ -198,22 +198,21 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
       return;
     }
     if (this.#state === 'open' && (this.#output.owes || this.#hasMore())) return;
-    this.#socket.end();
-  };
+    this.#transport.end();
+  }
 
   /** Something that has arrived is still to be executed or answered. */
   #hasMore(): boolean {
     return this.occupied || this.#input.hasMore;
   }
 
-  readonly #onDrain = (): void => this.pump();
-
-  readonly #onClose = (): void => {
+  #onClose(): void {
+    this.#lingering?.cancel();
     if (this.#state === 'detached') return;
     this.#state = 'closed';
     this.occupancy.leave();
     this.#host.closed(this);
-  };
+  }
 
   /** Executes what has arrived, and goes on with the reply that is being written, as far as the peer takes them. */
   pump(): void {
@@ -360,7 +359,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   destroy(): void {
     if (this.#state !== 'detached') this.#state = 'closed';
     this.occupancy.leave();
-    this.#socket.destroy();
+    this.#transport.destroy();
   }
 
   closeAfterReply(): void {
@@ -373,10 +372,9 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     if (this.#state === 'closed' || this.#state === 'lingering' || this.#state === 'detached') return;
     this.#state = 'lingering';
     this.occupancy.leave();
-    this.#socket.end();
-    this.#socket.resume();
-    const timer = this.#host.timers.after(lingerMs, () => this.#socket.destroy());
-    this.#socket.once('close', () => timer.cancel());
+    this.#transport.end();
+    this.#transport.resume();
+    this.#lingering = this.#host.timers.after(lingerMs, () => this.#transport.destroy());
   }
 
   /**
@@ -416,7 +414,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   #finishMoving(): void {
     // What comes back between the answers and the end would not be answered.
-    endWith(this.#socket, this.reply.take());
+    this.#transport.endWith(this.reply.take());
     this.#linger();
   }
 
@@ -481,16 +479,10 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   detach(): Transport {
     assert(this.#state === 'open', 'only an open connection can be handed over');
     const first = this.reply.take();
-    if (first.length > 0) this.#socket.write(first);
+    if (first.length > 0) this.#transport.write(first);
     const rest = this.#input.takeRemaining();
     this.#state = 'detached';
-    this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     this.#host.closed(this);
-    if (rest.length > 0) this.#socket.unshift(rest);
-    return socketTransport(this.#socket);
+    return this.#transport.handOver(rest);
   }
-}
-
-function ignore(): void {
-  // 'close' follows every 'error' and does the work.
 }

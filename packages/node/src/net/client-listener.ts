@@ -7,6 +7,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { chmodSync } from 'node:fs';
 import { FatalError, messageOf, type Logger, type Timers } from '@holdfast/base';
+import { adoptSocket, clientTransport } from '@holdfast/base/real';
 import type { Namespace } from '@holdfast/engine';
 import { Arrivals, type ProxySources } from './arrivals.ts';
 import { ClientConnection } from './client-connection.ts';
@@ -45,6 +46,8 @@ export interface ListenerEnvironment {
   tlsMaterial(): TlsMaterial;
   /** Current `maxmemory-clients`; 0 means no bound. */
   clientBytesMax(): number;
+  /** Current `native-transport`: new connections do without Node's streams where they can. */
+  nativeTransport(): boolean;
   /** Sets what a new connection may do before its first command. */
   welcome(connection: ClientConnection): void;
 }
@@ -147,7 +150,8 @@ export class ClientListener {
 
   #adopt(socket: Socket, ends: SocketEnds): void {
     this.accepted++;
-    const connection = new ClientConnection(socket, this.#env.host, {
+    const native = this.#env.nativeTransport() ? adoptSocket(socket) : undefined;
+    const connection = new ClientConnection(native ?? clientTransport(socket), this.#env.host, {
       id: ++this.#lastId,
       namespace: this.#env.defaultNamespace,
       memory: this.#memory,

@@ -4,7 +4,7 @@
  *
  * It is what the tick loop knows of a connection. Everything leaves in the order of the ticks.
  */
-import type { Socket } from 'node:net';
+import type { ClientTransport } from '@holdfast/base';
 import { repliesBytesMax, ReplyWriter } from '@holdfast/resp';
 import type { TickOutput } from '../execution/tick-loop.ts';
 import type { ClientMemory } from './client-memory.ts';
@@ -36,7 +36,7 @@ export interface OutputOwner {
 
 export class ConnectionOutput implements TickOutput {
   readonly reply: ReplyWriter;
-  readonly #socket: Socket;
+  readonly #transport: ClientTransport;
   readonly #host: ConnectionHost;
   readonly #memory: ClientMemory;
   readonly #owner: OutputOwner;
@@ -50,8 +50,8 @@ export class ConnectionOutput implements TickOutput {
   #unreleased = 0;
   #unreleasedBytes = 0;
 
-  constructor(socket: Socket, host: ConnectionHost, memory: ClientMemory, owner: OutputOwner) {
-    this.#socket = socket;
+  constructor(transport: ClientTransport, host: ConnectionHost, memory: ClientMemory, owner: OutputOwner) {
+    this.#transport = transport;
     this.#host = host;
     this.#memory = memory;
     this.#owner = owner;
@@ -69,7 +69,7 @@ export class ConnectionOutput implements TickOutput {
 
   /** Bytes that the peer has not been sent. */
   get bytes(): number {
-    return this.#socket.writableLength + this.reply.length + this.#unreleasedBytes + this.#pushedBytes;
+    return this.#transport.pendingBytes + this.reply.length + this.#unreleasedBytes + this.#pushedBytes;
   }
 
   /** The peer takes what it is sent: more may be executed for it. */
@@ -129,7 +129,7 @@ export class ConnectionOutput implements TickOutput {
   send(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#host.countOutput(bytes.length);
-    this.#socket.write(bytes);
+    this.#transport.write(bytes);
   }
 
   /** Sends with the open tick, after the reply that is being written, if there is one. */

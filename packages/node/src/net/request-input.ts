@@ -3,8 +3,7 @@
  * them. It stops reading when replies are not taken, when a request is held, when the connection is about to end, and when
  * it is occupied and enough was read ahead (a little is, so that the peer's end is noticed).
  */
-import type { Socket } from 'node:net';
-import { ProtocolError, messageOf } from '@holdfast/base';
+import { ProtocolError, messageOf, type ClientTransport } from '@holdfast/base';
 import { RequestDecoder, type Request, type RequestLimits } from '@holdfast/resp';
 
 /** While it is occupied it reads up to so much ahead. */
@@ -28,7 +27,7 @@ export interface InputOwner {
 }
 
 export class RequestInput {
-  readonly #socket: Socket;
+  readonly #transport: ClientTransport;
   readonly #owner: InputOwner;
   readonly #limits: RequestLimits;
   readonly #decoder: RequestDecoder;
@@ -37,10 +36,11 @@ export class RequestInput {
   #pumping = false;
   /** Nothing is read or executed until the peer has read its replies. */
   #stalled = false;
+  #paused = false;
 
   /** @param limits owned by the input. */
-  constructor(socket: Socket, limits: RequestLimits, owner: InputOwner) {
-    this.#socket = socket;
+  constructor(transport: ClientTransport, limits: RequestLimits, owner: InputOwner) {
+    this.#transport = transport;
     this.#owner = owner;
     this.#limits = limits;
     this.#decoder = new RequestDecoder(limits);
@@ -133,8 +133,11 @@ export class RequestInput {
     const { hasRoom, occupied, isEnding, isOpen } = this.#owner;
     this.#stalled = !hasRoom;
     const isAhead = occupied && this.#decoder.bufferedBytes >= readAheadBytes;
-    if (isOpen && (this.#stalled || isAhead || this.held || isEnding)) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    const pauses = isOpen && (this.#stalled || isAhead || this.held || isEnding);
+    if (pauses === this.#paused) return;
+    this.#paused = pauses;
+    if (pauses) this.#transport.pause();
+    else this.#transport.resume();
   }
 
   /** What belongs to no request given out, for a stream that stops being requests. */

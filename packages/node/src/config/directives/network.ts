@@ -106,6 +106,13 @@ export const network = {
     unit: 'bytes',
     doc: 'Largest single argument a client may send.',
   },
+  'native-transport': {
+    type: 'yes-no',
+    default: true,
+    when: 'run',
+    effect: 'used',
+    doc: "Reads and writes the sockets of clients by the addon instead of Node's streams, which costs less per request; TLS stays with Node. Holds for connections opened from then on.",
+  },
   'resp3-enabled': {
     type: 'yes-no',
     default: true,

@@ -3,6 +3,7 @@
  * says what the test wants, and time that stands still. Commands are small ones of its own.
  */
 import { assert, silentLogger } from '@holdfast/base';
+import { clientTransport } from '@holdfast/base/real';
 import { VirtualTime } from '@holdfast/base/testing';
 import { define, firstKey, noKeys, type Call, type CommandDefinition, type CommandFlag } from '@holdfast/commands';
 import { defaultNamespace, type KeyVisitor } from '@holdfast/engine';
@@ -181,7 +182,7 @@ export class ExecutionWorld {
 
   connect(): Client {
     const socket = new FakeSocket();
-    const connection = new ClientConnection(socket as unknown as Socket, this.#host(), {
+    const connection = new ClientConnection(clientTransport(socket as unknown as Socket), this.#host(), {
       id: this.clients.length + 1,
       namespace: defaultNamespace,
       memory: new ClientMemory([], () => 0, silentLogger),
