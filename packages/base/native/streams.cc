@@ -345,7 +345,8 @@ napi_value ReadStream(napi_env env, napi_callback_info info) {
   bool reads = false;
   if (napi_get_value_bool(env, values[1], &reads) != napi_ok) return TypeError(env, "a boolean is expected");
   stream->reads = reads;
-  Watch(stream);
+  // Who stops often begins again before anything comes: libuv is told when something does.
+  if (reads) Watch(stream);
   return nullptr;
 }
 
