@@ -6,7 +6,7 @@
  * writes nothing of its own, so that both logs carry the same sequences.
  */
 import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
-import { open as openDatabase, type Database } from '@holdfast/rocksdb';
+import { open as openDatabase, type Database, type WriteOptions } from '@holdfast/rocksdb';
 import { Scratch, Window, spanOf, type Span } from './bytes.ts';
 import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
@@ -37,6 +37,18 @@ export interface EngineOptions {
   readonly rowCacheBytes?: number;
 }
 
+/** Told once how a commit ended: with what was written (undefined: nothing was to be written), or with an error. */
+export type CommitDone = (commit: Commit | undefined, error?: OperationError) => void;
+
+/** A closed tick whose batches a worker is writing. */
+interface UnderCommit extends Commit {
+  readonly done: CommitDone;
+  /** It was waited for: the database has it, or never will. */
+  isWritten: boolean;
+}
+
+const nothing = { packed: Buffer.alloc(0), lengths: new Uint32Array() } as const;
+
 const defaultBatchBytesMax = 1 << 20;
 const defaultRowCacheBytes = 64 << 20;
 /** Values up to this size are read into a buffer that is kept. */
@@ -61,6 +73,7 @@ export class Engine {
   readonly #options: EngineOptions;
   #database: Database | undefined;
   #sequence = 0;
+  #underCommit: UnderCommit | undefined;
   #valueBytes: Buffer = Buffer.allocUnsafeSlow(4096);
   readonly #propagateKey = new Scratch();
 
@@ -113,9 +126,14 @@ export class Engine {
     return this.#sequence;
   }
 
-  /** As `latestSequence`, with the records of the open tick. */
+  /** As `latestSequence`, with the records of the tick that is being written and of the open one. */
   visibleSequence(): number {
-    return this.#sequence + this.tick.records;
+    return (this.#underCommit?.lastSequence ?? this.#sequence) + this.tick.records;
+  }
+
+  /** A closed tick is being written. */
+  get isCommitting(): boolean {
+    return this.#underCommit !== undefined;
   }
 
   /** Bytes of all batches of the open tick: what the caller bounds a tick by. */
@@ -148,12 +166,71 @@ export class Engine {
   }
 
   /**
-   * Ends the tick with one write.
+   * Ends the tick with one write, after the one under way.
    * @returns what was written, or undefined when the tick wrote nothing.
    * @throws OperationError ENGINE_WRITE_FAILED; the tick is dropped. 'not-applied' when the database refused before
    *   the first batch without touching the log (a write stall), else 'unknown'.
    */
   commit(): Commit | undefined {
+    this.settle();
+    const commit = this.#closeTick();
+    if (commit === undefined) return undefined;
+    this.tick.clearOverlay();
+    const sequence = this.#write(commit, this.#options.noSlowdown ?? true);
+    assertAlone(commit, sequence);
+    return commit;
+  }
+
+  /**
+   * As `commit`, on a worker thread: the next tick may run meanwhile and sees this one's writes. One at a time.
+   * @param done called once: before this returns when nothing was written, otherwise when it is, or in `settle`.
+   */
+  commitOnWorker(done: CommitDone): void {
+    assert(this.#underCommit === undefined, 'one tick is committed at a time');
+    const commit = this.#closeTick();
+    if (commit === undefined) {
+      done(undefined);
+      return;
+    }
+    const { packed, lengths, count } = commit;
+    const under: UnderCommit = { ...commit, done, isWritten: false };
+    this.#underCommit = under;
+    this.tick.keepClosed(packed);
+    this.database.writeAsync(packed, lengths, count, this.#writeOptions(this.#options.noSlowdown ?? true)).then(
+      (sequence) => this.#committed(under, sequence),
+      (error: unknown) => this.#committed(under, undefined, error),
+    );
+  }
+
+  /** Waits for the commit under way, if there is one; its `done` has been called afterwards. */
+  settle(): void {
+    const under = this.#underCommit;
+    if (under !== undefined) this.#committed(under, this.#awaitWrite(under));
+  }
+
+  /** Until the database has it, or never will. @returns the database's sequence. */
+  #awaitWrite(under: UnderCommit): number {
+    under.isWritten = true;
+    // A write of nothing has its turn after all before it.
+    return this.database.write(nothing.packed, nothing.lengths, 0, this.#writeOptions(false));
+  }
+
+  #committed(under: UnderCommit, sequence: number | undefined, cause?: unknown): void {
+    if (this.#underCommit !== under) return; // told by `settle` already
+    this.#underCommit = undefined;
+    this.tick.forgetClosed();
+    this.#sequence = sequence ?? this.database.latestSequence();
+    if (sequence !== undefined && sequence >= under.lastSequence) {
+      assertAlone(under, sequence);
+      under.done(under);
+      return;
+    }
+    this.rowCache.clear();
+    under.done(undefined, writeFailure(under, cause ?? new Error('the worker could not write it')));
+  }
+
+  /** Closes the open tick and takes what it wrote; undefined when that is nothing. */
+  #closeTick(): Commit | undefined {
     this.tick.close();
     const records = this.tick.records;
     if (records === 0) {
@@ -163,13 +240,7 @@ export class Engine {
     const firstSequence = this.#sequence + 1;
     const { packed, lengths, count } = this.tick.builder.take(firstSequence);
     this.rowCache.tickClosed(this.tick.overlay, packed);
-    this.tick.clearOverlay();
-    const lastSequence = this.#write(packed, lengths, count, this.#options.noSlowdown ?? true);
-    assert(
-      lastSequence === firstSequence + records - 1,
-      `commit of ${records} records from ${firstSequence} ended at ${lastSequence}: somebody else writes`,
-    );
-    return { firstSequence, lastSequence, packed, lengths, count };
+    return { firstSequence, lastSequence: firstSequence + records - 1, packed, lengths, count };
   }
 
   /** Forgets the open tick: no lease, role change, failed write. */
@@ -184,7 +255,8 @@ export class Engine {
    */
   applyReplicated(packed: Buffer, lengths: Uint32Array, count: number): number {
     assert(this.tick.records === 0, 'a replica writes nothing of its own');
-    const sequence = this.#write(packed, lengths, count, false);
+    this.settle();
+    const sequence = this.#write({ packed, lengths, count }, false);
     this.rowCache.batchesApplied(packed, lengths, count);
     return sequence;
   }
@@ -211,6 +283,8 @@ export class Engine {
     const { rowCache } = this;
     const inCache = rowCache.find(of, key, this.value);
     if (inCache !== -1) return inCache === 1;
+    const inClosed = this.tick.findClosed(of, key, this.value);
+    if (inClosed !== -1) return inClosed === 1;
     if (this.#read(of, key)) {
       rowCache.add(of, key, this.value);
       return true;
@@ -234,13 +308,19 @@ export class Engine {
     return true;
   }
 
-  /** As `get`, for a key of which the database has nothing: looks in the open tick only. */
+  /** As `get`, for a key of which the database has nothing: looks in what is not committed yet only. */
   getWritten(of: number, key: Scratch): boolean {
-    return this.tick.find(of, key, this.value) === 1;
+    const inTick = this.tick.find(of, key, this.value);
+    return (inTick === -1 ? this.tick.findClosed(of, key, this.value) : inTick) === 1;
   }
 
-  /** Entries of a range with the open tick laid over them; to be closed by the caller, within the command. */
+  /**
+   * Entries of a range with the open tick laid over them; to be closed by the caller, within the command. Waits for the
+   * commit under way when that wrote in the range or its collection: two layers are merged, not three.
+   */
   iterate(of: number, range: IterateRange): EntryIterator {
+    const under = this.#underCommit;
+    if (under !== undefined && !under.isWritten && this.tick.closedTouches(of, range)) this.#awaitWrite(under);
     return new EntryIterator(this.database, this.tick, of, range, this.work);
   }
 
@@ -257,6 +337,7 @@ export class Engine {
   /** Closes the database, dropping the open tick. Safe to call twice. */
   async close(): Promise<void> {
     const database = this.#database;
+    if (database !== undefined) this.settle();
     this.#database = undefined;
     this.tick.reset();
     this.rowCache.clear();
@@ -277,25 +358,39 @@ export class Engine {
     this.#sequence = this.#database.latestSequence();
   }
 
-  #write(packed: Buffer, lengths: Uint32Array, count: number, noSlowdown: boolean): number {
+  #writeOptions(noSlowdown: boolean): WriteOptions {
+    return { sync: this.#options.syncWal ?? false, noSlowdown };
+  }
+
+  #write(batches: Batches, noSlowdown: boolean): number {
+    const { packed, lengths, count } = batches;
     try {
-      this.#sequence = this.database.write(packed, lengths, count, {
-        sync: this.#options.syncWal ?? false,
-        noSlowdown,
-      });
+      this.#sequence = this.database.write(packed, lengths, count, this.#writeOptions(noSlowdown));
       return this.#sequence;
     } catch (cause) {
       this.tick.reset();
       this.rowCache.clear();
       this.#sequence = this.database.latestSequence();
-      const refused = isStall(cause);
-      throw new OperationError(
-        'ENGINE_WRITE_FAILED',
-        `the database did not take ${count} batches (${packed.length} bytes): ${messageOf(cause)}`,
-        { outcome: refused ? 'not-applied' : 'unknown', cause },
-      );
+      throw writeFailure(batches, cause);
     }
   }
+}
+
+type Batches = Pick<Commit, 'packed' | 'lengths' | 'count'>;
+
+function assertAlone({ firstSequence, lastSequence }: Commit, sequence: number): void {
+  assert(
+    sequence === lastSequence,
+    `commit of ${firstSequence}..${lastSequence} ended at ${sequence}: somebody else writes`,
+  );
+}
+
+function writeFailure({ packed, count }: Batches, cause: unknown): OperationError {
+  return new OperationError(
+    'ENGINE_WRITE_FAILED',
+    `the database did not take ${count} batches (${packed.length} bytes): ${messageOf(cause)}`,
+    { outcome: isStall(cause) ? 'not-applied' : 'unknown', cause },
+  );
 }
 
 /** A write stall with `noSlowdown` refuses before the log is touched. */

@@ -1,4 +1,4 @@
-export { Engine, type EngineOptions } from './engine.ts';
+export { Engine, type CommitDone, type EngineOptions } from './engine.ts';
 export type { RowCacheFigures } from './row-cache.ts';
 export type { Commit } from './commit.ts';
 export { defaultNamespace, namespaceBytesMax, namespaceOf, type Namespace } from './namespace.ts';

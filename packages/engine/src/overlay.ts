@@ -126,12 +126,17 @@ export class FrozenEntries implements WrittenEntries {
 
 /** The entries of the open tick where they stand. */
 export class OverlayEntries implements WrittenEntries {
-  readonly overlay: Overlay;
+  readonly #tick: { readonly overlay: Overlay };
   readonly #builder: { readonly buffer: Buffer };
 
-  constructor(overlay: Overlay, builder: { readonly buffer: Buffer }) {
-    this.overlay = overlay;
+  /** @param tick whose overlay is another one in every tick. */
+  constructor(tick: { readonly overlay: Overlay }, builder: { readonly buffer: Buffer }) {
+    this.#tick = tick;
     this.#builder = builder;
+  }
+
+  get overlay(): Overlay {
+    return this.#tick.overlay;
   }
 
   get buffer(): Buffer {
@@ -323,6 +328,14 @@ export class Overlay {
     const order =
       this.#orders.size === 0 ? undefined : this.#orders.get(hashOf(group, 0, group.length, seedOf(family)));
     return order?.family === family ? order : undefined;
+  }
+
+  /** Whether anything in the range, or anything of its collection, was written or deleted. */
+  touches(buffer: Buffer, family: number, range: KeyRange, group?: Buffer): boolean {
+    if (this.hasRange(family, 0)) return true;
+    if (group !== undefined) return this.#members(family, hashOf(group, 0, group.length, seedOf(family)), 0).length > 0;
+    for (let index = 0; index < this.count; index++) if (this.#isWithin(buffer, index, family, range)) return true;
+    return false;
   }
 
   #isWithin(buffer: Buffer, index: number, family: number, { gte, lt }: KeyRange): boolean {

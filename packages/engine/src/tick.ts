@@ -2,6 +2,9 @@
  * The open tick: the batches being built and the overlay over them, kept in step. Commands write here; nothing reaches
  * RocksDB before the tick is committed, so a command, a transaction or the whole tick can be taken back.
  *
+ * Behind it may stand one closed tick, whose batches a worker is writing: the next tick runs meanwhile and sees it through
+ * the overlay that it had (`findClosed`), so that it makes no difference when the write arrives.
+ *
  * A stock replica reacts only to the last put of a batch in the pubsub, propagate and stream families, so a put to one
  * of them ends its batch: when the next command begins, never inside a transaction, whose writes are one WAL record.
  */
@@ -10,6 +13,13 @@ import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
 import type { Scratch, Span, Window } from './bytes.ts';
 import { family } from './families.ts';
 import { Overlay, OverlayEntries, deletedInTick, notInTick } from './overlay.ts';
+
+/** A tick that takes no more writes and is not in the database yet. */
+interface ClosedTick {
+  readonly overlay: Overlay;
+  /** Its batches; where the overlay's entries point. */
+  readonly buffer: Buffer;
+}
 
 interface Savepoint {
   readonly builder: BuilderMark;
@@ -29,6 +39,16 @@ function savepoint(): Savepoint {
 
 const noSpan: Span = { buffer: Buffer.alloc(0), start: 0, end: 0 };
 
+/** @returns 1 and the value in `into`; 0 when the tick deleted it; -1 when it says nothing of it. */
+function findIn(overlay: Overlay, buffer: Buffer, of: number, key: Span, into: Window): 1 | 0 | -1 {
+  if (overlay.count === 0 && overlay.rangeCount === 0) return -1;
+  const index = overlay.find(buffer, of, key);
+  if (index === notInTick) return -1;
+  if (index === deletedInTick) return 0;
+  into.set(buffer, overlay.valueStart(index), overlay.valueEnd(index));
+  return 1;
+}
+
 /** Families whose puts end a batch. */
 function endsBatch(of: number): boolean {
   return of === family.pubsub || of === family.propagate || of === family.stream;
@@ -36,10 +56,12 @@ function endsBatch(of: number): boolean {
 
 export class Tick {
   replicationId: string | undefined;
-  readonly overlay: Overlay = new Overlay();
   readonly builder: BatchBuilder = new BatchBuilder();
   /** What the tick has written, for iterators. */
-  readonly written: OverlayEntries = new OverlayEntries(this.overlay, this.builder);
+  readonly written: OverlayEntries = new OverlayEntries(this, this.builder);
+  #overlay: Overlay = new Overlay();
+  #spareOverlay: Overlay | undefined;
+  #closed: ClosedTick | undefined;
   readonly #batchBytesMax: number;
   #command = savepoint();
   #atomic = savepoint();
@@ -48,6 +70,11 @@ export class Tick {
 
   constructor(batchBytesMax: number) {
     this.#batchBytesMax = batchBytesMax;
+  }
+
+  /** What the open tick has written. */
+  get overlay(): Overlay {
+    return this.#overlay;
   }
 
   /** Counted records written so far. */
@@ -110,9 +137,37 @@ export class Tick {
     this.clearOverlay();
   }
 
+  /** The batches were taken and are being written: the next tick begins, and sees them. */
+  keepClosed(buffer: Buffer): void {
+    assert(this.#closed === undefined, 'one tick is written at a time');
+    this.#closed = { overlay: this.#overlay, buffer };
+    this.#overlay = this.#spareOverlay ?? new Overlay();
+    this.#spareOverlay = undefined;
+    this.clearOverlay();
+  }
+
+  /** What was closed is in the database now, or will never be. */
+  forgetClosed(): void {
+    this.#closed?.overlay.reset();
+    this.#spareOverlay = this.#closed?.overlay ?? this.#spareOverlay;
+    this.#closed = undefined;
+  }
+
+  /** As `find`, in the closed tick that is being written. */
+  findClosed(of: number, key: Span, into: Window): 1 | 0 | -1 {
+    return this.#closed === undefined ? -1 : findIn(this.#closed.overlay, this.#closed.buffer, of, key, into);
+  }
+
+  /** Whether the closed tick wrote something in a range, or in the collection whose keys begin with `group`. */
+  closedTouches(of: number, range: { readonly gte?: Buffer; readonly lt?: Buffer; readonly group?: Buffer }): boolean {
+    if (this.#closed === undefined) return false;
+    const { overlay, buffer } = this.#closed;
+    return overlay.touches(buffer, of, { gte: range.gte, lt: range.lt }, range.group);
+  }
+
   /** After the batches were taken: what was read from them is in the database now. */
   clearOverlay(): void {
-    this.overlay.reset();
+    this.#overlay.reset();
     this.#isAtomic = false;
     this.#splitPending = false;
     this.#save(this.#command);
@@ -126,20 +181,20 @@ export class Tick {
   /** @param groupLength how many bytes of `key` its whole collection shares; 0 for none. */
   put(of: number, key: Scratch, head: Span, body: Span = noSpan, groupLength = 0): void {
     this.builder.put(of, key, head, body);
-    this.overlay.add(of, this.builder, groupLength);
+    this.#overlay.add(of, this.builder, groupLength);
     if (endsBatch(of)) this.#splitPending = true;
   }
 
   delete(of: number, key: Scratch, groupLength = 0): void {
     this.builder.delete(of, key);
-    this.overlay.add(of, this.builder, groupLength);
+    this.#overlay.add(of, this.builder, groupLength);
   }
 
   /** Deletes from `begin` to before `end`. An empty range writes nothing: RocksDB counts it only sometimes. */
   deleteRange(of: number, begin: Uint8Array, end: Uint8Array): void {
     if (Buffer.compare(begin, end) >= 0) return;
     this.builder.deleteRange(of, begin, end);
-    this.overlay.addRange(of, begin, end);
+    this.#overlay.addRange(of, begin, end);
   }
 
   /** As `put`, for records that must each be the last of a batch also when no command begins in between. */
@@ -153,19 +208,13 @@ export class Tick {
    * @returns 1 and the value in `into`; 0 when the tick deleted it; -1 when only the database can tell.
    */
   find(of: number, key: Span, into: Window): 1 | 0 | -1 {
-    const overlay = this.overlay;
-    if (overlay.count === 0 && overlay.rangeCount === 0) return -1;
-    const index = overlay.find(this.builder.buffer, of, key);
-    if (index === notInTick) return -1;
-    if (index === deletedInTick) return 0;
-    into.set(this.builder.buffer, overlay.valueStart(index), overlay.valueEnd(index));
-    return 1;
+    return findIn(this.#overlay, this.builder.buffer, of, key, into);
   }
 
   /** Whether the running command has put `key` already. */
   isWrittenByCommand(of: number, key: Span): boolean {
-    if (this.overlay.count === this.#command.entries) return false;
-    return this.overlay.find(this.builder.buffer, of, key) >= this.#command.entries;
+    if (this.#overlay.count === this.#command.entries) return false;
+    return this.#overlay.find(this.builder.buffer, of, key) >= this.#command.entries;
   }
 
   #splitIfDue(): void {
@@ -176,14 +225,14 @@ export class Tick {
 
   #save(to: Savepoint): void {
     this.builder.mark(to.builder);
-    to.entries = this.overlay.count;
-    to.ranges = this.overlay.rangeCount;
+    to.entries = this.#overlay.count;
+    to.ranges = this.#overlay.rangeCount;
     to.splitPending = this.#splitPending;
   }
 
   #restore(from: Savepoint): void {
     this.builder.truncate(from.builder);
-    this.overlay.truncate(from.entries, from.ranges);
+    this.#overlay.truncate(from.entries, from.ranges);
     this.#splitPending = from.splitPending;
   }
 }

@@ -11,7 +11,7 @@ export function newNamespaces(node: Node): Namespaces {
     isReplica: () => node.replicator.isReplica,
     read: () => engine.getPropagate(namespacesKey),
     write: (value) => engine.putPropagate(namespacesKey, value),
-    isSettled: () => mayRead() && engine.tick.records === 0,
+    isSettled: () => mayRead() && engine.tick.records === 0 && !engine.isCommitting,
     mayRead,
     rewriteFile: (answer) => env.rewriteConfiguration(answer),
   });

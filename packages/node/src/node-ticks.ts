@@ -1,10 +1,12 @@
 /** What the tick loop and the in-sync set are given of the node. */
+import { OperationError } from '@holdfast/base';
+import type { Commit, CommitDone } from '@holdfast/engine';
 import type { TickGate, TickEngine, TickLoopEnvironment } from './execution/tick-loop.ts';
 import type { InSyncEnvironment } from './lease/in-sync-keeper.ts';
 import type { Node } from './node.ts';
 
 export function tickLoopEnvironment(node: Node): TickLoopEnvironment {
-  const { timers, logger } = node.env;
+  const { clock, timers, logger } = node.env;
   return {
     engine: tickEngine(node),
     gate: tickGate(node),
@@ -18,6 +20,7 @@ export function tickLoopEnvironment(node: Node): TickLoopEnvironment {
       mayRelease: (sequence, probe) =>
         node.inSync.isActive ? node.inSync.mayRelease(sequence, probe) : node.replicator.handedOver(sequence),
     },
+    clock,
     timers,
     logger,
     onWriteFailure: () => node.conditions.writeFailed(),
@@ -25,21 +28,29 @@ export function tickLoopEnvironment(node: Node): TickLoopEnvironment {
   };
 }
 
+/**
+ * Batches smaller than this are written at once: handing them to a worker, and hearing from it, costs more than they do.
+ */
+const inlineBytesMax = 4096;
+
 function tickEngine(node: Node): TickEngine {
   const { engine } = node;
   return {
     get openTickBytes(): number {
       return engine.openTickBytes;
     },
-    commit: () => {
-      if (engine.openTickBytes > 0) node.replicator.checkBeforeCommit();
-      try {
-        return engine.commit();
-      } catch (error) {
-        node.replicator.onCommitFailed();
-        throw error;
-      }
+    commit: (done, now): void => {
+      const bytes = engine.openTickBytes;
+      if (bytes > 0) node.replicator.checkBeforeCommit();
+      // What begins a stretch of history is in the log, or is not, before anything else happens.
+      if (now === 'now' || bytes < inlineBytesMax || node.replicator.historyInTick) commitNow(node, done);
+      else
+        engine.commitOnWorker((commit, error) => {
+          if (error !== undefined) node.replicator.onCommitFailed();
+          done(commit, error);
+        });
     },
+    settle: () => engine.settle(),
     latestSequence: () => engine.latestSequence(),
     dropTick: (): void => {
       engine.dropTick();
@@ -47,6 +58,19 @@ function tickEngine(node: Node): TickEngine {
       node.replicator.onTickDropped();
     },
   };
+}
+
+function commitNow({ engine, replicator }: Node, done: CommitDone): void {
+  let commit: Commit | undefined;
+  try {
+    commit = engine.commit();
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    replicator.onCommitFailed();
+    done(undefined, error);
+    return;
+  }
+  done(commit);
 }
 
 function tickGate(node: Node): TickGate {

@@ -224,8 +224,9 @@ export class Node {
     this.conditions.setDiskFull(full);
   }
 
+  /** A commit that does not end is a stall, although the loop goes on: nothing is written. */
   #publishBeat(): void {
-    this.shared.publishBeat(this.env.clock.leaseMs());
+    this.shared.publishBeat(this.loop.committingSinceMs ?? this.env.clock.leaseMs());
     this.shared.publishSequence(this.engine.latestSequence(), this.replicator.lastEpoch);
     this.conditions.refresh();
     this.loop.checkWaiting();

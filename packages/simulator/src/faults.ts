@@ -188,8 +188,8 @@ export const faults: readonly Fault[] = [
   ),
   shipped({ name: 'dirty-read', breaks: 'a tick that only reads waits for nobody', expects: 'S3', bound: 100 }, [
     node('execution/tick-loop.ts'),
-    '    this.#enqueue(outputs, gated);\n    this.releaseReady();',
-    "    if (commit === undefined && gated && this.#env.gate.mayRelease() === 'pass') {\n      for (const output of outputs) output.release(output.takeReplies());\n      return;\n    }\n    this.#enqueue(outputs, gated);\n    this.releaseReady();",
+    '    if (!committing.isDropped) this.#await(committing);',
+    "    if (commit === undefined && committing.gated && !committing.isDropped && this.#env.gate.mayRelease() === 'pass') {\n      this.#heldBytes -= committing.bytes;\n      this.#release(committing);\n      return;\n    }\n    if (!committing.isDropped) this.#await(committing);",
   ]),
   substrate(
     {

@@ -20,7 +20,8 @@ export interface Entry {
   readonly history: EpochHistory | undefined;
 }
 
-type Commit = NonNullable<ReturnType<TickEngine['commit']>>;
+type CommitDone = Parameters<TickEngine['commit']>[0];
+type Commit = NonNullable<Parameters<CommitDone>[0]>;
 
 /** What the engine hands to the tick loop, and the tick loop to the followers. */
 export interface ToyCommit {
@@ -123,8 +124,24 @@ export class ToyEngine implements TickEngine {
     this.#open = [];
   }
 
-  /** @throws OperationError when the disk is full; the tick is gone. */
-  commit(): Commit | undefined {
+  /** At once. On a full disk the tick is gone. */
+  commit(done: CommitDone): void {
+    let commit: Commit | undefined;
+    try {
+      commit = this.#commit();
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      done(undefined, error);
+      return;
+    }
+    done(commit);
+  }
+
+  settle(): void {
+    // Nothing is under way.
+  }
+
+  #commit(): Commit | undefined {
     const entries = this.#open;
     this.#open = [];
     if (entries.length === 0) return undefined;

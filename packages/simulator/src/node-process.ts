@@ -31,7 +31,7 @@ import type { SimNode } from './sim-node.ts';
 
 /** How long a resignation waits for in-sync replicas. */
 const resignWaitMs = 200;
-type Commit = NonNullable<ReturnType<TickEngine['commit']>>;
+type Commit = NonNullable<Parameters<Parameters<TickEngine['commit']>[0]>[0]>;
 
 export class NodeProcess implements LeaseHost, InSyncHost {
   readonly node: SimNode;
@@ -116,6 +116,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
         probe: () => this.inSync.startProbe(),
         mayRelease: (sequence, probe) => this.inSync.mayRelease(sequence, probe),
       },
+      clock: this.node.machine,
       timers: this.main,
       logger: this.node.world.logger,
       onWriteFailure: () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger } from '@holdfast/base';
+import { OperationError, silentLogger } from '@holdfast/base';
 import { VirtualTime } from '@holdfast/base/testing';
-import type { Commit } from '@holdfast/engine';
+import type { CommitDone } from '@holdfast/engine';
 import { TickLoop, type GateVerdict, type TickOutput } from './tick-loop.ts';
 
 class Output implements TickOutput {
@@ -34,6 +34,9 @@ class World {
   dropped = 0;
   failures = 0;
   rooms = 0;
+  /** Commits end when the test says so. */
+  hasWorker = false;
+  underCommit: (() => void) | undefined;
   readonly fed: number[] = [];
   written = 0;
   readonly loop: TickLoop;
@@ -45,19 +48,17 @@ class World {
         get openTickBytes(): number {
           return world.written;
         },
-        commit(): Commit | undefined {
-          if (world.failCommit) throw new Error('disk');
-          if (world.written === 0) return undefined;
+        commit(done: CommitDone, now): void {
+          const { written } = world;
           world.written = 0;
-          const firstSequence = ++world.sequence;
-          return {
-            firstSequence,
-            lastSequence: firstSequence,
-            packed: Buffer.alloc(0),
-            lengths: new Uint32Array(),
-            count: 1,
-          };
+          if (!world.hasWorker || now === 'now') {
+            world.land(written, done);
+            return;
+          }
+          assert.equal(world.underCommit, undefined, 'one commit at a time');
+          world.underCommit = (): void => world.land(written, done);
         },
+        settle: (): void => world.landUnderCommit(),
         dropTick(): void {
           world.dropped++;
           world.written = 0;
@@ -74,11 +75,30 @@ class World {
         probe: (): number => 0,
         mayRelease: (): boolean => world.handedOver,
       },
+      clock: this.time,
       timers: this.time,
       logger: silentLogger,
       onWriteFailure: (): void => void this.failures++,
       onRoom: (): void => void this.rooms++,
     });
+  }
+
+  land(written: number, done: CommitDone): void {
+    if (this.failCommit) {
+      done(undefined, new OperationError('ENGINE_WRITE_FAILED', 'disk', { outcome: 'unknown' }));
+    } else if (written === 0) done(undefined);
+    else {
+      const sequence = ++this.sequence;
+      const batches = { packed: Buffer.alloc(0), lengths: new Uint32Array(), count: 1 };
+      done({ firstSequence: sequence, lastSequence: sequence, ...batches });
+    }
+  }
+
+  /** The worker is done. */
+  landUnderCommit(): void {
+    const land = this.underCommit;
+    this.underCommit = undefined;
+    land?.();
   }
 
   /** One command of `output` in the open tick. */
@@ -273,4 +293,161 @@ test('a tick without writes commits nothing and needs no commit gate', () => {
   world.run(a, 'pong', { writes: false });
   world.time.advance(0);
   assert.deepEqual([a.sent, world.fed], [['pong'], []]);
+});
+
+function overlapping(): World {
+  const world = new World();
+  world.hasWorker = true;
+  return world;
+}
+
+test('the next tick runs while a commit is under way, ends with it, and is released after it', () => {
+  const world = overlapping();
+  const [a, b] = [new Output(), new Output()];
+  world.run(a, 'first');
+  world.time.advance(0);
+  assert.notEqual(world.underCommit, undefined);
+  assert.equal(world.loop.waitingTicks, 1);
+  world.run(b, 'second');
+  world.run(a, 'third');
+  world.time.advance(0);
+  assert.deepEqual([a.sent, b.sent, world.loop.isOpen], [[], [], true]);
+  world.landUnderCommit();
+  assert.deepEqual([a.sent, b.sent, world.fed], [['first'], [], [1]]);
+  assert.equal(world.loop.isOpen, false);
+  world.landUnderCommit();
+  assert.deepEqual([a.sent, b.sent, world.fed], [['first', 'third'], ['second'], [1, 2]]);
+  assert.equal(world.loop.heldBytes, 0);
+});
+
+test('a tick that only read waits for the commit whose writes it may have seen', () => {
+  const world = overlapping();
+  const [writer, reader] = [new Output(), new Output()];
+  world.run(writer, 'w');
+  world.time.advance(0);
+  world.run(reader, 'r', { writes: false });
+  world.time.advance(0);
+  assert.deepEqual(reader.sent, []);
+  world.landUnderCommit();
+  world.landUnderCommit();
+  assert.deepEqual([writer.sent, reader.sent], [['w'], ['r']]);
+});
+
+test('what depends on no data leaves although a commit is under way, once its tick ends', () => {
+  const world = overlapping();
+  const [writer, other] = [new Output(), new Output()];
+  other.unbound = true;
+  world.run(writer, 'w');
+  world.run(other, 'pong', { writes: false, gated: false });
+  world.time.advance(0);
+  assert.deepEqual([writer.sent, other.sent], [[], ['pong']]);
+});
+
+test('a failed commit fails the tick that ran meanwhile, and none before it', () => {
+  const world = overlapping();
+  const [before, failed, later, bystander] = [new Output(), new Output(), new Output(), new Output()];
+  world.handedOver = false;
+  world.run(before, 'b');
+  world.time.advance(0);
+  world.landUnderCommit();
+  world.run(failed, 'f');
+  world.time.advance(0);
+  world.run(later, 'l', { writes: false });
+  world.failCommit = true;
+  world.landUnderCommit();
+  assert.deepEqual([before.abandoned, failed.abandoned, later.abandoned, bystander.abandoned], [0, 1, 1, 0]);
+  assert.deepEqual([world.failures, world.dropped, world.loop.isOpen], [1, 1, false]);
+  world.handedOver = true;
+  world.loop.releaseReady();
+  assert.deepEqual([before.sent, failed.sent, later.sent], [['b'], [], []]);
+  assert.equal(world.loop.heldBytes, 0);
+});
+
+test('a connection without data goes on when the commit beside its tick fails', () => {
+  const world = overlapping();
+  const [failed, pinging] = [new Output(), new Output()];
+  world.run(failed, 'f');
+  world.time.advance(0);
+  world.run(pinging, 'pong', { writes: false, gated: false });
+  world.failCommit = true;
+  world.landUnderCommit();
+  assert.deepEqual([failed.abandoned, pinging.abandoned, pinging.sent], [1, 0, ['pong']]);
+});
+
+test('what is dropped while its commit is under way is committed, handed over, and answered to nobody', () => {
+  const world = overlapping();
+  const [a, b] = [new Output(), new Output()];
+  world.run(a, 'a');
+  world.time.advance(0);
+  world.run(b, 'b');
+  world.loop.dropAll('the lease was lost');
+  assert.deepEqual([a.abandoned, b.abandoned, world.dropped, world.loop.heldBytes], [1, 1, 1, 0]);
+  let released = 0;
+  world.loop.whenReleased(() => released++);
+  assert.equal(released, 0);
+  world.landUnderCommit();
+  assert.deepEqual([a.sent, b.sent, world.fed, released, world.loop.heldBytes], [[], [], [1], 1, 0]);
+});
+
+test('a lease lost while a commit is under way closes those who wait for it', () => {
+  const world = overlapping();
+  const a = new Output();
+  world.run(a, 'a');
+  world.time.advance(0);
+  world.releaseVerdict = 'drop';
+  world.loop.checkWaiting();
+  assert.equal(a.abandoned, 1);
+  world.landUnderCommit();
+  assert.deepEqual([a.sent, world.fed], [[], [1]]);
+});
+
+test('end leaves nothing open and nothing under way', () => {
+  const world = overlapping();
+  const [a, b] = [new Output(), new Output()];
+  world.run(a, 'a');
+  world.time.advance(0);
+  world.run(b, 'b');
+  world.time.advance(0);
+  world.loop.end();
+  assert.deepEqual([a.sent, b.sent, world.loop.isOpen, world.underCommit], [['a'], ['b'], false, undefined]);
+});
+
+test('settle waits for the commit under way and begins no other; the open tick ends in its turn', () => {
+  const world = overlapping();
+  const [a, b] = [new Output(), new Output()];
+  world.run(a, 'a');
+  world.time.advance(0);
+  world.run(b, 'b');
+  world.time.advance(0);
+  world.loop.settle();
+  assert.deepEqual([a.sent, b.sent, world.loop.isOpen, world.underCommit], [['a'], [], true, undefined]);
+  world.time.advance(0);
+  world.landUnderCommit();
+  assert.deepEqual(b.sent, ['b']);
+});
+
+test('a commit under way is known by when it began', () => {
+  const world = overlapping();
+  assert.equal(world.loop.committingSinceMs, undefined);
+  world.time.advance(5);
+  const beganMs = world.time.leaseMs();
+  world.run(new Output(), 'a');
+  world.time.advance(0);
+  world.time.advance(70);
+  assert.equal(world.loop.committingSinceMs, beganMs);
+  world.landUnderCommit();
+  assert.equal(world.loop.committingSinceMs, undefined);
+});
+
+test('what waits is dropped with the commit under way, which has been waited for', () => {
+  const world = overlapping();
+  const [a, b] = [new Output(), new Output()];
+  world.handedOver = false;
+  world.run(a, 'a');
+  world.time.advance(0);
+  world.landUnderCommit();
+  world.run(b, 'b');
+  world.time.advance(0);
+  world.loop.dropWaiting('resigned');
+  assert.deepEqual([a.abandoned, b.abandoned, world.fed, world.loop.waitingTicks], [1, 1, [1, 2], 0]);
 });

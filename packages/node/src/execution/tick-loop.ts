@@ -7,6 +7,10 @@
  * replica acknowledged what they saw) do not stop later ticks from executing and committing; they only stop later
  * replies from leaving.
  *
+ * A large tick is committed by a worker, and the next one runs meanwhile: it reads what the former wrote, so it is released
+ * after it, and a commit that fails fails both. One commit is under way at a time; a tick that would end before it has
+ * ended stays open and ends with it, larger.
+ *
  * A connection that has read and written nothing since its last release waits for nobody: what it was answered (PING,
  * AUTH, REPLCONF, CLUSTERX ...) depends on no write, and a replica that is being waited for must be able to come back.
  *
@@ -15,10 +19,10 @@
  * continued (the lease was renewed in the same epoch) or dropped, and its connections are closed without bytes, so
  * that their clients know that the outcome is unknown.
  *
- * States of a tick: open -> (held before commit) -> committed -> waiting -> released | dropped.
+ * States of a tick: open -> (held before commit) -> committing -> waiting -> released | dropped.
  */
-import { assert, messageOf, type Logger, type Timers } from '@holdfast/base';
-import type { Commit } from '@holdfast/engine';
+import { assert, messageOf, type Clock, type Logger, type Timers } from '@holdfast/base';
+import type { Commit, CommitDone } from '@holdfast/engine';
 
 /** What a tick may do now. */
 export type GateVerdict = 'pass' | 'hold' | 'drop';
@@ -45,7 +49,13 @@ export interface TickOutput {
 }
 
 export interface TickEngine {
-  commit(): Commit | undefined;
+  /**
+   * Commits the open tick. `done` is told once how it ended, before this returns or later.
+   * @param now before this returns; absent: as is best for its size.
+   */
+  commit(done: CommitDone, now?: 'now'): void;
+  /** Waits for the commit under way; its `done` has been called afterwards. */
+  settle(): void;
   dropTick(): void;
   latestSequence(): number;
   /** Bytes of the open tick's batches; 0 when nothing was written. */
@@ -70,14 +80,25 @@ export interface TickStats {
   commitFailures: number;
 }
 
-interface Waiting {
-  readonly sequence: number;
-  readonly probe: number;
+/** What an ended tick answered, detached from its outputs. */
+interface Answers {
   readonly outputs: TickOutput[];
   readonly replies: Buffer[];
   readonly bytes: number;
   /** Whether it executed anything that needs a lease. */
   readonly gated: boolean;
+}
+
+interface Committing extends Answers {
+  readonly commands: number;
+  readonly sinceMs: number;
+  /** Its connections were closed while it was being written: what it wrote stays, acknowledged to nobody. */
+  isDropped: boolean;
+}
+
+interface Waiting extends Answers {
+  readonly sequence: number;
+  readonly probe: number;
 }
 
 /**
@@ -95,6 +116,7 @@ export interface TickLoopEnvironment {
   readonly engine: TickEngine;
   readonly gate: TickGate;
   readonly followers: TickFollowers;
+  readonly clock: Pick<Clock, 'leaseMs'>;
   readonly timers: Timers;
   readonly logger: Logger;
   /** A commit failed: the node reports it and refuses writes until it can write again. */
@@ -107,6 +129,9 @@ export class TickLoop {
   readonly stats: TickStats = { commits: 0, commandsCommitted: 0, commitFailures: 0 };
   readonly #env: TickLoopEnvironment;
   #outputs: TickOutput[] = [];
+  #committing: Committing | undefined;
+  /** The open tick is to end when the commit under way has ended. */
+  #endDue = false;
   #waiting: Waiting[] = [];
   #heldBytes = 0;
   #full = false;
@@ -118,7 +143,8 @@ export class TickLoop {
   #number = 1;
   #commands = 0;
   #gated = false;
-  readonly #endTick = (): void => this.end();
+  readonly #endTick = (): void => this.#endSoon();
+  readonly #onCommitted: CommitDone = (commit, error) => this.#committed(commit, error);
 
   constructor(env: TickLoopEnvironment) {
     this.#env = env;
@@ -144,9 +170,14 @@ export class TickLoop {
     return this.#full;
   }
 
-  /** Ticks that wait for their release. */
+  /** When the commit under way began, on the lease clock; undefined when there is none. */
+  get committingSinceMs(): number | undefined {
+    return this.#committing?.sinceMs;
+  }
+
+  /** Ticks that have ended and wait for their commit or their release. */
   get waitingTicks(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + (this.#committing === undefined ? 0 : 1);
   }
 
   /** Calls `run` once nothing waits any more (released or dropped); at once when nothing does. One at a time. */
@@ -156,7 +187,7 @@ export class TickLoop {
   }
 
   #noteReleased(): void {
-    if (this.#waiting.length > 0 || this.#onReleased === undefined) return;
+    if (this.waitingTicks > 0 || this.#onReleased === undefined) return;
     const run = this.#onReleased;
     this.#onReleased = undefined;
     run();
@@ -168,6 +199,10 @@ export class TickLoop {
       this.#open = true;
       this.#env.gate.tickOpened();
     }
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#env.timers.soon(this.#endTick);
@@ -204,10 +239,35 @@ export class TickLoop {
 
   /**
    * Ends the open tick: commit, hand over, release. Also called when a held tick may go on; does nothing when no tick
-   * is open.
+   * is open. Nothing is being committed afterwards.
    */
   end(): void {
+    this.settle();
+    this.#end('now');
+  }
+
+  /**
+   * Waits for the commit under way, if there is one: it has been handed over, and released as far as it may be. Another
+   * one is not begun.
+   */
+  settle(): void {
+    if (this.#committing === undefined) return;
+    const endDue = this.#endDue;
+    this.#endDue = false;
+    this.#env.engine.settle();
+    if (endDue && this.#open) this.#schedule();
+  }
+
+  /** The poll phase is over. */
+  #endSoon(): void {
     this.#scheduled = false;
+    if (this.#committing !== undefined) this.#endDue = true;
+    else this.#end();
+  }
+
+  #end(now?: 'now'): void {
+    this.#scheduled = false;
+    this.#endDue = false;
     if (!this.#open || this.#pinnedBy !== undefined) return;
     const verdict = this.#env.engine.openTickBytes > 0 ? this.#env.gate.mayCommit() : 'pass';
     if (verdict === 'hold') return;
@@ -217,34 +277,42 @@ export class TickLoop {
     }
     this.#open = false;
     this.#number++;
-    const outputs = this.#outputs;
+    const answers = this.#takeAnswers(this.#outputs, this.#gated);
     this.#outputs = [];
-    const commands = this.#commands;
-    const gated = this.#gated;
+    this.#committing = { ...answers, commands: this.#commands, sinceMs: this.#env.clock.leaseMs(), isDropped: false };
     this.#commands = 0;
     this.#gated = false;
-    let commit: Commit | undefined;
-    try {
-      commit = this.#env.engine.commit();
-    } catch (error) {
-      this.#commitFailed(outputs, error);
+    this.#env.engine.commit(this.#onCommitted, now);
+  }
+
+  #committed(commit: Commit | undefined, error: unknown): void {
+    const committing = this.#committing;
+    assert(committing !== undefined, 'a commit ends that nobody began');
+    this.#committing = undefined;
+    if (error !== undefined) {
+      this.#commitFailed(committing, error);
       return;
     }
     if (commit !== undefined) {
       this.stats.commits++;
-      this.stats.commandsCommitted += commands;
+      this.stats.commandsCommitted += committing.commands;
       this.#env.followers.onCommit(commit);
     }
-    this.#enqueue(outputs, gated);
+    if (!committing.isDropped) this.#await(committing);
     this.releaseReady();
+    this.#noteReleased();
+    if (this.#endDue) this.#end();
   }
 
   /** Ends the open tick when its writes have become large. Between two commands only. */
   endIfLarge(): void {
-    if (this.#open && this.#env.engine.openTickBytes >= earlyEndBytes) this.end();
+    if (!this.#open || this.#env.engine.openTickBytes < earlyEndBytes) return;
+    this.settle();
+    this.#end();
   }
 
-  #enqueue(outputs: TickOutput[], gated: boolean): void {
+  /** Detaches what a tick answered; what depends on no data leaves at once. */
+  #takeAnswers(outputs: readonly TickOutput[], gated: boolean): Answers {
     const held: TickOutput[] = [];
     const replies: Buffer[] = [];
     let bytes = 0;
@@ -259,12 +327,18 @@ export class TickLoop {
       held.push(output);
       replies.push(taken);
     }
-    if (held.length === 0) return;
     this.#heldBytes += bytes;
     this.#full = this.#full || this.#heldBytes > heldBytesMax;
+    return { outputs: held, replies, bytes, gated };
+  }
+
+  /** What was answered waits for its release. */
+  #await(answers: Answers): void {
+    if (answers.outputs.length === 0) return;
     const { engine, followers } = this.#env;
+    const { outputs, replies, bytes, gated } = answers;
     const probe = gated ? followers.probe() : 0;
-    this.#waiting.push({ sequence: engine.latestSequence(), probe, outputs: held, replies, bytes, gated });
+    this.#waiting.push({ sequence: engine.latestSequence(), probe, outputs, replies, bytes, gated });
   }
 
   /** Releases, in order, every tick whose condition holds now. Called after a commit and whenever a replica moved on. */
@@ -303,7 +377,7 @@ export class TickLoop {
    * gone. To be called now and then.
    */
   checkWaiting(): void {
-    const isGated = this.#waiting.some(({ gated }) => gated);
+    const isGated = this.#committing?.gated === true || this.#waiting.some(({ gated }) => gated);
     if (isGated && this.#env.gate.mayRelease() === 'drop') this.dropAll('the lease was lost while replies waited');
   }
 
@@ -320,25 +394,16 @@ export class TickLoop {
    */
   dropAll(reason: string): void {
     const unknown = new Set<TickOutput>();
-    if (this.#open && (this.#gated || this.#env.engine.openTickBytes > 0)) {
-      for (const output of this.#outputs) unknown.add(output);
-      this.#outputs = [];
+    const dropped = this.#dropOpen(unknown);
+    const waiting: Answers[] = this.#waiting;
+    const committing = this.#committing;
+    if (committing !== undefined && !committing.isDropped) {
+      committing.isDropped = true;
+      waiting.push(committing);
     }
-    if (this.#open) {
-      const pinnedBy = this.#pinnedBy;
-      this.#pinnedBy = undefined;
-      pinnedBy?.();
-      this.#env.engine.dropTick();
-      this.#enqueue(this.#outputs, false);
-      this.#number++;
-    }
-    const waiting = this.#waiting;
+    if (dropped !== undefined) waiting.push(dropped);
     this.#waiting = [];
-    this.#outputs = [];
     this.#heldBytes = 0;
-    this.#commands = 0;
-    this.#gated = false;
-    this.#open = false;
     for (const tick of waiting) if (tick.gated) for (const output of tick.outputs) unknown.add(output);
     if (unknown.size > 0) this.#env.logger.warn('dropped unreleased ticks', { reason, connections: unknown.size });
     for (const output of unknown) output.abandon();
@@ -347,7 +412,29 @@ export class TickLoop {
     this.#noteReleased();
   }
 
-  #release({ outputs, replies }: Waiting, closed?: ReadonlySet<TickOutput>): void {
+  /**
+   * Takes back what the open tick has executed, if one is open; its connections, if it read or wrote, go into `unknown`.
+   * @returns what it answered otherwise.
+   */
+  #dropOpen(unknown: Set<TickOutput>): Answers | undefined {
+    if (!this.#open) return undefined;
+    const isGated = this.#gated || this.#env.engine.openTickBytes > 0;
+    if (isGated) for (const output of this.#outputs) unknown.add(output);
+    const pinnedBy = this.#pinnedBy;
+    this.#pinnedBy = undefined;
+    pinnedBy?.();
+    this.#env.engine.dropTick();
+    const answers = isGated ? undefined : this.#takeAnswers(this.#outputs, false);
+    this.#outputs = [];
+    this.#commands = 0;
+    this.#gated = false;
+    this.#open = false;
+    this.#endDue = false;
+    this.#number++;
+    return answers;
+  }
+
+  #release({ outputs, replies }: Answers, closed?: ReadonlySet<TickOutput>): void {
     for (let i = 0; i < outputs.length; i++) {
       const output = outputs[i] as TickOutput;
       if (closed?.has(output) !== true) output.release(replies[i] as Buffer);
@@ -359,6 +446,7 @@ export class TickLoop {
    * go on.
    */
   dropWaiting(reason: string): void {
+    this.settle();
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
@@ -377,10 +465,20 @@ export class TickLoop {
     this.#noteReleased();
   }
 
-  #commitFailed(outputs: TickOutput[], error: unknown): void {
+  /** The tick that ran meanwhile has read what the failed one wrote: it fails too. */
+  #commitFailed({ outputs, bytes, isDropped }: Committing, error: unknown): void {
     this.stats.commitFailures++;
     this.#env.logger.error('a commit failed; its outcome is unknown to its clients', { error: messageOf(error) });
-    for (const output of outputs) output.abandon();
+    const unknown = new Set(isDropped ? [] : outputs);
+    if (!isDropped) this.#heldBytes -= bytes;
+    const unharmed = this.#dropOpen(unknown);
+    for (const output of unknown) output.abandon();
+    if (unharmed !== undefined) {
+      this.#heldBytes -= unharmed.bytes;
+      this.#release(unharmed, unknown);
+    }
     this.#env.onWriteFailure(error);
+    this.#noteRoom();
+    this.#noteReleased();
   }
 }

@@ -107,8 +107,10 @@ export class NodeLease implements LeaseHost, LeasePort {
   roleChanging(reason: string): void {
     const { loop, listener } = this.#world;
     this.#world.endLongRun();
+    if (this.keeper.armed) loop.dropAll(reason);
+    // The log stands still while the role changes.
+    loop.settle();
     if (!this.keeper.armed) return;
-    loop.dropAll(reason);
     this.#world.replicator.cutLinks(reason);
     if (!this.keeper.redirecting) listener.forEachPaced((client) => client.closeGracefully());
   }

@@ -24,12 +24,14 @@ class World {
     this.loop = new TickLoop({
       engine: {
         openTickBytes: 0,
-        commit: () => undefined,
+        commit: (done) => done(undefined),
+        settle: (): void => undefined,
         dropTick: (): void => undefined,
         latestSequence: () => 0,
       },
       gate: { tickOpened: (): void => undefined, mayCommit: () => 'pass', mayRelease: () => 'pass' },
       followers: { onCommit: (): void => undefined, probe: () => 0, mayRelease: () => true },
+      clock: this.time,
       timers: this.time,
       logger: silentLogger,
       onWriteFailure: (): void => undefined,

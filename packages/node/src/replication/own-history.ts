@@ -104,6 +104,11 @@ export class OwnHistory {
     this.#recordsInTick = engine.visibleSequence() - before;
   }
 
+  /** The open tick holds what is due. */
+  get isInTick(): boolean {
+    return this.#recordsInTick > 0;
+  }
+
   /** Nothing of an epoch may be committed before its record. */
   checkBeforeCommit(): void {
     assert(this.#epochDue === undefined || this.#recordsInTick > 0, `epoch ${this.#epochDue} has no record yet`);

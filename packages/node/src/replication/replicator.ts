@@ -216,6 +216,11 @@ export class Replicator implements ReplicationPort {
     return this.#history.due;
   }
 
+  /** It is in the open tick. */
+  get historyInTick(): boolean {
+    return this.#history.isInTick;
+  }
+
   /** Puts it into the open tick, between two commands, unless it is there. */
   writeHistory(): void {
     this.#history.write();

@@ -167,12 +167,14 @@ export class ExecutionWorld {
     return new TickLoop({
       engine: {
         openTickBytes: 0,
-        commit: () => undefined,
+        commit: (done) => done(undefined),
+        settle: (): void => undefined,
         dropTick: () => this.engine.drop(),
         latestSequence: () => 0,
       },
       gate: { tickOpened: (): void => undefined, mayCommit: () => 'pass', mayRelease: () => 'pass' },
       followers: { onCommit: (): void => undefined, probe: () => 0, mayRelease: () => true },
+      clock: this.time,
       timers: this.time,
       logger: silentLogger,
       onWriteFailure: (): void => undefined,
