@@ -254,8 +254,7 @@ export class Chaos {
 
   #stop(node: SimNode, process: NodeProcess): void {
     node.note('is stopped');
-    process.control.stop();
-    process.main.stop();
+    for (const lane of process.lanes) lane.stop();
     if (this.#world.cluster.options.clocksFreeze) this.#frozenSince.set(process, this.#world.nowMs);
   }
 
@@ -266,8 +265,9 @@ export class Chaos {
     const frozenMs = this.#frozenSince.get(process);
     this.#frozenSince.delete(process);
     if (frozenMs !== undefined) node.machine.loseTime(this.#world.nowMs - frozenMs);
-    const order = this.#world.dice.chance(0.5) ? [process.main, process.control] : [process.control, process.main];
-    for (const lane of order) lane.resume();
+    const { main, control, writer } = process;
+    for (const lane of this.#world.dice.chance(0.5) ? [main, control] : [control, main]) lane.resume();
+    writer?.resume();
   }
 
   #stallNode(): void {

@@ -3,7 +3,7 @@
  * an open tick on top. Files count as durable when written (the node fsyncs them before it acts); of the log, what was
  * not synced when the machine goes down may be lost.
  */
-import { OperationError } from '@holdfast/base';
+import { assert, OperationError } from '@holdfast/base';
 import { logEnd, type EpochHistory, type LogEnd, type LogOutline } from '@holdfast/fencing';
 import type { TickEngine } from '@holdfast/node/decisions';
 
@@ -55,14 +55,28 @@ export class NodeDisk {
   }
 }
 
+/** A closed tick that a worker thread is writing. */
+interface UnderCommit {
+  readonly entries: readonly Entry[];
+  readonly done: CommitDone;
+  outcome: 'pending' | 'landed' | OperationError;
+}
+
+/** Lets a worker thread write when it comes to it, and the main loop hear of it afterwards. */
+export type CommitWorker = (write: () => void, told: () => void) => void;
+
 export class ToyEngine implements TickEngine {
   readonly disk: NodeDisk;
+  readonly #worker: CommitWorker | undefined;
+  #under: UnderCommit | undefined;
   readonly #keys = new Map<string, Entry>();
   #open: Entry[] = [];
   #history: EpochHistory = [];
 
-  constructor(disk: NodeDisk) {
+  /** @param worker absent: every commit is written at once. */
+  constructor(disk: NodeDisk, worker?: CommitWorker) {
     this.disk = disk;
+    this.#worker = worker;
     this.#reload();
   }
 
@@ -81,21 +95,22 @@ export class ToyEngine implements TickEngine {
     return this.#open.length;
   }
 
+  /** What the main loop knows to be written. */
   latestSequence(): number {
-    return this.disk.log.length;
+    return this.#under === undefined ? this.disk.log.length : (this.#under.entries[0] as Entry).sequence - 1;
   }
 
-  /** With what the open tick would add. */
+  /** With what is being written and what the open tick would add. */
   visibleSequence(): number {
-    return this.disk.log.length + this.#open.length;
+    return this.latestSequence() + (this.#under?.entries.length ?? 0) + this.#open.length;
   }
 
   outline(): LogOutline {
-    return { history: this.#history, latestSequence: this.disk.log.length };
+    return { history: this.#history, latestSequence: this.latestSequence() };
   }
 
   get end(): LogEnd {
-    return logEnd(this.#history, this.disk.log.length);
+    return logEnd(this.#history, this.latestSequence());
   }
 
   get history(): EpochHistory {
@@ -104,8 +119,8 @@ export class ToyEngine implements TickEngine {
 
   /** The newest write of the key, the open tick's included. */
   read(key: string): Entry | undefined {
-    for (let i = this.#open.length - 1; i >= 0; i--) if (this.#open[i]?.key === key) return this.#open[i];
-    return this.#keys.get(key);
+    const isOfKey = (entry: Entry): boolean => entry.key === key;
+    return this.#open.findLast(isOfKey) ?? this.#under?.entries.findLast(isOfKey) ?? this.#keys.get(key);
   }
 
   /** The newest write of every key. */
@@ -124,32 +139,53 @@ export class ToyEngine implements TickEngine {
     this.#open = [];
   }
 
-  /** At once. On a full disk the tick is gone. */
-  commit(done: CommitDone): void {
-    let commit: Commit | undefined;
-    try {
-      commit = this.#commit();
-    } catch (error) {
-      if (!(error instanceof OperationError)) throw error;
-      done(undefined, error);
+  /** On a full disk the tick is gone. What begins an epoch is written at once. */
+  commit(done: CommitDone, now?: 'now'): void {
+    assert(this.#under === undefined, 'one tick is committed at a time');
+    const entries = this.#open;
+    this.#open = [];
+    if (entries.length === 0) {
+      done(undefined);
       return;
     }
-    done(commit);
+    const first = this.disk.log.length + 1;
+    entries.forEach((entry, i) => ((entry as { sequence: number }).sequence = first + i));
+    const under: UnderCommit = { entries, done, outcome: 'pending' };
+    this.#under = under;
+    const isLater =
+      this.#worker !== undefined && now === undefined && entries.every(({ history }) => history === undefined);
+    if (!isLater) this.#finish(under);
+    else
+      this.#worker?.(
+        () => this.#write(under),
+        () => this.#finish(under),
+      );
   }
 
   settle(): void {
-    // Nothing is under way.
+    if (this.#under !== undefined) this.#finish(this.#under);
   }
 
-  #commit(): Commit | undefined {
-    const entries = this.#open;
-    this.#open = [];
-    if (entries.length === 0) return undefined;
-    this.#checkSpace();
-    const first = this.disk.log.length + 1;
-    entries.forEach((entry, i) => ((entry as { sequence: number }).sequence = first + i));
-    this.#append(entries);
-    return { entries } satisfies ToyCommit as unknown as Commit;
+  #write(under: UnderCommit): void {
+    if (under.outcome !== 'pending') return;
+    try {
+      this.#checkSpace();
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      under.outcome = error;
+      return;
+    }
+    under.outcome = 'landed';
+    this.#append(under.entries);
+  }
+
+  #finish(under: UnderCommit): void {
+    if (this.#under !== under) return;
+    this.#write(under);
+    this.#under = undefined;
+    const { outcome, entries, done } = under;
+    if (outcome instanceof OperationError) done(undefined, outcome);
+    else done({ entries } satisfies ToyCommit as unknown as Commit);
   }
 
   #checkSpace(): void {
@@ -158,6 +194,7 @@ export class ToyEngine implements TickEngine {
 
   /** A replica's link applies a batch. @throws OperationError when the disk is full. */
   apply(entries: readonly Entry[]): void {
+    assert(this.#under === undefined, 'a replica writes nothing of its own');
     this.#checkSpace();
     this.#append(entries);
   }
@@ -172,7 +209,7 @@ export class ToyEngine implements TickEngine {
   /** What the WAL serves from `first` on. */
   entriesFrom(first: number): Entry[] {
     const { log, staleWal } = this.disk;
-    const entries = log.slice(first - 1);
+    const entries = log.slice(first - 1, this.latestSequence());
     return staleWal.size === 0 ? entries : entries.map((entry) => staleWal.get(entry.sequence) ?? entry);
   }
 

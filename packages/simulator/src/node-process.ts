@@ -19,6 +19,7 @@ import {
   type TickEngine,
 } from '@holdfast/node/decisions';
 import type { NodeId } from '@holdfast/topology';
+import { commitWorker } from './commit-worker.ts';
 import type { ControlCommand } from './control-commands.ts';
 import { obeyHandover } from './node-handover.ts';
 import { routingError } from './node-routing.ts';
@@ -38,6 +39,9 @@ export class NodeProcess implements LeaseHost, InSyncHost {
   readonly processId: string;
   readonly main: Lane;
   readonly control: Lane;
+  /** The thread that commits beside the main loop; in half of the seeds there is none. */
+  readonly writer: Lane | undefined;
+  readonly lanes: readonly Lane[];
   readonly keeper: LeaseKeeper;
   readonly inSync: InSyncKeeper;
   readonly loop: TickLoop;
@@ -61,7 +65,9 @@ export class NodeProcess implements LeaseHost, InSyncHost {
     this.processId = processId;
     this.main = new Lane(world, machine);
     this.control = new Lane(world, machine);
-    this.engine = new ToyEngine(disk);
+    this.writer = world.commitsOnWorker ? new Lane(world, machine) : undefined;
+    this.lanes = [this.main, this.control, ...(this.writer === undefined ? [] : [this.writer])];
+    this.engine = new ToyEngine(disk, this.writer && commitWorker(world, this.writer, this.main));
     const keeper = LeaseKeeper.open({
       file: { path: 'fence.conf', load: () => disk.fenceConf, save: (text) => node.saveFence(text) },
       shared: this.#shared,
@@ -134,10 +140,11 @@ export class NodeProcess implements LeaseHost, InSyncHost {
   // What the keeper asks of the node (node-lease.ts).
 
   roleChanging(reason: string): void {
-    if (!this.keeper.armed) return;
+    if (!this.keeper.armed) return this.loop.settle();
     this.node.note(() => `gives up its role (${reason})`);
     const cut = (): void => {
       this.loop.dropAll(reason);
+      this.loop.settle();
       for (const follower of [...this.followers]) follower.close();
       this.#link?.restart();
       if (!this.keeper.redirecting) for (const client of [...this.connections]) client.destroy();
@@ -367,7 +374,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
   /** On the control thread. @param answer the reply's text; not called when there is none. */
   heartbeat(args: readonly string[], answer: (text: string) => void): void {
     // The main loop says every 50 ms that it lives: as long as it does, it did a moment ago.
-    if (!this.main.isStopped) this.#shared.publishBeat(this.node.machine.leaseMs());
+    if (!this.main.isStopped) this.#shared.publishBeat(this.loop.committingSinceMs ?? this.node.machine.leaseMs());
     this.#responder.answerArguments(args, { error: () => undefined, bulkText: answer } as never);
   }
 
@@ -485,8 +492,7 @@ export class NodeProcess implements LeaseHost, InSyncHost {
 
   /** @param isQuiet the machine is gone with it: nobody closes its connections. */
   kill(isQuiet: boolean): void {
-    this.main.kill();
-    this.control.kill();
+    for (const lane of this.lanes) lane.kill();
     for (const follower of [...this.streams]) follower.died(isQuiet);
     this.#link?.died(isQuiet);
     for (const client of [...this.connections]) client.died(isQuiet);

@@ -56,6 +56,9 @@ export interface WorldOptions {
 
 export class World {
   readonly dice: Dice;
+  /** Of the threads that commit: a stream of its own, so that seeds without them run as ever. */
+  readonly writerDice: Dice;
+  readonly commitsOnWorker: boolean;
   readonly switches: Switches;
   readonly network: Network;
   readonly heap: EventHeap = new EventHeap();
@@ -70,6 +73,8 @@ export class World {
 
   constructor({ seed, switches, isTraced }: WorldOptions) {
     this.dice = new Dice(seed);
+    this.writerDice = new Dice((seed ^ 0x77a7e5) >>> 0);
+    this.commitsOnWorker = this.writerDice.chance(0.5);
     this.switches = switches;
     this.isTraced = isTraced;
     this.network = new Network(this);

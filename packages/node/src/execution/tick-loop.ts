@@ -306,9 +306,8 @@ export class TickLoop {
 
   /** Ends the open tick when its writes have become large. Between two commands only. */
   endIfLarge(): void {
-    if (!this.#open || this.#env.engine.openTickBytes < earlyEndBytes) return;
-    this.settle();
-    this.#end();
+    // At once: with a worker that writes it and the next one as large, memory would hold it four times.
+    if (this.#open && this.#env.engine.openTickBytes >= earlyEndBytes) this.end();
   }
 
   /** Detaches what a tick answered; what depends on no data leaves at once. */
