@@ -194,7 +194,7 @@ export class ToyEngine implements TickEngine {
 
   /** A replica's link applies a batch. @throws OperationError when the disk is full. */
   apply(entries: readonly Entry[]): void {
-    assert(this.#under === undefined, 'a replica writes nothing of its own');
+    this.settle();
     this.#checkSpace();
     this.#append(entries);
   }
