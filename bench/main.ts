@@ -124,22 +124,11 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`bench: no directory can be made in ${options.dir ?? tmpdir()}: ${messageOf(error)}\n`);
     return 1;
   }
-  for (const [signal, status] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const)
-    process.once(signal, () => {
-      stage.clear();
-      process.exit(status);
-    });
+  const interrupted = untilSignal(stage);
   try {
-    const report = await bench(stage, options);
-    process.stdout.write(renderReport(report));
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
-    if (options.svg !== undefined) writeFileSync(options.svg, renderChart(report));
-    return report.skipped.some(({ failed }) => failed) ? 1 : 0;
+    return await Promise.race([measureAndTell(stage, options), interrupted]);
   } catch (error) {
+    if (stage.isLeaving) return await interrupted;
     process.stderr.write(`bench: ${messageOf(error)}\n`);
     return 1;
   } finally {
@@ -147,4 +136,35 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+/** @returns the exit status; never, when a signal ends the bench meanwhile. */
+async function measureAndTell(stage: Stage, options: Options): Promise<number> {
+  const report = await bench(stage, options);
+  // What a signal has cut short is no report.
+  if (stage.isLeaving) return new Promise(() => undefined);
+  process.stdout.write(renderReport(report));
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+  if (options.svg !== undefined) writeFileSync(options.svg, renderChart(report));
+  return report.skipped.some(({ failed }) => failed) ? 1 : 0;
+}
+
+const signals = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const;
+
+/** Resolves to the exit status when a signal has ended everything that ran; a second signal does not wait for that. */
+function untilSignal(stage: Stage): Promise<number> {
+  return new Promise((resolve) => {
+    for (const [signal, status] of signals)
+      process.on(signal, () => {
+        if (stage.isLeaving) {
+          stage.clear();
+          process.exit(status);
+        }
+        void stage.leave().then(() => resolve(status));
+      });
+  });
+}
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,6 +1,6 @@
 /**
  * Servers under way and their directories. Whatever way the bench ends, `clear` leaves neither: it is called at the end,
- * by Ctrl-C and by an error, and does not wait for anybody.
+ * by Ctrl-C and by an error. What is started is also tied to the bench, and ends with it when that is killed.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ const startMs = 120_000;
 /** What of a program's last words is shown when it ends unasked. */
 const shownBytes = 2000;
 
-/** What is started ends with the bench even when that is killed; setpriv (util-linux) then becomes the program. */
+/** setpriv (util-linux) asks the kernel to kill it with its parent, and then becomes the program. */
 const tie = ['setpriv', '--pdeathsig', 'KILL', '--'];
 const tiesToParent = spawnSync('setpriv', [...tie.slice(1), 'true']).status === 0;
 
@@ -41,6 +41,7 @@ export class Stage {
   /** With the signal that ends it. */
   readonly #children = new Map<ChildProcess, NodeJS.Signals>();
   #entries = 0;
+  #isLeaving = false;
 
   /** @param parent where the bench's own directory is made; on a disk if bytes written are to mean anything. */
   constructor(parent: string) {
@@ -56,6 +57,7 @@ export class Stage {
 
   /** Starts any program; it is killed with the stage. */
   run({ command, args, endsGently = false }: Program, onOutput?: (text: string) => void): Companion {
+    if (this.#isLeaving) throw new Error('the bench is ending');
     const words = endsGently || !tiesToParent ? [command, ...args] : [...tie, command, ...args];
     const child = spawn(words[0] as string, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#children.set(child, endsGently ? 'SIGTERM' : 'SIGKILL');
@@ -80,7 +82,8 @@ export class Stage {
     const port = await freePort();
     const launch = kind.launch({ dir, port, directives: options.directives ?? [] });
     const startedAt = performance.now();
-    const companion = this.run(launch);
+    const niceLaunch = { command: 'nice', args: ['-n', '19', launch.command, ...launch.args] };
+    const companion = this.run(options.isNice === true ? niceLaunch : launch);
     await untilPong(port, companion, kind.title);
     return new RunningServer({ kind, dir, port, companion, startedInMs: performance.now() - startedAt });
   }
@@ -95,9 +98,20 @@ export class Stage {
     await Promise.all(ends);
   }
 
-  /** Ends what runs and removes every directory, at once. */
+  /** Nothing is to be started any more. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /** The bench is ended from outside: as `endPrograms`, and for good. What has to put things away is waited for. */
+  leave(): Promise<void> {
+    this.#isLeaving = true;
+    return this.endPrograms();
+  }
+
+  /** Kills what still runs and removes every directory, at once. */
   clear(): void {
-    for (const [child, signal] of this.#children) child.kill(signal);
+    for (const child of this.#children.keys()) child.kill('SIGKILL');
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }
@@ -106,6 +120,8 @@ export interface StartOptions {
   /** Of an earlier server, whose data are served again. */
   readonly dir?: string;
   readonly directives?: readonly Directive[];
+  /** Gives way to everything else on this machine: it is needed, and not what is measured. */
+  readonly isNice?: boolean;
 }
 
 /** A connection for commands of the bench itself. */

@@ -3,7 +3,7 @@
  * noisy machines. The ratios are printed as diagnostics.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,29 +15,38 @@ import { checkReport, type Report } from '../bench/report.ts';
 
 const root = join(import.meta.dirname, '..');
 
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const command = join(root, 'tools', 'run.sh');
+  const child = spawn(command, ['bench/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]).then(
+    ([[status], stdout, stderr]) => ({ status: status as number | null, stdout, stderr }),
+  );
+  return { child, ended };
+}
+
+const lacksClient = ({ stderr }: Ended): boolean => stderr.includes('redis-benchmark is not installed');
+const noClient = 'redis-benchmark is not installed';
+
 test('the quick bench measures every server that is there and leaves nothing behind', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-bench-test-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const json = join(dir, 'report.json');
   const svg = join(dir, 'report.svg');
-  const args = [
-    'bench/main.ts',
-    '--quick',
-    '--scale',
-    '0.005',
-    '--keyspace',
-    '1000',
-    '--tests',
-    'PING,SET,GET,RPOP,ZADD',
-  ];
-  args.push('--dir', dir, '--json', json, '--svg', svg);
+  const args = ['--quick', '--scale', '0.005', '--keyspace', '1000', '--tests', 'PING,SET,GET,RPOP,ZADD'];
   // Kvrocks is compared where somebody asks for it, not in passing.
   const env = { ...process.env, KVROCKS_BIN: '' };
-  const child = spawn(join(root, 'tools', 'run.sh'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(child, 'exit');
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const [status] = (await ended) as [number | null];
-  if (stderr.includes('redis-benchmark is not installed')) return t.skip('redis-benchmark is not installed');
+  const result = await start([...args, '--dir', dir, '--json', json, '--svg', svg], env).ended;
+  if (lacksClient(result)) return t.skip(noClient);
+  const { status, stdout, stderr } = result;
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^PING P16 64 B /m);
   const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
@@ -62,22 +71,8 @@ test('the quick bench measures every server that is there and leaves nothing beh
 test('Ctrl-C ends all servers and removes their directories', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-bench-test-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const args = [
-    'bench/main.ts',
-    '--only',
-    'core',
-    '--servers',
-    'holdfast',
-    '--tests',
-    'SET',
-    '--scale',
-    '1000',
-    '--dir',
-    dir,
-  ];
-  const child = spawn(join(root, 'tools', 'run.sh'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(child, 'exit');
-  const stderr = text(child.stderr);
+  const args = ['--only', 'core', '--servers', 'holdfast', '--tests', 'SET', '--scale', '1000', '--dir', dir];
+  const { child, ended } = start(args);
   const pidFile = (): string | undefined => {
     const files = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name));
     return files.find((name) => name.endsWith('kvrocks.pid'));
@@ -85,14 +80,13 @@ test('Ctrl-C ends all servers and removes their directories', async (t) => {
   const exits = { now: false };
   void ended.then(() => (exits.now = true));
   while (pidFile() === undefined && !exits.now) await new Promise((resolve) => setTimeout(resolve, 10));
-  if (exits.now && (await stderr).includes('redis-benchmark is not installed'))
-    return t.skip('redis-benchmark is not installed');
+  if (exits.now && lacksClient(await ended)) return t.skip(noClient);
   assert.equal(exits.now, false, 'the bench ended before its first server ran');
   const pid = Number(readFileSync(pidFile() as string, 'utf8'));
   assert.doesNotThrow(() => process.kill(pid, 0));
   child.kill('SIGINT');
-  const [status] = (await ended) as [number | null];
-  assert.equal(status, 130, await stderr);
+  const { status, stderr } = await ended;
+  assert.equal(status, 130, stderr);
   assert.deepEqual(readdirSync(dir), []);
   // Killed before its directory was removed; it is gone when the kernel has taken it apart.
   while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -115,16 +109,10 @@ test('a server that fails is said so and does not cost the others their figures'
     mode: 0o755,
   });
   const json = join(dir, 'report.json');
-  const args = ['bench/main.ts', '--quick', '--scale', '0.001', '--tests', 'PING', '--servers', 'kvrocks-1,bare'];
-  const env = { ...process.env, KVROCKS_BIN: fake };
-  const child = spawn(join(root, 'tools', 'run.sh'), [...args, '--json', json], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = once(child, 'exit');
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const [status] = (await ended) as [number | null];
-  if (stderr.includes('redis-benchmark is not installed')) return t.skip('redis-benchmark is not installed');
+  const args = ['--quick', '--scale', '0.001', '--tests', 'PING', '--servers', 'kvrocks-1,bare', '--json', json];
+  const result = await start(args, { ...process.env, KVROCKS_BIN: fake }).ended;
+  if (lacksClient(result)) return t.skip(noClient);
+  const { status, stdout, stderr } = result;
   assert.equal(status, 1, stderr);
   assert.match(stdout, /^FAILED: core: Kvrocks, 1 worker: .*no room/m);
   const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
