@@ -73,16 +73,18 @@ test('Ctrl-C ends all servers and removes their directories', async (t) => {
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const args = ['--only', 'core', '--servers', 'holdfast', '--tests', 'SET', '--scale', '1000', '--dir', dir];
   const { child, ended } = start(args);
-  const pidFile = (): string | undefined => {
-    const files = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name));
-    return files.find((name) => name.endsWith('kvrocks.pid'));
+  /** The first server's, once it has written it down. */
+  const serverPid = (): number => {
+    const files = readdirSync(dir, { recursive: true, encoding: 'utf8' });
+    const file = files.find((name) => name.endsWith('kvrocks.pid'));
+    return file === undefined ? 0 : Number(readFileSync(join(dir, file), 'utf8'));
   };
   const exits = { now: false };
   void ended.then(() => (exits.now = true));
-  while (pidFile() === undefined && !exits.now) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (serverPid() === 0 && !exits.now) await new Promise((resolve) => setTimeout(resolve, 10));
   if (exits.now && lacksClient(await ended)) return t.skip(noClient);
   assert.equal(exits.now, false, 'the bench ended before its first server ran');
-  const pid = Number(readFileSync(pidFile() as string, 'utf8'));
+  const pid = serverPid();
   assert.doesNotThrow(() => process.kill(pid, 0));
   child.kill('SIGINT');
   const { status, stderr } = await ended;
