@@ -8,6 +8,7 @@
 import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
 import { open as openDatabase, type Database, type WriteOptions } from '@holdfast/rocksdb';
 import { Scratch, Window, spanOf, type Span } from './bytes.ts';
+import { ColdReads, packNoted } from './cold-reads.ts';
 import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
 import { family } from './families.ts';
@@ -51,6 +52,9 @@ const nothing = { packed: Buffer.alloc(0), lengths: new Uint32Array() } as const
 
 const defaultBatchBytesMax = 1 << 20;
 const defaultRowCacheBytes = 64 << 20;
+/** `getCached` says so. */
+const onDisk = -2;
+const noRoom = Buffer.alloc(0);
 /** Values up to this size are read into a buffer that is kept. */
 const keptValueBytes = 1 << 20;
 
@@ -70,12 +74,15 @@ export class Engine {
   readonly value: Window = new Window();
   /** Records as of the last closed tick. */
   readonly rowCache: RowCache;
+  /** How lookups take it that a record is on disk only. */
+  readonly cold: ColdReads = new ColdReads();
   readonly #options: EngineOptions;
   #database: Database | undefined;
   #sequence = 0;
   #underCommit: UnderCommit | undefined;
   #valueBytes: Buffer = Buffer.allocUnsafeSlow(4096);
   readonly #propagateKey = new Scratch();
+  readonly #probed = new Window();
 
   private constructor(options: EngineOptions) {
     this.#options = options;
@@ -285,27 +292,45 @@ export class Engine {
     if (inCache !== -1) return inCache === 1;
     const inClosed = this.tick.findClosed(of, key, this.value);
     if (inClosed !== -1) return inClosed === 1;
-    if (this.#read(of, key)) {
-      rowCache.add(of, key, this.value);
-      return true;
-    }
-    rowCache.addAbsent(of, key);
-    return false;
+    const inDatabase = this.#read(of, key);
+    if (inDatabase === 1) rowCache.add(of, key, this.value);
+    else if (inDatabase === 0) rowCache.addAbsent(of, key);
+    return inDatabase === 1;
   }
 
-  /** Looks one key up in the database. */
-  #read(of: number, key: Scratch): boolean {
+  /** Looks one key up in the database. @returns as `Tick.find`; -1 for a record on disk that is taken as absent. */
+  #read(of: number, key: Scratch): 1 | 0 | -1 {
     const bytes = key.view();
+    const { cold } = this;
     let into = this.#valueBytes;
-    let length = this.database.get(of, bytes, into);
-    if (length < 0) return false;
+    let length = cold.mode === 'read' ? this.database.get(of, bytes, into) : this.database.getCached(of, bytes, into);
+    if (length === onDisk) {
+      cold.missed(of, bytes);
+      return -1;
+    }
+    if (length < 0) return 0;
     if (length > into.length) {
       into = Buffer.allocUnsafeSlow(length <= keptValueBytes ? Math.max(length, into.length * 2) : length);
       if (into.length <= 2 * keptValueBytes) this.#valueBytes = into;
       length = this.database.get(of, bytes, into);
     }
     this.value.set(into, 0, length);
+    return 1;
+  }
+
+  /** Notes a key that a command is about to look up, if its record is on disk only. @returns whether it is. */
+  noteIfCold(of: number, key: Scratch): boolean {
+    if (this.tick.find(of, key, this.#probed) !== -1 || this.tick.findClosed(of, key, this.#probed) !== -1)
+      return false;
+    const bytes = key.view();
+    if (this.database.getCached(of, bytes, noRoom) !== onDisk || this.rowCache.has(of, key)) return false;
+    this.cold.note(of, bytes);
     return true;
+  }
+
+  /** Reads records into the block cache on a worker thread. @param noted as `ColdReads.take` gave them. */
+  async fetch(noted: readonly string[]): Promise<void> {
+    await this.database.fetchAsync(packNoted(noted), noted.length);
   }
 
   /** As `get`, for a key of which the database has nothing: looks in what is not committed yet only. */
@@ -319,6 +344,7 @@ export class Engine {
    * commit under way when that wrote in the range or its collection: two layers are merged, not three.
    */
   iterate(of: number, range: IterateRange): EntryIterator {
+    this.cold.endIfMissed();
     const under = this.#underCommit;
     if (under !== undefined && !under.isWritten && this.tick.closedTouches(of, range)) this.#awaitWrite(under);
     return new EntryIterator(this.database, this.tick, of, range, this.work);

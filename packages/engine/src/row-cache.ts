@@ -108,6 +108,12 @@ export class RowCache {
     return 1;
   }
 
+  /** Whether `find` would know it; counts as no lookup. */
+  has(of: number, key: Scratch): boolean {
+    if (this.#slabs === undefined || !this.#takes(of, key)) return false;
+    return this.#slabs.find(of, key, hashOfKey(of, key)) !== 0;
+  }
+
   /** Keeps what the database has for the key that `find` did not know just before. */
   add(of: number, key: Scratch, value: Span): void {
     if (!this.#takes(of, key)) return;

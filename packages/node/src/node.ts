@@ -153,6 +153,7 @@ export class Node {
       condition: this.conditions.condition,
       router: this.router,
       timers: env.timers,
+      coldReads: { engine, lookups: this.data.records },
       askHeldAgain: (): void => {
         // A script that took long has ended, perhaps.
         this.pubsub.settle();
@@ -160,8 +161,9 @@ export class Node {
       },
     });
     startObservation(this);
-    this.#passOnEvents();
-    config.onChange('notify-keyspace-events', () => this.#passOnEvents());
+    const passOnEvents = (): void => void (this.dispatcher.runs.events = this.pubsub.events);
+    passOnEvents();
+    config.onChange('notify-keyspace-events', passOnEvents);
     this.info = new InfoCollector(this);
   }
 
@@ -257,10 +259,6 @@ export class Node {
     Object.assign(this.data.records, { hits: 0, misses: 0 });
     this.engine.rowCache.resetFigures();
     Object.assign(this.listener, { accepted: 0, rejected: 0 });
-  }
-
-  #passOnEvents(): void {
-    this.dispatcher.runs.events = this.pubsub.events;
   }
 
   /** The role of the start: the topology's on a cluster node, `slaveof` otherwise. */

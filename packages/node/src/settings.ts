@@ -79,9 +79,12 @@ export function engineSettings(
   };
 }
 
-/** Limits of data types and of the row cache: as configured, now and whenever they are set. */
+/** Limits of data types and of the row cache, and who reads from disk: as configured, now and whenever they are set. */
 export function keepDataLimits(config: Config, { strings, records }: DataTypes): void {
-  config.onChange('row-cache-size', (bytes) => records.engine.rowCache.resize(bytes));
+  const { rowCache, cold } = records.engine;
+  config.onChange('row-cache-size', (bytes) => rowCache.resize(bytes));
+  cold.isEnabled = config.get('cold-reads') === 'worker';
+  config.onChange('cold-reads', (who) => void (cold.isEnabled = who === 'worker'));
   const limit = (bitmapMib: number): void => {
     strings.bitmapBytesMax = bitmapMib * mib;
   };

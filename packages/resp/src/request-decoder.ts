@@ -108,6 +108,15 @@ export class RequestDecoder {
     return bytes;
   }
 
+  /**
+   * The beginning of what follows the request given out last, as far as it stands in one piece; empty once the next request
+   * has been begun. Not to be changed.
+   */
+  unread(bytesMax: number): Buffer {
+    if (this.#joined || this.#announced >= 0 || this.#at === this.#end) return noBytes;
+    return this.#buffer.subarray(this.#at, Math.min(this.#end, this.#at + bytesMax));
+  }
+
   /** Takes bytes as they arrived; the caller gives them up. */
   push(chunk: Buffer): void {
     if (chunk.length === 0 || this.#dead !== undefined) return;

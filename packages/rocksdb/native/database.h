@@ -121,6 +121,7 @@ napi_value Get(Call& call);                     // reads.cc
 napi_value GetCached(Call& call);               // reads.cc
 napi_value MultiGet(Call& call);                // reads.cc
 napi_value MultiGetAsync(Call& call);           // reads.cc
+napi_value FetchAsync(Call& call);              // reads.cc
 napi_value PropertyOf(Call& call);              // reads.cc
 napi_value FlushBlockCache(Call& call);         // reads.cc
 napi_value LargestFlushedSequence(Call& call);  // reads.cc

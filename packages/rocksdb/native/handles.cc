@@ -31,6 +31,7 @@ ClassSpec SpecOf(Kind kind) {
            {"getCached", Sync<GetCached>},
            {"multiGet", Sync<MultiGet>},
            {"multiGetAsync", Async<MultiGetAsync>},
+           {"fetchAsync", Async<FetchAsync>},
            {"write", Sync<Write>},
            {"writeAsync", Async<WriteAsync>},
            {"iterate", Sync<Iterate>},

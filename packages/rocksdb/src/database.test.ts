@@ -234,6 +234,34 @@ test('getCached answers from memory and never from the disk', async (t) => {
   assert.equal(database.getCached(0, key, into), 1);
 });
 
+test('what fetchAsync has read getCached finds, small and large, in every family; what is absent too', async (t) => {
+  const database = await openScratch(t);
+  const large = 'x'.repeat(200_000);
+  writeNow(database, batchBuilder().put(0, 'a', 'v').put(1, 'b', large).put(0, 'z', '').bytes());
+  await database.flush();
+  database.flushBlockCache();
+  const into = Buffer.alloc(large.length);
+  const cached = (): number[] =>
+    (
+      [
+        [0, 'a'],
+        [1, 'b'],
+        [0, 'm'],
+        [0, 'z'],
+      ] as const
+    ).map(([of, key]) => database.getCached(of, Buffer.from(key), into));
+  assert.deepEqual(cached().slice(0, 2), [-2, -2]);
+  const keys: [number, string][] = [
+    [0, 'a'],
+    [1, 'b'],
+    [0, 'm'],
+    [0, 'z'],
+  ];
+  assert.equal(await database.fetchAsync(packKeys(keys), keys.length), undefined);
+  assert.deepEqual(cached(), [1, large.length, -1, 0]);
+  await database.fetchAsync(Buffer.alloc(0), 0);
+});
+
 test('multiGet answers many keys of several families, on both threads alike', async (t) => {
   const database = await openScratch(t);
   const batch = batchBuilder();

@@ -72,6 +72,7 @@ test('close waits for work under way, and every promise is settled', async (t) =
       const batch = batchBuilder().put(0, subkey, Buffer.alloc(3000)).bytes();
       note('write', database.writeAsync(batch, Uint32Array.of(batch.length), 1, { sync: false, noSlowdown: false }));
       note('multiGet', database.multiGetAsync(Buffer.alloc(8), 1));
+      note('fetch', database.fetchAsync(Buffer.alloc(8), 1));
     }
     note('flush', database.flush());
     for (let i = 0; i < 4; i++) note('compact', database.compact(i % 2));

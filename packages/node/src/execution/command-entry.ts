@@ -26,9 +26,17 @@ export function bitsOf(flags: readonly CommandFlag[]): number {
   return bits;
 }
 
+const dataGroups: readonly string[] = [
+  ...['string', 'hash', 'list', 'set', 'sorted-set', 'geo', 'bitmap', 'hyperloglog'],
+  ...['stream', 'json', 'bloom', 'sortedint', 'generic'],
+];
+const neverData: readonly CommandFlag[] = ['admin', 'exclusive', 'loading', 'noauth'];
+
 export interface CommandEntry {
   readonly definition: CommandDefinition;
   readonly bits: number;
+  /** It works on keys and nothing else: what it has done can be taken back. */
+  readonly isData: boolean;
   readonly latency: LatencyCounts;
   /** Of a command of sub-commands, what is counted of each, `config|get`, in the order of its declaration. */
   readonly subEntries: readonly CommandEntry[] | undefined;
@@ -43,6 +51,7 @@ export function commandEntry(definition: CommandDefinition): CommandEntry {
   return {
     definition,
     bits: bitsOf(flags),
+    isData: dataGroups.includes(definition.group) && !flags.some((flag) => neverData.includes(flag)),
     latency: new LatencyCounts(),
     subEntries: subCommands?.map((row) =>
       commandEntry({ ...definition, name: `${name}|${row.name}`, subCommands: [] }),

@@ -14,6 +14,7 @@ import type { KeyVisitor } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { countedEntry, flagBits, type CommandEntry } from './command-entry.ts';
+import type { ColdCommands } from './cold-commands.ts';
 import { ErrorCounts } from '../observation/error-counts.ts';
 import type { CommandObserver, CommandOrigin, ExecutedCommand } from './command-observer.ts';
 import type { WrittenKeys } from './written-keys.ts';
@@ -61,6 +62,7 @@ export interface CommandRunsEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly written: WrittenKeys;
+  readonly cold: ColdCommands;
 }
 
 export class CommandRuns {
@@ -114,14 +116,21 @@ export class CommandRuns {
     return this.#call.events;
   }
 
-  /** A client's own command. */
-  run(connection: ClientConnection, entry: CommandEntry, input: unknown, details: RunDetails): void {
+  /**
+   * A client's own command.
+   * @returns false when what it reads is on disk only: nothing was done, and it runs again when that was fetched.
+   */
+  run(connection: ClientConnection, entry: CommandEntry, input: unknown, details: RunDetails): boolean {
     const running = this.#running;
     running.connection = connection;
     running.request = details.request;
     running.entry = entry;
     running.bits = details.bits;
-    this.#execute(this.#prepare(this.#call, connection), entry, input, details, 'client');
+    const { cold } = this.#env;
+    cold.begins(connection, entry, details.bits);
+    if (this.#execute(this.#prepare(this.#call, connection), entry, input, details, 'client')) return true;
+    cold.defer(connection, details.request, entry);
+    return false;
   }
 
   /** One of the queue of EXEC. */
@@ -146,8 +155,15 @@ export class CommandRuns {
     return call;
   }
 
-  #execute(call: RunningCall, entry: CommandEntry, input: unknown, details: RunDetails, origin: CommandOrigin): void {
-    const { clock, engine } = this.#env;
+  /** @returns false when it has to run again. */
+  #execute(
+    call: RunningCall,
+    entry: CommandEntry,
+    input: unknown,
+    details: RunDetails,
+    origin: CommandOrigin,
+  ): boolean {
+    const { clock, engine, cold } = this.#env;
     const { reply } = details;
     const startedAtMs = clock.leaseMs();
     const mark = reply.mark();
@@ -163,12 +179,24 @@ export class CommandRuns {
         if (origin === 'client') call.session.occupancy.leave();
       }
     } catch (error) {
-      this.#fail(entry, error, reply, mark);
+      if (!cold.missed) this.#fail(entry, error, reply, mark);
       // It had begun to wait, or the rest of a reply: its error is all that it answers.
       if (origin === 'client') call.session.occupancy.leave();
     }
+    if (origin === 'client' && cold.ends(call.session)) {
+      this.#takeBack(call, reply, mark);
+      return false;
+    }
     if (reply.errors !== errorsBefore) this.#noteError(entry, details.request, reply);
     this.#ended(call, entry, details, startedAtMs, origin);
+    return true;
+  }
+
+  /** As if it had never run. */
+  #takeBack({ session }: RunningCall, reply: ReplyWriter, mark: number): void {
+    this.#env.engine.rollbackCommand();
+    reply.truncate(mark);
+    session.occupancy.leave();
   }
 
   /** Of EXEC and scripts each command was asked for what all had written until then: what they wrote stays. */

@@ -24,8 +24,9 @@ import {
   type CommandEntry,
   type CommandLookup,
 } from './command-entry.ts';
+import { ColdCommands, type ColdEngine } from './cold-commands.ts';
 import { CommandPause } from './command-pause.ts';
-import { CommandRuns, type CommandEngine } from './command-runs.ts';
+import { CommandRuns, type CommandEngine, type RunDetails } from './command-runs.ts';
 import { LongRuns } from './long-runs.ts';
 import { NestedCommands } from './nested-commands.ts';
 import { Refusals, unknownCommand, type ClusterRouter, type NodeCondition } from './refusals.ts';
@@ -48,6 +49,8 @@ export interface DispatcherEnvironment {
   readonly watched: WatchedKeys<ClientConnection>;
   readonly condition: NodeCondition;
   readonly router: ClusterRouter | undefined;
+  /** Where what commands miss is read from, and what counts lookups. */
+  readonly coldReads: { readonly engine: ColdEngine; readonly lookups: { hits: number; misses: number } };
   /** Connections whose request was held are asked again. */
   askHeldAgain(): void;
 }
@@ -78,6 +81,7 @@ export class Dispatcher {
   readonly nested: NestedCommands;
   readonly longRuns: LongRuns;
   readonly pause: CommandPause;
+  readonly cold: ColdCommands;
   /** Who is told of written keys; also for writes that no command of this node made (replication). */
   readonly written: WrittenKeys;
   readonly #env: DispatcherEnvironment;
@@ -90,8 +94,9 @@ export class Dispatcher {
     this.entries = new CommandEntries(env.commands);
     this.written = new WrittenKeys(watched, keys);
     this.#refusals = new Refusals(env);
+    this.cold = new ColdCommands({ ...env.coldReads, timers, logger, entries: this.entries });
     this.runs = new CommandRuns(
-      { engine, clock, logger, written: this.written },
+      { engine, clock, logger, written: this.written, cold: this.cold },
       {
         wait: (command, wait) => this.waits.begin(command, wait),
         slice: ({ connection }, sliced) => this.slicedReplies.begin(connection, sliced),
@@ -122,6 +127,7 @@ export class Dispatcher {
   resetStatistics(): void {
     this.runs.processed = 0;
     this.runs.errors.clear();
+    this.cold.resetFigures();
     for (const entry of this.entries) resetEntry(entry);
   }
 
@@ -226,7 +232,15 @@ export class Dispatcher {
     if ((bits & flagBits.exclusive) !== 0) connection.runAlone();
     this.#env.loop.countCommand(kind !== 'control');
     if (kind !== 'control') connection.bind();
-    this.runs.run(connection, entry, input, { reply, bits, request });
+    return this.#run(connection, entry, input, { reply, bits, request });
+  }
+
+  /** False when it has to be admitted again later, as if it had never been. */
+  #run(connection: ClientConnection, entry: CommandEntry, input: unknown, details: RunDetails): boolean {
+    if (!this.runs.run(connection, entry, input, details)) {
+      connection.asking = connection.askedBefore;
+      return false;
+    }
     this.waits.serve();
     return true;
   }

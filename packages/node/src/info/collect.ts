@@ -186,6 +186,7 @@ export class InfoCollector {
       hits: this.#node.data.records.hits,
       misses: this.#node.data.records.misses,
       rowCache: this.#node.engine.rowCache.figures,
+      coldReads: dispatcher.cold.figures,
       errorReplies: dispatcher.runs.errors.total,
       pubsub: {
         channels: pubsub.subscriptions.channelCount,

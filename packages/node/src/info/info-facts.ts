@@ -1,5 +1,6 @@
 /** What INFO says, as plain data: the node fills it in, `infoText` writes it. Counts since the start unless said. */
 import type { RowCacheFigures } from '@holdfast/engine';
+import type { ColdFigures } from '../execution/cold-commands.ts';
 import type { BackupFacts } from '../upkeep/backup.ts';
 
 /** How long a command takes: of its calls so many per cent took at most so many us. */
@@ -95,6 +96,7 @@ export interface StatsFacts {
   readonly hits: number;
   readonly misses: number;
   readonly rowCache: RowCacheFigures;
+  readonly coldReads: ColdFigures;
   readonly errorReplies: number;
   /** Channels with subscribers, different patterns, shard channels with subscribers. */
   readonly pubsub: { readonly channels: number; readonly patterns: number; readonly shardChannels: number };

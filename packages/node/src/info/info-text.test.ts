@@ -54,6 +54,7 @@ const facts: InfoFacts = {
     hits: 4,
     misses: 5,
     rowCache: { hits: 3, misses: 1, entries: 2, bytes: 10_240, bytesMax: 65_536 },
+    coldReads: { commands: 4, records: 6, recordsInFlight: 2 },
     pubsub: { channels: 6, patterns: 7, shardChannels: 8 },
     commits: 3,
     committedCommands: 400,
@@ -175,6 +176,10 @@ test('figures are written as Kvrocks writes them', () => {
   assert.match(text('memory'), /^# Memory\r\nused_memory:2048\r\nused_memory_human:2.00K\r\n/);
   assert.match(text('stats'), /evicted_clients:1\r\n/);
   assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
+});
+
+test('what commands missed in memory is counted, and what is being read for them', () => {
+  assert.match(text('stats'), /cold_commands:4\r\ncold_reads:6\r\ncold_reads_in_flight:2\r\n/);
 });
 
 test('the row cache says how often it answered and what it takes', () => {

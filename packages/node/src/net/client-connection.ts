@@ -33,6 +33,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   readonly createdAtMs: number;
   readonly reply: ReplyWriter;
   readonly occupancy: Occupancy;
+  readonly input: RequestInput;
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -59,7 +60,6 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   readonly #transport: ClientTransport;
   readonly #host: ConnectionHost;
-  readonly #input: RequestInput;
   readonly #memory: ClientMemory;
   readonly #quiet: QuietMoment;
   readonly #queue = new CommandQueue();
@@ -90,7 +90,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     this.local = identity.ends.local;
     this.createdAtMs = host.clock.wallMs();
     this.lastCommandAtMs = this.createdAtMs;
-    this.#input = new RequestInput(transport, host.requestLimits(), this);
+    this.input = new RequestInput(transport, host.requestLimits(), this);
     transport.listen({
       onData: (chunk) => this.#onData(chunk),
       onEnd: () => this.#onEnd(),
@@ -113,7 +113,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   set authenticated(value: boolean) {
     this.#authenticated = value;
-    this.#input.unauthenticated = !value;
+    this.input.unauthenticated = !value;
   }
 
   /** The connection has executed nothing yet. */
@@ -128,7 +128,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   /** A request waits for the lease. */
   get held(): boolean {
-    return this.#input.held;
+    return this.input.held;
   }
 
   get state(): State {
@@ -137,7 +137,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   /** Bytes received and not executed yet. */
   get inputBytes(): number {
-    return this.#input.bufferedBytes;
+    return this.input.bufferedBytes;
   }
 
   get outputBytes(): number {
@@ -148,7 +148,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   get memoryBytes(): number {
     const names = this.name.length + this.libraryName.length + this.libraryVersion.length;
     const kept = this.#queue.bytes + this.watchedBytes + this.subscriptionBytes + this.occupancy.bytes + names;
-    return this.#input.memoryBytes + this.outputBytes + kept;
+    return this.input.memoryBytes + this.outputBytes + kept;
   }
 
   get queued(): Request[] | undefined {
@@ -185,7 +185,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   #onData(chunk: Buffer): void {
     if (this.#state === 'lingering' || this.#state === 'closed') return;
     this.#host.countInput(chunk.length);
-    this.#input.push(chunk);
+    this.input.push(chunk);
     this.#memory.grew(chunk.length);
   }
 
@@ -203,7 +203,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
 
   /** Something that has arrived is still to be executed or answered. */
   #hasMore(): boolean {
-    return this.occupied || this.#input.hasMore;
+    return this.occupied || this.input.hasMore;
   }
 
   #onClose(): void {
@@ -217,7 +217,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   /** Executes what has arrived, and goes on with the reply that is being written, as far as the peer takes them. */
   pump(): void {
     this.occupancy.current?.onRoom?.();
-    this.#input.pump();
+    this.input.pump();
   }
 
   get isReady(): boolean {
@@ -254,7 +254,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     const executed = this.#host.execute(this, request);
     this.#executing = false;
     if (!executed) {
-      this.#input.hold(request);
+      this.input.hold(request);
       return false;
     }
     if (this.#moveNext) return this.#moveInstead(request, owesReplies);
@@ -273,7 +273,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     const isAnswered = this.#host.executePinned(this, request);
     this.#executing = false;
     if (!isAnswered) {
-      this.#input.hold(request);
+      this.input.hold(request);
       return false;
     }
     // Otherwise it follows what the tick still owes.
@@ -289,7 +289,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   #moveInstead(request: Request, owesReplies: boolean): boolean {
     this.#moveNext = false;
     if (owesReplies) {
-      this.#input.hold(request);
+      this.input.hold(request);
       this.#movesWhenReleased = true;
       return false;
     }
@@ -325,7 +325,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   resume(): void {
     if (!this.isOpen) return;
     this.paused = false;
-    this.#input.resume();
+    this.input.resume();
   }
 
   get isMoving(): boolean {
@@ -345,7 +345,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     if (this.#movesWhenReleased) this.startMoving();
     else if (this.#closeAfterReply || (this.#peerEnded && !this.#hasMore())) this.#linger();
     // 'drain' comes only when the socket kept some of it.
-    else if (this.#input.stalled && this.hasRoom) this.goOn();
+    else if (this.input.stalled && this.hasRoom) this.goOn();
   }
 
   /** What it asked for has an unknown outcome: it ends without a reply. */
@@ -403,7 +403,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     }
     this.#state = 'moving';
     this.#host.timers.after(lingerMs, () => this.endMoving());
-    const request = this.#input.takeHeld();
+    const request = this.input.takeHeld();
     if (request === undefined || this.#move(request)) this.pump();
   }
 
@@ -444,7 +444,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   }
 
   wroteLate(): void {
-    this.#input.applyBackPressure();
+    this.input.applyBackPressure();
   }
 
   goOn(): void {
@@ -480,7 +480,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     assert(this.#state === 'open', 'only an open connection can be handed over');
     const first = this.reply.take();
     if (first.length > 0) this.#transport.write(first);
-    const rest = this.#input.takeRemaining();
+    const rest = this.input.takeRemaining();
     this.#state = 'detached';
     this.#host.closed(this);
     return this.#transport.handOver(rest);

@@ -201,7 +201,8 @@ export class ClientListener {
 
   /** Asks every connection whose request was held to try again. */
   resumeHeld(): void {
-    for (const connection of this.#connections.values()) if (connection.held) connection.resume();
+    for (const connection of this.#connections.values())
+      if (connection.held && !connection.input.isFetching) connection.resume();
   }
 
   /** Stops listening and closes every client. */

@@ -27,6 +27,10 @@ export interface InputOwner {
 }
 
 export class RequestInput {
+  /** Times that records were fetched for the request that is held, or was held last. */
+  fetches = 0;
+  /** The request that is held waits for records from disk; it is resumed when they are there. */
+  isFetching = false;
   readonly #transport: ClientTransport;
   readonly #owner: InputOwner;
   readonly #limits: RequestLimits;
@@ -53,6 +57,11 @@ export class RequestInput {
   /** Bytes received and not executed yet. */
   get bufferedBytes(): number {
     return this.#decoder.bufferedBytes;
+  }
+
+  /** The beginning of what was received behind the request being handed over, where it stands; not to be changed or kept. */
+  unread(bytesMax: number): Buffer {
+    return this.#decoder.unread(bytesMax);
   }
 
   get memoryBytes(): number {

@@ -95,6 +95,14 @@ export const data = {
     unit: 'bytes',
     doc: 'Most memory for records held above RocksDB, taken as they are read; 0 means none. Below 16 KiB there is no room for any.',
   },
+  'cold-reads': {
+    type: 'word',
+    allowed: ['worker', 'loop'],
+    default: 'worker',
+    when: 'run',
+    effect: 'used',
+    doc: 'Who reads from disk what a command needs: a worker while other commands go on, or the event loop while they wait.',
+  },
   'max-bitmap-to-string-mb': {
     type: 'int',
     default: 16,

@@ -16,6 +16,7 @@ import type { ConnectionHost } from '../../net/connection-host.ts';
 import type { OutputLimit } from '../../net/output-limit.ts';
 import { FakeSocket } from '../../net/testing/fake-socket.ts';
 import type { LeaseKeeper } from '../../lease/lease-keeper.ts';
+import { ColdShelf } from './cold-shelf.ts';
 import { Dispatcher } from '../dispatcher.ts';
 import type { NodeCondition } from '../refusals.ts';
 import { TickLoop } from '../tick-loop.ts';
@@ -119,6 +120,7 @@ export class MapEngine {
 export class ExecutionWorld {
   readonly time: VirtualTime = new VirtualTime();
   readonly engine: MapEngine = new MapEngine();
+  readonly disk: ColdShelf = new ColdShelf();
   admission: Admission = 'execute';
   limit: OutputLimit = { hardBytes: 0, softBytes: 0, softMs: 0 };
   readonly condition: NodeCondition = {
@@ -155,6 +157,7 @@ export class ExecutionWorld {
       watched: new WatchedKeys(),
       condition: this.condition,
       router: undefined,
+      coldReads: { engine: this.disk, lookups: this.disk.lookups },
       askHeldAgain: () => this.clients.forEach(({ connection }) => connection.resume()),
     });
   }

@@ -1,0 +1,242 @@
+/**
+ * Commands whose records are on disk only: they must not make all others wait for the disk.
+ *
+ * A client's own data command runs with lookups that look in memory only (@holdfast/engine, cold-reads.ts). When it missed
+ * something it is taken back whole, its connection holds the request as it holds one that the lease gate does not admit, and
+ * a worker reads the missing records into the block cache. Then the connection hands the request over again: a new
+ * admission, with role, lease, slot and condition as they are by then. What follows in the connection's pipeline waits, so
+ * that replies keep their order; other connections go on.
+ *
+ * So that a pipeline of cold reads is not one fetch after the other, the requests that have arrived behind a held one are
+ * looked through: the metadata of their keys is fetched with it. All that is missed within one turn of the event loop goes
+ * to the workers in batches, each record once.
+ *
+ * A command that has been fetched for several times and still misses something waits for the disk in its turn: the cache
+ * may be too small to hold what it needs at once, and it has to get on.
+ *
+ * Elsewhere (EXEC, scripts, waits that are served, slices of replies) and in iterators the loop waits for the disk.
+ */
+import { assert, messageOf, type Logger, type Timers } from '@holdfast/base';
+import { keysOf } from '@holdfast/commands';
+import { family, Scratch, writeMetadataKey, type ColdReads } from '@holdfast/engine';
+import { RequestDecoder, type Request } from '@holdfast/resp';
+import type { ClientConnection } from '../net/client-connection.ts';
+import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEntry } from './command-entry.ts';
+
+/** The part of the engine that cold commands need. */
+export interface ColdEngine {
+  readonly cold: ColdReads;
+  readonly slotPrefixed: boolean;
+  /** Notes a key of `family` if its record is on disk only. */
+  noteIfCold(of: number, key: Scratch): boolean;
+  /** Reads what was noted into memory, on a worker thread. */
+  fetch(noted: readonly string[]): Promise<void>;
+}
+
+export interface ColdCommandsEnvironment {
+  readonly engine: ColdEngine;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly entries: CommandEntries;
+  /** Lookups of keys, for INFO: those of a command that is taken back were none. */
+  readonly lookups: { hits: number; misses: number };
+}
+
+/** For INFO. */
+export interface ColdFigures {
+  /** Commands that were taken back, once for each time. */
+  readonly commands: number;
+  /** Records that workers have read, or tried to. */
+  readonly records: number;
+  /** Records that they are reading or are about to. */
+  readonly recordsInFlight: number;
+}
+
+/** Records of one job of a worker. */
+const batchRecords = 64;
+/** Jobs under way: one of libuv's four threads stays free for commits. */
+const jobsMax = 3;
+/** Fetches for one command, after which it waits for the disk itself. */
+const fetchesMax = 4;
+/** Requests behind a held one that are looked through, and their bytes. */
+const lookedThrough = 64;
+const lookedThroughBytes = 64 * 1024;
+/** With so many records in flight nothing is fetched ahead. */
+const aheadMax = 4096;
+/** Keys of one request that are looked up ahead. */
+const keysAhead = 64;
+
+/** They replace what was there without looking at it. */
+const writesBlindly: readonly string[] = ['set', 'mset', 'setex', 'psetex', 'msetex'];
+
+/** A connection whose command was taken back. */
+interface Waiter {
+  readonly connection: ClientConnection;
+  /** Batches that hold records of its. */
+  batches: number;
+}
+
+interface Batch {
+  readonly records: string[];
+  readonly waiters: Waiter[];
+}
+
+export class ColdCommands {
+  readonly #env: ColdCommandsEnvironment;
+  readonly #key = new Scratch();
+  /** The batch of each record that is not fetched yet. */
+  readonly #batchOf = new Map<string, Batch>();
+  #open: Batch | undefined;
+  #due: Batch[] = [];
+  #jobs = 0;
+  #commands = 0;
+  #records = 0;
+  #hits = 0;
+  #misses = 0;
+
+  constructor(env: ColdCommandsEnvironment) {
+    this.#env = env;
+  }
+
+  get figures(): ColdFigures {
+    return { commands: this.#commands, records: this.#records, recordsInFlight: this.#batchOf.size };
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetFigures(): void {
+    this.#commands = this.#records = 0;
+  }
+
+  /** A client's own command is about to run: from here to `ends` its lookups do not wait for the disk, if it is one to take back. */
+  begins(connection: ClientConnection, entry: CommandEntry, bits: number): void {
+    const { engine, lookups } = this.#env;
+    if (!entry.isData || !engine.cold.isEnabled || connection.input.fetches >= fetchesMax) return;
+    this.#hits = lookups.hits;
+    this.#misses = lookups.misses;
+    engine.cold.begin((bits & flagBits.write) === 0 ? 'feign' : 'end');
+  }
+
+  /** @returns whether what it has done counts for nothing, because it missed something. */
+  ends(connection: ClientConnection): boolean {
+    const { cold } = this.#env.engine;
+    if (cold.mode !== 'read' && cold.end()) return true;
+    connection.input.fetches = 0;
+    return false;
+  }
+
+  /** The running command has missed something: whatever ended it is of no account. */
+  get missed(): boolean {
+    const { cold } = this.#env.engine;
+    return cold.mode !== 'read' && cold.misses > 0;
+  }
+
+  /** The command was taken back and its connection is about to hold it: it is resumed when what it missed was fetched. */
+  defer(connection: ClientConnection, request: Request, entry: CommandEntry): void {
+    const { engine, lookups, timers } = this.#env;
+    lookups.hits = this.#hits;
+    lookups.misses = this.#misses;
+    this.#commands++;
+    if (this.#batchOf.size < aheadMax) this.#lookAhead(connection, request, entry);
+    const waiter: Waiter = { connection, batches: 0 };
+    const wasOpen = this.#open !== undefined;
+    for (const record of engine.cold.take()) this.#add(record, waiter);
+    connection.input.isFetching = true;
+    assert(waiter.batches > 0, `${entry.definition.name} waits for nothing`);
+    if (!wasOpen && this.#open !== undefined) timers.soon(() => this.#close());
+  }
+
+  #add(record: string, waiter: Waiter): void {
+    let batch = this.#batchOf.get(record);
+    if (batch === undefined) {
+      batch = this.#open ??= { records: [], waiters: [] };
+      batch.records.push(record);
+      this.#batchOf.set(record, batch);
+    }
+    if (!batch.waiters.includes(waiter, Math.max(0, batch.waiters.length - 1))) {
+      batch.waiters.push(waiter);
+      waiter.batches++;
+    }
+    if (batch === this.#open && batch.records.length >= batchRecords) this.#close();
+  }
+
+  /** The open batch is handed to a worker, when one is free. */
+  #close(): void {
+    if (this.#open === undefined) return;
+    this.#due.push(this.#open);
+    this.#open = undefined;
+    this.#start();
+  }
+
+  #start(): void {
+    while (this.#jobs < jobsMax) {
+      const batch = this.#due.shift();
+      if (batch === undefined) return;
+      this.#jobs++;
+      this.#fetch(batch);
+    }
+  }
+
+  #fetch(batch: Batch): void {
+    const { engine, logger } = this.#env;
+    engine.fetch(batch.records).then(
+      () => this.#fetched(batch),
+      (error: unknown) => {
+        logger.warn('records could not be read ahead; their commands read them', { error: messageOf(error) });
+        for (const { connection } of batch.waiters) connection.input.fetches = fetchesMax;
+        this.#fetched(batch);
+      },
+    );
+  }
+
+  #fetched({ records, waiters }: Batch): void {
+    this.#jobs--;
+    this.#records += records.length;
+    for (const record of records) this.#batchOf.delete(record);
+    this.#start();
+    for (const waiter of waiters) {
+      if (--waiter.batches > 0) continue;
+      const { connection } = waiter;
+      connection.input.isFetching = false;
+      connection.input.fetches++;
+      connection.resume();
+    }
+  }
+
+  /** Notes the other keys of a command that ended with its first, and those of the requests behind it. */
+  #lookAhead(connection: ClientConnection, request: Request, entry: CommandEntry): void {
+    const { entries } = this.#env;
+    const bits = bitsOfRequest(entry, request);
+    if ((bits & flagBits.write) !== 0) this.#noteKeys(connection, request, entry);
+    const bytes = connection.input.unread(lookedThroughBytes);
+    if (bytes.length === 0) return;
+    const decoder = new RequestDecoder();
+    decoder.push(bytes);
+    for (let count = 0; count < lookedThrough && nextOf(decoder); count++) {
+      const next = entries.find(decoder.request);
+      // What follows may be of another namespace, or none of its business.
+      if (next === undefined || !next.isData) return;
+      if (fitsArity(next, decoder.request)) this.#noteKeys(connection, decoder.request, next);
+    }
+  }
+
+  #noteKeys({ namespace }: ClientConnection, request: Request, { definition }: CommandEntry): void {
+    if (writesBlindly.includes(definition.name)) return;
+    const { engine } = this.#env;
+    let count = 0;
+    for (const index of keysOf(definition, request)) {
+      if (++count > keysAhead) return;
+      const key = request.bytes(index);
+      writeMetadataKey(this.#key, { namespace, buffer: key, start: 0, end: key.length }, engine.slotPrefixed);
+      engine.noteIfCold(family.metadata, this.#key);
+    }
+  }
+}
+
+/** What is no request is refused when its turn comes. */
+function nextOf(decoder: RequestDecoder): boolean {
+  try {
+    return decoder.next();
+  } catch {
+    return false;
+  }
+}

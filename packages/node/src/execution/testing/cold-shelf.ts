@@ -1,0 +1,54 @@
+/** A disk for `ColdCommands` without a database: what is on it, and a worker that brings it when the test says so. */
+import { ColdReads, type Scratch } from '@holdfast/engine';
+import type { ColdEngine } from '../cold-commands.ts';
+
+const familyOfTest = 1;
+
+export class ColdShelf implements ColdEngine {
+  readonly slotPrefixed = false;
+  readonly cold: ColdReads = new ColdReads();
+  readonly lookups: { hits: number; misses: number } = { hits: 0, misses: 0 };
+  /** User keys whose records are not in memory. */
+  readonly keys: Set<string> = new Set();
+  /** What was asked for and not brought yet, in order. */
+  readonly jobs: { readonly keys: readonly string[]; end(error?: Error): void }[] = [];
+
+  /** A command looks a key up. @returns whether it may go on with it; false: it is to be taken as absent. */
+  reads(key: string): boolean {
+    if (this.cold.mode === 'read' || !this.keys.has(key)) {
+      this.lookups.hits++;
+      return true;
+    }
+    this.lookups.misses++;
+    this.cold.missed(familyOfTest, Buffer.from(key));
+    return false;
+  }
+
+  noteIfCold(_of: number, key: Scratch): boolean {
+    // The namespace's prefix stands before it.
+    const name = key
+      .view()
+      .subarray(1 + (key.view()[0] as number))
+      .toString();
+    if (!this.keys.has(name)) return false;
+    this.cold.note(familyOfTest, Buffer.from(name));
+    return true;
+  }
+
+  fetch(noted: readonly string[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const keys = noted.map((record) => record.slice(1));
+      const end = (error?: Error): void => {
+        this.jobs.splice(this.jobs.indexOf(job), 1);
+        if (error !== undefined) {
+          reject(error);
+          return;
+        }
+        for (const key of keys) this.keys.delete(key);
+        resolve();
+      };
+      const job = { keys, end };
+      this.jobs.push(job);
+    });
+  }
+}
