@@ -8,6 +8,8 @@ import { holdfastVersion, kvrocksVersion, redisVersion } from './versions.ts';
 /** Of `latency_percentiles_usec_*`, as Redis shows them. */
 const shownPercents = [50, 99, 99.9];
 
+const noRocksdb = { memtableBytes: 0, blockCacheBytes: 0, tableReaderBytes: 0 } as const;
+
 /** As in Redis: its rates are means over 1.6 s. */
 const samplePeriodMs = 100;
 
@@ -71,6 +73,8 @@ export class InfoCollector {
         residentBytesAtStart: this.residentBytesAtStart,
         heapBytes: machine.heapBytes,
         bufferBytes: machine.bufferBytes,
+        heldReplyBytes: this.#node.loop.heldBytes,
+        rocksdb: condition.loading ? noRocksdb : rocksdbMemory(this.#node.engine.database),
       },
       persistence: this.#persistence(),
       stats: this.#stats(),

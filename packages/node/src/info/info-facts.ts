@@ -65,7 +65,19 @@ export interface MemoryFacts {
   readonly residentBytes: number;
   readonly residentBytesAtStart: number;
   readonly heapBytes: number;
+  /** Outside the heap, the row cache included. */
   readonly bufferBytes: number;
+  /** Replies that wait for their release; part of the buffers. */
+  readonly heldReplyBytes: number;
+  readonly rocksdb: RocksdbMemory;
+}
+
+/** What RocksDB has allocated, outside the heap and the buffers. */
+export interface RocksdbMemory {
+  readonly memtableBytes: number;
+  readonly blockCacheBytes: number;
+  /** Indexes and filters that are not in the block cache. */
+  readonly tableReaderBytes: number;
 }
 
 export interface PersistenceFacts {

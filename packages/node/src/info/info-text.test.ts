@@ -30,6 +30,8 @@ const facts: InfoFacts = {
     heapBytes: 1024,
     bufferBytes: 512,
     scriptBytes: 512,
+    heldReplyBytes: 7,
+    rocksdb: { memtableBytes: 1000, blockCacheBytes: 20, tableReaderBytes: 4 },
   },
   persistence: {
     loading: false,
@@ -173,7 +175,11 @@ test('figures are written as Kvrocks writes them', () => {
     text('clients'),
     /monitor_clients:1\r\nblocked_clients:1\r\npubsub_clients:2\r\ntracking_clients:0\r\n$/,
   );
-  assert.match(text('memory'), /^# Memory\r\nused_memory:2048\r\nused_memory_human:2.00K\r\n/);
+  assert.match(text('memory'), /^# Memory\r\nused_memory:3072\r\nused_memory_human:3.00K\r\n/);
+  assert.match(
+    text('memory'),
+    /used_memory_row_cache:10240\r\nused_memory_held_replies:7\r\nused_memory_memtables:1000\r\nused_memory_block_cache:20\r\nused_memory_table_readers:4\r\n/,
+  );
   assert.match(text('stats'), /evicted_clients:1\r\n/);
   assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
 });

@@ -39,7 +39,7 @@ const sections: readonly Section[] = [
       'tracking_clients:0',
     ],
   },
-  { title: 'Memory', lines: ({ memory }) => memoryLines(memory) },
+  { title: 'Memory', lines: ({ memory, stats }) => memoryLines(memory, stats.rowCache.bytes) },
   { title: 'Persistence', lines: ({ persistence }) => persistenceLines(persistence) },
   { title: 'Stats', lines: ({ stats }) => statsLines(stats) },
   { title: 'Replication', lines: ({ replication }) => replication },
@@ -106,8 +106,11 @@ function serverLines(server: ServerFacts): string[] {
   ];
 }
 
-function memoryLines(memory: MemoryFacts): string[] {
-  const used = memory.heapBytes + memory.bufferBytes + memory.scriptBytes;
+/** The row cache and held replies are part of the buffers; everything else adds up to `used_memory`. */
+function memoryLines(memory: MemoryFacts, rowCacheBytes: number): string[] {
+  const { memtableBytes, blockCacheBytes, tableReaderBytes } = memory.rocksdb;
+  const native = memory.scriptBytes + memtableBytes + blockCacheBytes + tableReaderBytes;
+  const used = memory.heapBytes + memory.bufferBytes + native;
   return [
     `used_memory:${used}`,
     `used_memory_human:${humanBytes(used)}`,
@@ -115,6 +118,11 @@ function memoryLines(memory: MemoryFacts): string[] {
     `used_memory_rss_human:${humanBytes(memory.residentBytes)}`,
     `used_memory_heap:${memory.heapBytes}`,
     `used_memory_buffers:${memory.bufferBytes}`,
+    `used_memory_row_cache:${rowCacheBytes}`,
+    `used_memory_held_replies:${memory.heldReplyBytes}`,
+    `used_memory_memtables:${memtableBytes}`,
+    `used_memory_block_cache:${blockCacheBytes}`,
+    `used_memory_table_readers:${tableReaderBytes}`,
     `used_memory_lua:${memory.scriptBytes}`,
     `used_memory_lua_human:${humanBytes(memory.scriptBytes)}`,
     `used_memory_startup:${memory.residentBytesAtStart}`,

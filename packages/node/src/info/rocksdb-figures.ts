@@ -3,7 +3,7 @@
  * (block cache hits, puts per second) need RocksDB's statistics object, which costs on every operation and is not kept.
  */
 import type { Database } from '@holdfast/rocksdb';
-import type { RocksdbFigure } from './info-facts.ts';
+import type { RocksdbFigure, RocksdbMemory } from './info-facts.ts';
 
 /** Shown for each family, `name[family]`. */
 const perFamily: readonly (readonly [string, string])[] = [
@@ -52,4 +52,16 @@ export function rocksdbFigures(database: Pick<Database, 'columnFamilies' | 'prop
       add(name, String(values.reduce((sum, value) => sum + Number(value), 0)));
   }
   return figures;
+}
+
+/** What RocksDB has allocated, as far as it tells. */
+export function rocksdbMemory(database: Pick<Database, 'columnFamilies' | 'property'>): RocksdbMemory {
+  const sum = (name: string): number =>
+    database.columnFamilies.reduce((bytes, _, index) => bytes + Number(database.property(index, name) ?? 0), 0);
+  return {
+    memtableBytes: sum('rocksdb.size-all-mem-tables'),
+    // One cache for all families.
+    blockCacheBytes: Number(database.property(0, 'rocksdb.block-cache-usage') ?? 0),
+    tableReaderBytes: sum('rocksdb.estimate-table-readers-mem'),
+  };
 }
