@@ -1,7 +1,9 @@
 {
   "variables": {
-    # Prefix of another RocksDB (include/ and lib/); empty: the system's.
-    "rocksdb_dir%": "<!(echo \"${ROCKSDB_DIR:-}\")"
+    # Prefix of another RocksDB (include/ and lib/); empty: the system's. A library that is there as an archive only is
+    # linked into the addon, and its compression libraries with it.
+    "rocksdb_dir%": "<!(echo \"${ROCKSDB_DIR:-}\")",
+    "rocksdb_linked%": "<!(test -f \"${ROCKSDB_DIR:-}/lib/librocksdb.a\" && ! test -e \"${ROCKSDB_DIR:-}/lib/librocksdb.so\" && echo archive || echo shared)"
   },
   "targets": [
     {
@@ -35,10 +37,20 @@
       "conditions": [
         ["rocksdb_dir==''", { "libraries": ["-lrocksdb"] }],
         [
-          "rocksdb_dir!=''",
+          "rocksdb_dir!='' and rocksdb_linked=='shared'",
           {
             "include_dirs": ["<(rocksdb_dir)/include"],
             "libraries": ["-L<(rocksdb_dir)/lib", "-Wl,-rpath,<(rocksdb_dir)/lib", "-lrocksdb"]
+          }
+        ],
+        [
+          "rocksdb_dir!='' and rocksdb_linked=='archive'",
+          {
+            "include_dirs": ["<(rocksdb_dir)/include"],
+            # As the archive was compiled: RocksDB's headers assert, too.
+            "defines": ["NDEBUG"],
+            "ldflags": ["-Wl,--exclude-libs,librocksdb.a", "-Wl,-Bsymbolic", "-Wl,--gc-sections"],
+            "libraries": ["<(rocksdb_dir)/lib/librocksdb.a", "-lsnappy", "-llz4", "-lzstd", "-lz", "-lbz2", "-ldl"]
           }
         ]
       ]

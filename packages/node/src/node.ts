@@ -188,8 +188,10 @@ export class Node {
       await node.stop();
       throw error;
     }
+    const { version, assertions } = env.rim.rocksdb();
     logger.info('ready', {
       port: config.get('port'),
+      rocksdb: assertions ? `${version} with assertions` : version,
       sequence: engine.latestSequence(),
       startMs: clock.wallMs() - node.startedAtMs,
     });
