@@ -2,7 +2,7 @@
 import { defaultNamespace } from '@holdfast/engine';
 import type { Node } from '../node.ts';
 import { fenceInfoLines, replicationInfoLines } from '../replication/info.ts';
-import { infoText, rocksdbFigures, Rate, type InfoFacts, type KeyspaceFacts } from './index.ts';
+import { infoText, rocksdbFigures, rocksdbMemory, Rate, type InfoFacts, type KeyspaceFacts } from './index.ts';
 import { holdfastVersion, kvrocksVersion, redisVersion } from './versions.ts';
 
 /** Of `latency_percentiles_usec_*`, as Redis shows them. */

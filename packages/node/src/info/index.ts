@@ -12,5 +12,5 @@ export type {
   ServerFacts,
   StatsFacts,
 } from './info-facts.ts';
-export { rocksdbFigures } from './rocksdb-figures.ts';
+export { rocksdbFigures, rocksdbMemory } from './rocksdb-figures.ts';
 export { Rate } from './rate.ts';
