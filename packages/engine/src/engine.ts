@@ -12,6 +12,7 @@ import { ColdReads, packNoted } from './cold-reads.ts';
 import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
 import { family } from './families.ts';
+import { hashOfKey } from './key-hash.ts';
 import { openOptions, type RocksdbSettings } from './rocksdb-options.ts';
 import { RowCache } from './row-cache.ts';
 import { Tick } from './tick.ts';
@@ -285,16 +286,16 @@ export class Engine {
   /** Looks one key up, in the open tick first. @returns whether it is there; then `value` says where. */
   get(of: number, key: Scratch): boolean {
     this.work.gets++;
-    const inTick = this.tick.find(of, key, this.value);
+    const { tick, rowCache, value } = this;
+    const hash = hashOfKey(of, key);
+    const inTick = tick.find(of, key, hash, value);
     if (inTick !== -1) return inTick === 1;
-    const { rowCache } = this;
-    const inCache = rowCache.find(of, key, this.value);
+    const inCache = rowCache.find(of, key, hash, value);
     if (inCache !== -1) return inCache === 1;
-    const inClosed = this.tick.findClosed(of, key, this.value);
+    const inClosed = tick.findClosed(of, key, hash, value);
     if (inClosed !== -1) return inClosed === 1;
     const inDatabase = this.#read(of, key);
-    if (inDatabase === 1) rowCache.add(of, key, this.value);
-    else if (inDatabase === 0) rowCache.addAbsent(of, key);
+    if (inDatabase !== -1) rowCache.add(of, key, hash, inDatabase === 1 ? value : undefined);
     return inDatabase === 1;
   }
 
@@ -320,10 +321,12 @@ export class Engine {
 
   /** Notes a key that a command is about to look up, if its record is on disk only. @returns whether it is. */
   noteIfCold(of: number, key: Scratch): boolean {
-    if (this.tick.find(of, key, this.#probed) !== -1 || this.tick.findClosed(of, key, this.#probed) !== -1)
+    const { tick, rowCache } = this;
+    const hash = hashOfKey(of, key);
+    if (tick.find(of, key, hash, this.#probed) !== -1 || tick.findClosed(of, key, hash, this.#probed) !== -1)
       return false;
     const bytes = key.view();
-    if (this.database.getCached(of, bytes, noRoom) !== onDisk || this.rowCache.has(of, key)) return false;
+    if (rowCache.has(of, key, hash) || this.database.getCached(of, bytes, noRoom) !== onDisk) return false;
     this.cold.note(of, bytes);
     return true;
   }
@@ -335,8 +338,10 @@ export class Engine {
 
   /** As `get`, for a key of which the database has nothing: looks in what is not committed yet only. */
   getWritten(of: number, key: Scratch): boolean {
-    const inTick = this.tick.find(of, key, this.value);
-    return (inTick === -1 ? this.tick.findClosed(of, key, this.value) : inTick) === 1;
+    const { tick, value } = this;
+    const hash = hashOfKey(of, key);
+    const inTick = tick.find(of, key, hash, value);
+    return (inTick === -1 ? tick.findClosed(of, key, hash, value) : inTick) === 1;
   }
 
   /**
@@ -351,7 +356,7 @@ export class Engine {
   }
 
   /** Whether the running command itself has put `key`. */
-  isWrittenByCommand(of: number, key: Span): boolean {
+  isWrittenByCommand(of: number, key: Scratch): boolean {
     return this.tick.isWrittenByCommand(of, key);
   }
 

@@ -9,12 +9,12 @@
  *
  * Range deletes are a short list aside; each remembers how many entries were older than it.
  */
-import { copyBytes, type Span } from './bytes.ts';
+import { copyBytes, type Span, type Window } from './bytes.ts';
 import { GroupOrder } from './group-order.ts';
 
 /** Answers of `find` that are no entry. */
-export const notInTick = -1;
-export const deletedInTick = -2;
+const notInTick = -1;
+const deletedInTick = -2;
 
 /** The fields of an entry. */
 const field = {
@@ -168,9 +168,20 @@ export class OverlayEntries implements WrittenEntries {
   }
 }
 
+/** Of what a collection shares, wherever it stands. */
 function hashOf(bytes: Buffer, start: number, end: number, seed: number): number {
-  let hash = seed;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  let hash = seed ^ (end - start);
+  let i = start;
+  for (; i + 4 <= end; i += 4) {
+    const word =
+      (bytes[i] as number) |
+      ((bytes[i + 1] as number) << 8) |
+      ((bytes[i + 2] as number) << 16) |
+      ((bytes[i + 3] as number) << 24);
+    hash = Math.imul(hash ^ word, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
   return hash;
 }
 
@@ -178,7 +189,7 @@ function seedOf(family: number): number {
   return 0x811c9dc5 ^ Math.imul(family, 0x9e3779b1);
 }
 
-/** FNV's low bits are its best, but a short final byte reaches few of them: fold the high half in. */
+/** The last byte of a short rest reaches few of the low bits: fold the high half in. */
 function bucketOf(hash: number, mask: number): number {
   return (hash ^ (hash >>> 15)) & mask;
 }
@@ -199,16 +210,13 @@ export class Overlay {
 
   /**
    * Notes the record just written.
+   * @param hash of its key, as `hashOfKey` has it.
    * @param groupLength how many bytes of the key all members of its collection share; 0 for none.
    */
-  add(family: number, record: WrittenRecord, groupLength: number): void {
+  add(family: number, record: WrittenRecord, hash: number, groupLength: number): void {
     if ((this.count + 1) * stride > this.#entries.length) this.#grow();
     const { buffer, keyStart, keyEnd } = record;
     const groupHash = groupLength > 0 ? hashOf(buffer, keyStart, keyStart + groupLength, seedOf(family)) : 0;
-    const hash =
-      groupLength > 0
-        ? hashOf(buffer, keyStart + groupLength, keyEnd, groupHash)
-        : hashOf(buffer, keyStart, keyEnd, seedOf(family));
     const entries = this.#entries;
     const at = this.count * stride;
     entries[at + field.keyStart] = keyStart;
@@ -226,9 +234,11 @@ export class Overlay {
     this.#ranges.push({ family, begin: Buffer.from(begin), end: Buffer.from(end), order: this.count });
   }
 
-  /** The newest entry of a key; `notInTick` when only the database can tell, `deletedInTick` when it is gone. */
-  find(buffer: Buffer, family: number, key: Span): number {
-    const hash = hashOf(key.buffer, key.start, key.end, seedOf(family));
+  /**
+   * The newest entry of a key; `notInTick` when only the database can tell, `deletedInTick` when it is gone.
+   * @param hash of the key, as `hashOfKey` has it.
+   */
+  find(buffer: Buffer, family: number, key: Span, hash: number): number {
     const entries = this.#entries;
     let index = this.#heads[bucketOf(hash, this.#heads.length - 1)] as number;
     while (index >= 0) {
@@ -241,6 +251,19 @@ export class Overlay {
     }
     if (index < 0) return notInTick;
     return (entries[index * stride + field.valueStart] as number) < 0 ? deletedInTick : index;
+  }
+
+  /**
+   * Looks a key up.
+   * @returns 1 and the value in `into`; 0 when it was deleted; -1 when only the database can tell.
+   */
+  read(buffer: Buffer, family: number, key: Span, hash: number, into: Window): 1 | 0 | -1 {
+    if (this.count === 0 && this.#ranges.length === 0) return -1;
+    const index = this.find(buffer, family, key, hash);
+    if (index === notInTick) return -1;
+    if (index === deletedInTick) return 0;
+    into.set(buffer, this.valueStart(index), this.valueEnd(index));
+    return 1;
   }
 
   /** Whether a delete range newer than entry `index` (-1: than what is committed) covers `key`. */
@@ -270,6 +293,11 @@ export class Overlay {
 
   familyOf(index: number): number {
     return this.#entries[index * stride + field.family] as number;
+  }
+
+  /** The hash of its key. */
+  hashAt(index: number): number {
+    return this.#entries[index * stride + field.hash] as number;
   }
 
   keyStart(index: number): number {

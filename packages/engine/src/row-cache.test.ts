@@ -23,7 +23,7 @@ const found = new Window();
 
 /** What the cache answers; null: known to be absent; undefined: not known. */
 function ask(cache: RowCache, of: number, name: string): string | null | undefined {
-  const answer = cache.find(of, key(name), found);
+  const answer = cache.find(of, key(name), hashOfKey(of, key(name)), found);
   if (answer === 1) return found.view().toString('latin1');
   return answer === 0 ? null : undefined;
 }
@@ -35,13 +35,13 @@ class Writes {
 
   put(of: number, name: string, value: string): this {
     this.builder.put(of, key(name), spanOf(Buffer.from(value, 'latin1')), spanOf(''));
-    this.overlay.add(of, this.builder, 0);
+    this.overlay.add(of, this.builder, hashOfKey(of, key(name)), 0);
     return this;
   }
 
   delete(of: number, name: string): this {
     this.builder.delete(of, key(name));
-    this.overlay.add(of, this.builder, 0);
+    this.overlay.add(of, this.builder, hashOfKey(of, key(name)), 0);
     return this;
   }
 
@@ -63,8 +63,8 @@ function read(cache: RowCache, database: Map<string, string>, of: number, name: 
   const answer = ask(cache, of, name);
   if (answer !== undefined) return answer;
   const value = database.get(`${of}${name}`);
-  if (value === undefined) cache.addAbsent(of, key(name));
-  else cache.add(of, key(name), spanOf(Buffer.from(value, 'latin1')));
+  const span = value === undefined ? undefined : spanOf(Buffer.from(value, 'latin1'));
+  cache.add(of, key(name), hashOfKey(of, key(name)), span);
   return value ?? null;
 }
 

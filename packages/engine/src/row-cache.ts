@@ -5,7 +5,7 @@
  *
  * It shows the state after the last closed tick. That is coherent because one party writes, on one thread:
  *   - reads ask the open tick first, then this, then ticks under commit, then the database, and only what the database
- *     said is added (`add`, `addAbsent`);
+ *     said is added (`add`);
  *   - when a tick closes, everything it wrote is walked (`tickClosed`); on a replica every batch of the master
  *     (`batchesApplied`) before it is acknowledged. A write changes what is here and adds nothing: loading many keys
  *     pushes nothing out. A deleted range drops what it covers;
@@ -49,8 +49,6 @@ export class RowCache {
   #slabs: RowSlabs | undefined;
   #hits = 0;
   #misses = 0;
-  /** Hash of the key that `find` did not have, for the `add` that follows. */
-  #missedHash = 0;
   readonly #key = new Scratch();
   readonly #value = new Window();
 
@@ -87,17 +85,16 @@ export class RowCache {
 
   /**
    * Looks a key up.
+   * @param hash of the key, as `hashOfKey` has it.
    * @returns 1 and the value in `into`, where it stands here: valid until the next `add` or the end of the tick; 0 when the
-   *   database has no such record; -1 when it is not known. After -1 `add` or `addAbsent` may follow.
+   *   database has no such record; -1 when it is not known.
    */
-  find(of: number, key: Scratch, into: Window): 1 | 0 | -1 {
-    if (of > family.metadata || this.#bytesMax === 0 || key.end > keyBytesMax) return -1;
-    const hash = hashOfKey(of, key);
+  find(of: number, key: Scratch, hash: number, into: Window): 1 | 0 | -1 {
+    if (!this.#takes(of, key)) return -1;
     const slabs = this.#slabs;
     const place = slabs === undefined ? 0 : slabs.find(of, key, hash);
     if (slabs === undefined || place === 0) {
       this.#misses++;
-      this.#missedHash = hash;
       return -1;
     }
     this.#hits++;
@@ -109,22 +106,15 @@ export class RowCache {
   }
 
   /** Whether `find` would know it; counts as no lookup. */
-  has(of: number, key: Scratch): boolean {
-    if (this.#slabs === undefined || !this.#takes(of, key)) return false;
-    return this.#slabs.find(of, key, hashOfKey(of, key)) !== 0;
+  has(of: number, key: Scratch, hash: number): boolean {
+    return this.#slabs !== undefined && this.#takes(of, key) && this.#slabs.find(of, key, hash) !== 0;
   }
 
-  /** Keeps what the database has for the key that `find` did not know just before. */
-  add(of: number, key: Scratch, value: Span): void {
+  /** Keeps what the database has for a key that `find` does not know; undefined: nothing. */
+  add(of: number, key: Scratch, hash: number, value: Span | undefined): void {
     if (!this.#takes(of, key)) return;
-    this.#open()?.add(of, key, this.#missedHash, value, 0);
-  }
-
-  /** Keeps that the database has nothing for the key that `find` did not know just before. */
-  addAbsent(of: number, key: Scratch): void {
-    if (!this.#takes(of, key)) return;
-    const room = of === family.metadata ? roomOfAbsent.metadata : roomOfAbsent.subkey;
-    this.#open()?.add(of, key, this.#missedHash, undefined, room);
+    const roomOfNothing = of === family.metadata ? roomOfAbsent.metadata : roomOfAbsent.subkey;
+    this.#open()?.add(of, key, hash, value, value === undefined ? roomOfNothing : 0);
   }
 
   /** Everything that a tick wrote, which is about to be committed. @param buffer where its entries point. */
@@ -134,17 +124,20 @@ export class RowCache {
       for (const { begin, end } of overlay.rangesOf(family.metadata)) this.#deleteRange(family.metadata, begin, end);
       for (const { begin, end } of overlay.rangesOf(family.subkey)) this.#deleteRange(family.subkey, begin, end);
     }
-    const key = this.#key;
     const value = this.#value;
     const { count } = overlay;
     for (let index = 0; index < count; index++) {
       const of = overlay.familyOf(index);
-      if (of > family.metadata) continue;
-      key.reset();
-      key.bytes(buffer, overlay.keyStart(index), overlay.keyEnd(index));
+      const slabs = this.#slabs;
+      if (of > family.metadata || slabs === undefined) continue;
+      // Most of what is written is not here: the key is copied only when its hash is.
+      const hash = overlay.hashAt(index);
+      if (!slabs.hasHash(hash)) continue;
+      this.#key.reset();
+      this.#key.bytes(buffer, overlay.keyStart(index), overlay.keyEnd(index));
       const start = overlay.valueStart(index);
       value.set(buffer, start, overlay.valueEnd(index));
-      this.#write(of, start < 0 ? undefined : value);
+      this.#write(of, hash, start < 0 ? undefined : value);
     }
   }
 
@@ -196,28 +189,27 @@ export class RowCache {
       }
       this.#key.reset();
       this.#key.bytes(key.buffer, key.start, key.end);
-      if (kind === 'put') this.#write(of, value);
-      else if (kind === 'merge') this.#forget(of);
-      else this.#write(of, undefined);
+      const hash = hashOfKey(of, this.#key);
+      if (kind === 'merge') this.#forget(of, hash);
+      else this.#write(of, hash, kind === 'put' ? value : undefined);
     }
   }
 
   /** Brings the record of `#key` up to date, if it is here; undefined: it was deleted. */
-  #write(of: number, value: Span | undefined): void {
+  #write(of: number, hash: number, value: Span | undefined): void {
     const slabs = this.#slabs;
     const key = this.#key;
     if (slabs === undefined || key.end > keyBytesMax) return;
-    const hash = hashOfKey(of, key);
     const place = slabs.find(of, key, hash);
     if (place === 0 || slabs.replace(place, value)) return;
     slabs.remove(place, true);
     slabs.add(of, key, hash, value, 0);
   }
 
-  #forget(of: number): void {
+  #forget(of: number, hash: number): void {
     const slabs = this.#slabs;
     if (slabs === undefined || this.#key.end > keyBytesMax) return;
-    const place = slabs.find(of, this.#key, hashOfKey(of, this.#key));
+    const place = slabs.find(of, this.#key, hash);
     if (place !== 0) slabs.remove(place);
   }
 

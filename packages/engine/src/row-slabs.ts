@@ -141,6 +141,18 @@ export class RowSlabs {
     return 0;
   }
 
+  /** Whether a key with this hash may have a record. */
+  hasHash(hash: number): boolean {
+    const mask = this.#slabWords - 1;
+    let place = this.#heads[hash & (this.#heads.length - 1)] as number;
+    while (place !== 0) {
+      const words = this.#words[place >>> this.#shift] as Int32Array;
+      if (words[place & mask] === hash) return true;
+      place = words[(place & mask) + at.next] as number;
+    }
+    return false;
+  }
+
   /** Notes that a record was asked for. */
   touch(place: number): void {
     const words = this.#words[place >>> this.#shift] as Int32Array;

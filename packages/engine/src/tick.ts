@@ -12,7 +12,8 @@ import { assert } from '@holdfast/base';
 import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
 import type { Scratch, Span, Window } from './bytes.ts';
 import { family } from './families.ts';
-import { Overlay, OverlayEntries, deletedInTick, notInTick } from './overlay.ts';
+import { hashOfKey } from './key-hash.ts';
+import { Overlay, OverlayEntries } from './overlay.ts';
 
 /** A tick that takes no more writes and is not in the database yet. */
 interface ClosedTick {
@@ -38,16 +39,6 @@ function savepoint(): Savepoint {
 }
 
 const noSpan: Span = { buffer: Buffer.alloc(0), start: 0, end: 0 };
-
-/** @returns 1 and the value in `into`; 0 when the tick deleted it; -1 when it says nothing of it. */
-function findIn(overlay: Overlay, buffer: Buffer, of: number, key: Span, into: Window): 1 | 0 | -1 {
-  if (overlay.count === 0 && overlay.rangeCount === 0) return -1;
-  const index = overlay.find(buffer, of, key);
-  if (index === notInTick) return -1;
-  if (index === deletedInTick) return 0;
-  into.set(buffer, overlay.valueStart(index), overlay.valueEnd(index));
-  return 1;
-}
 
 /** Families whose puts end a batch. */
 function endsBatch(of: number): boolean {
@@ -154,8 +145,9 @@ export class Tick {
   }
 
   /** As `find`, in the closed tick that is being written. */
-  findClosed(of: number, key: Span, into: Window): 1 | 0 | -1 {
-    return this.#closed === undefined ? -1 : findIn(this.#closed.overlay, this.#closed.buffer, of, key, into);
+  findClosed(of: number, key: Span, hash: number, into: Window): 1 | 0 | -1 {
+    const closed = this.#closed;
+    return closed === undefined ? -1 : closed.overlay.read(closed.buffer, of, key, hash, into);
   }
 
   /** Whether the closed tick wrote something in a range, or in the collection whose keys begin with `group`. */
@@ -181,13 +173,13 @@ export class Tick {
   /** @param groupLength how many bytes of `key` its whole collection shares; 0 for none. */
   put(of: number, key: Scratch, head: Span, body: Span = noSpan, groupLength = 0): void {
     this.builder.put(of, key, head, body);
-    this.#overlay.add(of, this.builder, groupLength);
+    this.#overlay.add(of, this.builder, hashOfKey(of, key), groupLength);
     if (endsBatch(of)) this.#splitPending = true;
   }
 
   delete(of: number, key: Scratch, groupLength = 0): void {
     this.builder.delete(of, key);
-    this.#overlay.add(of, this.builder, groupLength);
+    this.#overlay.add(of, this.builder, hashOfKey(of, key), groupLength);
   }
 
   /** Deletes from `begin` to before `end`. An empty range writes nothing: RocksDB counts it only sometimes. */
@@ -205,16 +197,17 @@ export class Tick {
 
   /**
    * Looks for a key among what the tick wrote.
+   * @param hash of the key, as `hashOfKey` has it.
    * @returns 1 and the value in `into`; 0 when the tick deleted it; -1 when only the database can tell.
    */
-  find(of: number, key: Span, into: Window): 1 | 0 | -1 {
-    return findIn(this.#overlay, this.builder.buffer, of, key, into);
+  find(of: number, key: Span, hash: number, into: Window): 1 | 0 | -1 {
+    return this.#overlay.read(this.builder.buffer, of, key, hash, into);
   }
 
   /** Whether the running command has put `key` already. */
-  isWrittenByCommand(of: number, key: Span): boolean {
+  isWrittenByCommand(of: number, key: Scratch): boolean {
     if (this.#overlay.count === this.#command.entries) return false;
-    return this.#overlay.find(this.builder.buffer, of, key) >= this.#command.entries;
+    return this.#overlay.find(this.builder.buffer, of, key, hashOfKey(of, key)) >= this.#command.entries;
   }
 
   #splitIfDue(): void {
