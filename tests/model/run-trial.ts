@@ -24,8 +24,19 @@ export interface TrialShape {
   readonly unitsPerKill: number;
 }
 
-async function startWith(ends: Ends, dir: string, port: number, isCluster: boolean): Promise<NodeProcess> {
+/** Row caches of the starts, in turn: one that evicts all the time, one that holds everything, none. */
+const rowCacheSizes = ['16kb', '64mb', '0'] as const;
+
+interface Start {
+  readonly dir: string;
+  readonly port: number;
+  readonly isCluster: boolean;
+  readonly rowCacheSize: string;
+}
+
+async function startWith(ends: Ends, { dir, port, isCluster, rowCacheSize }: Start): Promise<NodeProcess> {
   const args = ['--resp3-enabled', 'yes', '--cluster-enabled', isCluster ? 'yes' : 'no'];
+  args.push('--row-cache-size', rowCacheSize);
   const node = await startNode(ends, { dir, port, args });
   if (!isCluster) return node;
   const wire = await Wire.connect(node.controlPort);
@@ -51,7 +62,12 @@ export async function runTrial(ends: Ends, { seed, isCluster, kills, unitsPerKil
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-model-'));
   ends.after(() => rmSync(dir, { recursive: true, force: true }));
   const [port = 0] = await freePorts(1);
-  const trial = new Trial({ seed, start: () => startWith(ends, dir, port, isCluster) });
+  let starts = 0;
+  const start = (): Promise<NodeProcess> => {
+    const rowCacheSize = rowCacheSizes[starts++ % rowCacheSizes.length] as string;
+    return startWith(ends, { dir, port, isCluster, rowCacheSize });
+  };
+  const trial = new Trial({ seed, start });
   await trial.start();
   for (let kill = 0; kill < kills; kill++) {
     await trial.go(unitsPerKill);
