@@ -7,7 +7,7 @@
  */
 import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
 import { open as openDatabase, type Database, type WriteOptions } from '@holdfast/rocksdb';
-import { Scratch, Window, spanOf, type Span } from './bytes.ts';
+import { Scratch, Window, spanOf } from './bytes.ts';
 import { ColdReads, packNoted } from './cold-reads.ts';
 import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';

@@ -310,6 +310,22 @@ function failNextWrite(engine: Engine): void {
   });
 }
 
+/** Commits a tick on a worker, the next one having begun; `fails`: the database takes nothing of it. */
+function commitBehind(engine: Engine, fails: boolean, meanwhile: () => void): void {
+  let error: OperationError | undefined;
+  const isWritten = engine.visibleSequence() > engine.latestSequence();
+  if (fails)
+    Object.defineProperty(engine.database, 'writeAsync', {
+      configurable: true,
+      value: () => Promise.reject(new Error('the disk is gone')),
+    });
+  engine.commitOnWorker((_, failure) => (error = failure));
+  if (fails) Reflect.deleteProperty(engine.database, 'writeAsync');
+  meanwhile();
+  engine.settle();
+  assert.equal(error !== undefined, fails && isWritten);
+}
+
 /** Random commands of one tick, some taken back, the same for every engine. */
 function randomTick(random: Random, engines: readonly Engine[]): void {
   const name = (): string => `g${randomBelow(random, 3)}:${randomBelow(random, 60)}`;
@@ -357,6 +373,15 @@ test('master and replica answer with a row cache as without, through failed comm
         if (engine.visibleSequence() > engine.latestSequence()) assert.throws(() => engine.commit(), OperationError);
         else Reflect.deleteProperty(engine.database, 'write');
       }
+    } else if (end === 2) {
+      plain.engine.dropTick();
+      commitBehind(cached.engine, true, () => {
+        for (let i = 0; i < 40; i++) valueIn(cached.engine, randomBelow(random, 3), `g1:${randomBelow(random, 60)}`);
+      });
+    } else if (end < 15) {
+      const commit = plain.engine.commit();
+      commitBehind(cached.engine, false, () => compare(cached.engine, step));
+      if (commit !== undefined) replica.engine.applyReplicated(commit.packed, commit.lengths, commit.count);
     } else {
       const commits = masters.map((engine): Commit | undefined => engine.commit());
       const commit = commits[0];
