@@ -82,6 +82,43 @@ test('clients that read what is on disk get it, in their order, beside others; I
   assert.equal(await figure(client, 'cold_reads'), 0);
 });
 
+test('no update is lost among clients that write and read the same keys while those go to disk again and again', async (t) => {
+  const node = await startCold(t, '--rocksdb.block_cache_size', '1');
+  const clients = await Promise.all(Array.from({ length: 6 }, () => node.client()));
+  const [control] = [await node.client()];
+  const [counters, rounds] = [300, 6];
+  const seen = Array.from({ length: counters }, (): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    const compacting = ask(control, 'COMPACT');
+    await Promise.all(
+      clients.flatMap((client, of) =>
+        Array.from({ length: counters }, async (_, i) => {
+          const counter = (i * 7 + of * 53) % counters;
+          const others = ask(client, 'MGET', `k${(i * 13 + of) % keys}`, `n${counter}`);
+          seen[counter]?.push(Number(await ask(client, 'INCR', `n${counter}`)));
+          const [padded, number = ''] = (await others).split(' ');
+          assert.equal(padded, valueOf((i * 13 + of) % keys));
+          assert.ok(number === 'nil' || Number(number) > 0);
+        }),
+      ),
+    );
+    assert.equal(await compacting, 'OK');
+    await until(
+      () => ask(control, 'INFO', 'rocksdb'),
+      (text) => text.includes('is_compacting:no'),
+    );
+  }
+  const whole = Array.from({ length: clients.length * rounds }, (_, i) => i + 1);
+  seen.forEach((numbers, counter) =>
+    assert.deepEqual(
+      numbers.sort((a, b) => a - b),
+      whole,
+      `n${counter}`,
+    ),
+  );
+  assert.ok((await figure(control, 'cold_reads')) > counters);
+});
+
 test('commands of all kinds answer the same from disk, in EXEC and in scripts as well', async (t) => {
   const node = await startCold(t);
   const client = await node.client();

@@ -9,3 +9,8 @@ for (const isCluster of [false, true]) {
     t.diagnostic(await runTrial(t, { seed, isCluster, kills: 5, unitsPerKill: 900 }));
   });
 }
+
+test('random commands agree with the model where nothing stays in memory, seed 3', async (t) => {
+  const args = ['--row-cache-size', '0', '--rocksdb.block_cache_size', '1'];
+  t.diagnostic(await runTrial(t, { seed: 3, isCluster: false, kills: 8, unitsPerKill: 400, args }));
+});

@@ -22,6 +22,8 @@ export interface TrialShape {
   /** Kills; before each one so many units are run. */
   readonly kills: number;
   readonly unitsPerKill: number;
+  /** More directives for the node. */
+  readonly args?: readonly string[];
 }
 
 /** Row caches of the starts, in turn: one that evicts all the time, one that holds everything, none. */
@@ -30,13 +32,14 @@ const rowCacheSizes = ['16kb', '64mb', '0'] as const;
 interface Start {
   readonly dir: string;
   readonly port: number;
-  readonly isCluster: boolean;
+  readonly shape: TrialShape;
   readonly rowCacheSize: string;
 }
 
-async function startWith(ends: Ends, { dir, port, isCluster, rowCacheSize }: Start): Promise<NodeProcess> {
+async function startWith(ends: Ends, { dir, port, shape, rowCacheSize }: Start): Promise<NodeProcess> {
+  const { isCluster } = shape;
   const args = ['--resp3-enabled', 'yes', '--cluster-enabled', isCluster ? 'yes' : 'no'];
-  args.push('--row-cache-size', rowCacheSize);
+  args.push('--row-cache-size', rowCacheSize, ...(shape.args ?? []));
   const node = await startNode(ends, { dir, port, args });
   if (!isCluster) return node;
   const wire = await Wire.connect(node.controlPort);
@@ -58,14 +61,15 @@ async function compact(trial: Trial): Promise<void> {
 }
 
 /** @returns what was done, in a line. @throws AssertionError with the seed and the last commands. */
-export async function runTrial(ends: Ends, { seed, isCluster, kills, unitsPerKill }: TrialShape): Promise<string> {
+export async function runTrial(ends: Ends, shape: TrialShape): Promise<string> {
+  const { seed, kills, unitsPerKill } = shape;
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-model-'));
   ends.after(() => rmSync(dir, { recursive: true, force: true }));
   const [port = 0] = await freePorts(1);
   let starts = 0;
   const start = (): Promise<NodeProcess> => {
     const rowCacheSize = rowCacheSizes[starts++ % rowCacheSizes.length] as string;
-    return startWith(ends, { dir, port, isCluster, rowCacheSize });
+    return startWith(ends, { dir, port, shape, rowCacheSize });
   };
   const trial = new Trial({ seed, start });
   await trial.start();
@@ -76,8 +80,9 @@ export async function runTrial(ends: Ends, { seed, isCluster, kills, unitsPerKil
   await trial.go(unitsPerKill / 2);
   await compact(trial);
   await trial.compareAll();
+  const coldReads = /cold_reads:(\d+)/.exec(await trial.also('INFO', 'stats'))?.[1];
   await trial.stop();
-  const subkeys = await assertStored(dir, isCluster, trial.keys);
+  const subkeys = await assertStored(dir, shape.isCluster, trial.keys);
   const found = `${trial.unacknowledgedFound} units found that were not acknowledged`;
-  return `${trial.units} units, ${trial.kills} kills, ${found}, ${subkeys} sub keys at the end`;
+  return `${trial.units} units, ${trial.kills} kills, ${found}, ${subkeys} sub keys at the end, ${coldReads} records read from disk since the last`;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Scratch, spanOf } from './bytes.ts';
+import type { ColdRecord } from './cold-reads.ts';
 import type { Engine } from './engine.ts';
 import { family } from './families.ts';
 import { openTestEngine } from './testing/index.ts';
@@ -31,6 +32,19 @@ async function onDisk(engine: Engine, keys: readonly string[]): Promise<void> {
   engine.database.flushBlockCache();
 }
 
+/** What was noted. */
+function names(engine: Engine): string[] {
+  return engine.cold.take().map(({ name }) => name);
+}
+
+/** Notes keys as a command that misses them does. */
+function miss(engine: Engine, ...keys: string[]): ColdRecord[] {
+  engine.cold.begin('feign');
+  for (const key of keys) assert.equal(read(engine, key), undefined);
+  assert.equal(engine.cold.end(), true);
+  return engine.cold.take();
+}
+
 function shown(value: string | undefined): string | undefined {
   return value?.replaceAll('.', '');
 }
@@ -50,7 +64,7 @@ test('a command that only reads goes on as if what is on disk were absent, and t
   assert.equal(engine.cold.end(), true);
   const noted = engine.cold.take();
   assert.deepEqual(
-    noted,
+    noted.map(({ name }) => name),
     keys.map((key) => `\u0001${key}`),
   );
   assert.deepEqual(engine.cold.take(), []);
@@ -87,7 +101,7 @@ test('a command that writes ends with the first record that is on disk only', as
   assert.throws(() => read(engine, 'a'), /on disk only/);
   engine.rollbackCommand();
   assert.equal(engine.cold.end(), true);
-  assert.deepEqual(engine.cold.take(), ['\u0001a']);
+  assert.deepEqual(names(engine), ['\u0001a']);
   assert.equal(read(engine, 'other'), undefined);
   assert.equal(shown(read(engine, 'a')), 'a', 'whoever is not told to go without waits for the disk');
 });
@@ -116,6 +130,83 @@ test('only what is on disk alone is noted ahead: not what a tick or the row cach
   engine.database.flushBlockCache();
   const isCold = (key: string): boolean => engine.noteIfCold(of, keyOf(key));
   assert.deepEqual(['cold', 'cached', 'deleted', 'closed'].map(isCold), [true, false, false, false]);
-  assert.deepEqual(engine.cold.take(), ['\u0001cold']);
+  assert.deepEqual(names(engine), ['\u0001cold']);
   await ended.promise;
+});
+
+test('what a worker has read is found without the block cache, and in no cache afterwards', async () => {
+  await using opened = await openTestEngine({ rowCacheBytes: 0 });
+  const { engine } = opened;
+  await onDisk(engine, ['a', 'b', 'large']);
+  put(engine, 'huge', '.'.repeat(70_000));
+  engine.commit();
+  await engine.database.flush();
+  engine.database.flushBlockCache();
+  const records = miss(engine, 'a', 'huge', 'none\u0000');
+  await engine.fetch(records);
+  engine.database.flushBlockCache();
+  engine.cold.begin('feign');
+  assert.equal(shown(read(engine, 'a')), 'a');
+  assert.equal(engine.cold.misses, 0);
+  read(engine, 'huge');
+  assert.equal(engine.cold.misses, 1, 'so large a value is left to the block cache');
+  engine.cold.end();
+  engine.cold.forget(records, true);
+  assert.equal(engine.cold.arrived, 0);
+  engine.cold.take();
+  miss(engine, 'a');
+});
+
+test('a record that is written while a worker reads it is not taken from that worker', async () => {
+  for (const how of ['commit', 'worker', 'range', 'master'] as const) {
+    await using opened = await openTestEngine({ rowCacheBytes: 0 });
+    const { engine } = opened;
+    await onDisk(engine, ['a', 'b', 'c']);
+    const records = miss(engine, 'a', 'b', 'c');
+    const reading = engine.database.multiGetAsync(Buffer.alloc(0), 0);
+    if (how === 'master') {
+      put(engine, 'a', 'new');
+      engine.tick.close();
+      const { packed, lengths, count } = engine.tick.builder.take(engine.latestSequence() + 1);
+      const copy = Buffer.from(packed);
+      engine.dropTick();
+      engine.applyReplicated(copy, lengths, count);
+    } else {
+      put(engine, 'a', 'new');
+      if (how === 'range') engine.tick.deleteRange(of, Buffer.from('b'), Buffer.from('bb'));
+      const ended = Promise.withResolvers<void>();
+      if (how === 'worker') engine.commitOnWorker(() => ended.resolve());
+      else ended.resolve(void engine.commit());
+      await ended.promise;
+    }
+    await reading;
+    // As if it had been read before the write: what it brings is older.
+    const old = Buffer.alloc(3 * 7);
+    for (let i = 0; i < 3; i++) old.writeInt32LE(3, 7 * i);
+    for (let i = 0; i < 3; i++) old.write('old', 7 * i + 4);
+    engine.cold.arrive(records, old);
+    assert.equal(read(engine, 'a'), 'new', how);
+    if (how === 'range') assert.equal(read(engine, 'b'), undefined);
+    assert.equal(shown(read(engine, 'c')), how === 'range' ? 'c' : 'old', how);
+    engine.cold.forget(records, true);
+  }
+});
+
+test('a record that was written is awaited anew by whoever misses it after that', async () => {
+  await using opened = await openTestEngine({ rowCacheBytes: 0 });
+  const { engine } = opened;
+  await onDisk(engine, ['a']);
+  const [first] = miss(engine, 'a');
+  const [same] = miss(engine, 'a');
+  assert.equal(same, first, 'it is on its way');
+  await onDisk(engine, ['a']);
+  const [second] = miss(engine, 'a');
+  assert.ok(first !== undefined && second !== undefined && second !== first);
+  await engine.fetch([first]);
+  engine.cold.forget([first], true);
+  await engine.fetch([second]);
+  engine.database.flushBlockCache();
+  engine.cold.begin('feign');
+  assert.equal(shown(read(engine, 'a')), 'a');
+  assert.equal(engine.cold.end(), false);
 });

@@ -3,17 +3,38 @@
  *
  * Such a command must not stop the event loop for a disk read. So while it runs, records are looked for in memory only
  * (memtables and block cache), and what is not there is noted. What the command has done then counts for nothing: whoever
- * runs it takes it back, has the noted records read into the block cache by a worker (`Engine.fetch`), and runs it again.
+ * runs it takes it back, has the noted records read by a worker (`Engine.fetch`), and runs it again while they are here.
  *
  * A command that only reads goes on as if the record were absent, so that one that reads many (MGET, HMGET, SINTER) tells
  * all that it misses at once. One that writes ends with the first: what it would write were made of what is not so.
+ *
+ * What a worker has read is given to lookups from here, for a moment, rather than through the block cache: that may be too
+ * small to keep a block until it is asked for. A record is what the database has as long as no tick that closed since it
+ * was noted has written it: when it was noted neither the open tick nor one under commit had it, so ticks that close, and
+ * batches of a master, are walked for records that are awaited or here, and make them stale.
  */
+import { BatchReader } from './batch-reader.ts';
+import type { Scratch, Window } from './bytes.ts';
+import type { Overlay } from './overlay.ts';
 
 /** What a lookup does that finds the record on disk only: reads it, ends the command, or takes it as absent. */
 export type ColdMode = 'read' | 'end' | 'feign';
 
+/** A record that a worker is to read, or has read. */
+export interface ColdRecord {
+  /** One character for the family, then the key's, one per byte. */
+  readonly name: string;
+  /** `unread`: larger than what is handed over; the block cache may have it. */
+  state: 'awaited' | 'found' | 'absent' | 'unread' | 'stale';
+  /** Where the value of a found one stands. */
+  buffer: Buffer;
+  start: number;
+  end: number;
+}
+
 /** A command that misses so many is ended; it goes on from there when it has these. */
 const missesMax = 512;
+const nowhere = Buffer.alloc(0);
 
 /** Ends a command whose effects are taken back: caught by whoever runs it, and never shown. */
 class ColdEnd extends Error {}
@@ -36,7 +57,11 @@ export class ColdReads {
   mode: ColdMode = 'read';
   /** Lookups since `begin` that found their record on disk only. */
   misses = 0;
-  #noted: string[] = [];
+  /** Records that have been read and not been forgotten. */
+  arrived = 0;
+  #noted: ColdRecord[] = [];
+  /** Noted and not forgotten; the newest of each name. */
+  readonly #records = new Map<string, ColdRecord>();
 
   /** A command begins that can be taken back. */
   begin(mode: 'end' | 'feign'): void {
@@ -65,30 +90,117 @@ export class ColdReads {
     if (this.misses > 0 && this.mode !== 'read') throw coldEnd;
   }
 
-  /** A record that is to be fetched. */
+  /** A record that is to be fetched: neither the open tick nor one under commit has it. */
   note(of: number, key: Buffer): void {
-    this.#noted.push(String.fromCharCode(of) + key.toString('latin1'));
+    const name = nameOf(of, key, 0, key.length);
+    let record = this.#records.get(name);
+    if (record?.state !== 'awaited') {
+      record = { name, state: 'awaited', buffer: nowhere, start: 0, end: 0 };
+      this.#records.set(name, record);
+    }
+    this.#noted.push(record);
   }
 
-  /** What was noted: one character for the family, then the key's, one per byte. It is forgotten here. */
-  take(): string[] {
+  /** What was noted since the last `take`; one that is awaited already is the same as before. */
+  take(): ColdRecord[] {
     const noted = this.#noted;
     this.#noted = [];
     return noted;
   }
+
+  /** A worker has read them. @param values as `Database.fetchAsync` answers. */
+  arrive(records: readonly ColdRecord[], values: Buffer): void {
+    this.arrived += records.length;
+    let at = 0;
+    for (const record of records) {
+      const length = values.readInt32LE(at);
+      const start = at + 4;
+      at = start + Math.max(0, length);
+      if (record.state !== 'awaited') continue;
+      record.state = length >= 0 ? 'found' : length === -1 ? 'absent' : 'unread';
+      record.buffer = values;
+      record.start = start;
+      record.end = at;
+    }
+  }
+
+  /** Nobody waits for them any more. @param haveArrived they were read. */
+  forget(records: readonly ColdRecord[], haveArrived: boolean): void {
+    if (haveArrived) this.arrived -= records.length;
+    for (const record of records) if (this.#records.get(record.name) === record) this.#records.delete(record.name);
+  }
+
+  /** Looks among what workers have read. @returns 1 and the value in `into`; 0: the database has none; -1: not known. */
+  find(of: number, { buffer, end }: Scratch, into: Window): 1 | 0 | -1 {
+    const record = this.#records.get(nameOf(of, buffer, 0, end));
+    if (record?.state === 'absent') return 0;
+    if (record?.state !== 'found') return -1;
+    into.set(record.buffer, record.start, record.end);
+    return 1;
+  }
+
+  /** Everything that a tick wrote, which is about to be committed. @param buffer where its entries point. */
+  tickClosed(overlay: Overlay, buffer: Buffer): void {
+    if (this.#records.size === 0) return;
+    if (overlay.rangeCount > 0) {
+      this.spoil();
+      return;
+    }
+    for (let index = 0; index < overlay.count; index++)
+      this.#written(nameOf(overlay.familyOf(index), buffer, overlay.keyStart(index), overlay.keyEnd(index)));
+  }
+
+  /** What a master's batches wrote. */
+  batchesApplied(packed: Buffer, lengths: Uint32Array, count: number): void {
+    if (this.#records.size === 0) return;
+    let start = 0;
+    try {
+      for (let i = 0; i < count; i++) {
+        const end = start + (lengths[i] as number);
+        this.#batchApplied(new BatchReader(packed, start, end));
+        start = end;
+      }
+    } catch {
+      // Damaged ones are reported where they are applied.
+      this.spoil();
+    }
+  }
+
+  #batchApplied(reader: BatchReader): void {
+    while (reader.next()) {
+      const { kind, family: of, key } = reader;
+      if (kind === 'log-data' || kind === 'other') continue;
+      if (kind === 'delete-range') this.spoil();
+      else this.#written(nameOf(of, key.buffer, key.start, key.end));
+    }
+  }
+
+  #written(name: string): void {
+    const record = this.#records.get(name);
+    if (record !== undefined) record.state = 'stale';
+  }
+
+  /** Nothing that is awaited or here is known to be what the database has. */
+  spoil(): void {
+    for (const record of this.#records.values()) record.state = 'stale';
+  }
+}
+
+function nameOf(of: number, buffer: Buffer, start: number, end: number): string {
+  return String.fromCharCode(of) + buffer.toString('latin1', start, end);
 }
 
 /** As lookups of many keys are packed for the database: u32 family, u32 length, key, each. */
-export function packNoted(noted: readonly string[]): Buffer {
+export function packRecords(records: readonly ColdRecord[]): Buffer {
   let bytes = 0;
-  for (const record of noted) bytes += 7 + record.length;
+  for (const { name } of records) bytes += 7 + name.length;
   const packed = Buffer.allocUnsafe(bytes);
   let at = 0;
-  for (const record of noted) {
-    packed.writeUInt32LE(record.charCodeAt(0), at);
-    packed.writeUInt32LE(record.length - 1, at + 4);
-    packed.write(record.slice(1), at + 8, 'latin1');
-    at += 7 + record.length;
+  for (const { name } of records) {
+    packed.writeUInt32LE(name.charCodeAt(0), at);
+    packed.writeUInt32LE(name.length - 1, at + 4);
+    packed.write(name.slice(1), at + 8, 'latin1');
+    at += 7 + name.length;
   }
   return packed;
 }

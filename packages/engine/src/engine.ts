@@ -8,7 +8,7 @@
 import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
 import { open as openDatabase, type Database, type WriteOptions } from '@holdfast/rocksdb';
 import { Scratch, Window, spanOf } from './bytes.ts';
-import { ColdReads, packNoted } from './cold-reads.ts';
+import { ColdReads, packRecords, type ColdRecord } from './cold-reads.ts';
 import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
 import { family } from './families.ts';
@@ -248,6 +248,7 @@ export class Engine {
     const firstSequence = this.#sequence + 1;
     const { packed, lengths, count } = this.tick.builder.take(firstSequence);
     this.rowCache.tickClosed(this.tick.overlay, packed);
+    this.cold.tickClosed(this.tick.overlay, packed);
     return { firstSequence, lastSequence: firstSequence + records - 1, packed, lengths, count };
   }
 
@@ -266,6 +267,7 @@ export class Engine {
     this.settle();
     const sequence = this.#write({ packed, lengths, count }, false);
     this.rowCache.batchesApplied(packed, lengths, count);
+    this.cold.batchesApplied(packed, lengths, count);
     return sequence;
   }
 
@@ -301,8 +303,12 @@ export class Engine {
 
   /** Looks one key up in the database. @returns as `Tick.find`; -1 for a record on disk that is taken as absent. */
   #read(of: number, key: Scratch): 1 | 0 | -1 {
-    const bytes = key.view();
     const { cold } = this;
+    if (cold.arrived > 0) {
+      const fetched = cold.find(of, key, this.value);
+      if (fetched !== -1) return fetched;
+    }
+    const bytes = key.view();
     let into = this.#valueBytes;
     let length = cold.mode === 'read' ? this.database.get(of, bytes, into) : this.database.getCached(of, bytes, into);
     if (length === onDisk) {
@@ -331,9 +337,12 @@ export class Engine {
     return true;
   }
 
-  /** Reads records into the block cache on a worker thread. @param noted as `ColdReads.take` gave them. */
-  async fetch(noted: readonly string[]): Promise<void> {
-    await this.database.fetchAsync(packNoted(noted), noted.length);
+  /**
+   * Reads records that were noted on a worker thread. Afterwards lookups find them, until they are forgotten.
+   * @throws RocksError.
+   */
+  async fetch(records: readonly ColdRecord[]): Promise<void> {
+    this.cold.arrive(records, await this.database.fetchAsync(packRecords(records), records.length));
   }
 
   /** As `get`, for a key of which the database has nothing: looks in what is not committed yet only. */
@@ -372,6 +381,7 @@ export class Engine {
     this.#database = undefined;
     this.tick.reset();
     this.rowCache.clear();
+    this.cold.spoil();
     await database?.close();
   }
 
@@ -401,6 +411,7 @@ export class Engine {
     } catch (cause) {
       this.tick.reset();
       this.rowCache.clear();
+      this.cold.spoil();
       this.#sequence = this.database.latestSequence();
       throw writeFailure(batches, cause);
     }

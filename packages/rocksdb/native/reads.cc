@@ -14,6 +14,7 @@ namespace {
 
 constexpr int32_t kAbsent = -1;
 constexpr int32_t kNotInMemory = -2;
+constexpr size_t kFetchedBytesMax = 65536;
 
 napi_value Lookup(Call& call, const rocksdb::ReadOptions& options, Database& database) {
   rocksdb::ColumnFamilyHandle* family = ReadFamily(call, call.argv[0], database);
@@ -111,7 +112,7 @@ class MultiGetJob : public Job {
   std::string result_;
 };
 
-// Keys of one fetchAsync: values are looked at where they stand in the block cache, and copied nowhere.
+// Keys of one fetchAsync: one lookup after the other, so that only what is handed over is kept.
 class FetchJob : public Job {
  public:
   FetchJob(std::shared_ptr<Database> database, Bytes packed, double count)
@@ -125,14 +126,20 @@ class FetchJob : public Job {
     for (size_t i = 0; i < request_.keys.size(); i++) {
       const rocksdb::Status status = database_->db->Get(database_->reads, request_.families[i], request_.keys[i], &value);
       if (!status.ok() && !status.IsNotFound()) throw FromStatus(status, "fetch");
+      int32_t length = kAbsent;
+      if (status.ok()) length = value.size() > kFetchedBytesMax ? kNotInMemory : static_cast<int32_t>(value.size());
+      result_.append(reinterpret_cast<const char*>(&length), sizeof length);
+      if (length > 0) result_.append(value.data(), value.size());
       value.Reset();
-      if (value.GetSelf()->capacity() > 65536) std::string().swap(*value.GetSelf());
+      if (value.GetSelf()->capacity() > kFetchedBytesMax) std::string().swap(*value.GetSelf());
     }
   }
+  napi_value Value(Call& call) override { return BufferValue(call.env, result_.data(), result_.size()); }
 
  private:
   const std::string packed_;
   MultiGetJob::Request request_;
+  std::string result_;
 };
 
 }  // namespace

@@ -179,8 +179,11 @@ export interface Database {
   multiGet(packed: Uint8Array, count: number): Buffer;
   /** As `multiGet`, on a worker thread. */
   multiGetAsync(packed: Uint8Array, count: number): Promise<Buffer>;
-  /** Looks keys up on a worker thread so that `getCached` finds them, as long as the block cache keeps them. */
-  fetchAsync(packed: Uint8Array, count: number): Promise<void>;
+  /**
+   * As `multiGetAsync`, but a value of more than 64 KiB has length -2 and no bytes: what many lookups bring together stays
+   * within a few MiB. `getCached` finds them afterwards, as long as the block cache keeps them.
+   */
+  fetchAsync(packed: Uint8Array, count: number): Promise<Buffer>;
   /**
    * Writes batches in order in one call: `packed` holds them one after the other, `lengths[i]` bytes each. Each batch
    * is atomic; they are not atomic together. The sequence in their headers is ignored. Waits for every `writeAsync`

@@ -85,7 +85,7 @@ describe('cold commands', () => {
 
   test('a record that several clients need is read once', async () => {
     const world = new ColdWorld(['a', 'b']);
-    const [one, two, late] = [world.connect(), world.connect(), world.connect()];
+    const [one, two, late, later] = [world.connect(), world.connect(), world.connect(), world.connect()];
     one.socket.push('GETK a b\r\n');
     two.socket.push('GETK b\r\n');
     await world.turn();
@@ -96,6 +96,8 @@ describe('cold commands', () => {
       [await answered(one), await answered(two), await answered(late)],
       [bulks('a', 'b'), bulks('b'), bulks('a')],
     );
+    await later.say('GETK a');
+    assert.deepEqual(world.reading, ['a'], 'nothing is kept for those who come later');
   });
 
   test('a command that writes is taken back whole, and runs once', async () => {
@@ -153,6 +155,8 @@ describe('cold commands', () => {
     assert.equal(await answered(reader), '');
     world.admission = 'execute';
     reader.connection.resume();
+    assert.equal(await answered(reader), '', 'what was read for it was not kept meanwhile');
+    world.disk.jobs.at(-1)?.end();
     assert.equal(await answered(reader), bulks('b'));
     mover.connection.startMoving();
     world.time.advance(50);
@@ -174,22 +178,19 @@ describe('cold commands', () => {
     assert.deepEqual([world.reading, world.dispatcher.cold.figures.recordsInFlight], [[], 0]);
   });
 
-  test('what cannot be kept in memory, or not be read, is read where the command runs', async () => {
+  test('what workers do not hand over, or cannot read, is read where the command runs', async () => {
     const world = new ColdWorld(['a', 'b']);
     const client = world.connect();
+    world.disk.large.add('a');
     await client.say('GETK a');
     for (let fetch = 1; fetch <= 4; fetch++) {
       assert.deepEqual(world.reading, ['a'], `fetch ${fetch}`);
-      world.disk.jobs[0]?.end();
-      // It was pushed out again before anybody looked.
-      world.disk.keys.add('a');
-      await world.turn();
+      await world.fetched();
     }
     assert.equal(await answered(client), bulks('a'));
     await client.say('GETK b');
     await world.fetched(new Error('a block is damaged'));
     assert.equal(await answered(client), bulks('a') + bulks('b'));
-    world.disk.keys.add('b');
     await client.say('GETK b');
     assert.deepEqual(world.reading, ['b'], 'the next command is another matter');
   });

@@ -3,22 +3,22 @@
  *
  * A client's own data command runs with lookups that look in memory only (@holdfast/engine, cold-reads.ts). When it missed
  * something it is taken back whole, its connection holds the request as it holds one that the lease gate does not admit, and
- * a worker reads the missing records into the block cache. Then the connection hands the request over again: a new
- * admission, with role, lease, slot and condition as they are by then. What follows in the connection's pipeline waits, so
- * that replies keep their order; other connections go on.
+ * a worker reads the missing records. Then the connection hands the request over again: a new admission, with role, lease,
+ * slot and condition as they are by then. What follows in the connection's pipeline waits, so that replies keep their order;
+ * other connections go on.
  *
  * So that a pipeline of cold reads is not one fetch after the other, the requests that have arrived behind a held one are
  * looked through: the metadata of their keys is fetched with it. All that is missed within one turn of the event loop goes
  * to the workers in batches, each record once.
  *
- * A command that has been fetched for several times and still misses something waits for the disk in its turn: the cache
- * may be too small to hold what it needs at once, and it has to get on.
+ * A command that has been fetched for several times and still misses something waits for the disk in its turn: it has to
+ * get on, also when others write what it reads all the time, or when a value is larger than what workers hand over.
  *
  * Elsewhere (EXEC, scripts, waits that are served, slices of replies) and in iterators the loop waits for the disk.
  */
 import { assert, messageOf, type Logger, type Timers } from '@holdfast/base';
 import { keysOf } from '@holdfast/commands';
-import { family, Scratch, writeMetadataKey, type ColdReads } from '@holdfast/engine';
+import { family, Scratch, writeMetadataKey, type ColdReads, type ColdRecord } from '@holdfast/engine';
 import { RequestDecoder, type Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEntry } from './command-entry.ts';
@@ -29,8 +29,8 @@ export interface ColdEngine {
   readonly slotPrefixed: boolean;
   /** Notes a key of `family` if its record is on disk only. */
   noteIfCold(of: number, key: Scratch): boolean;
-  /** Reads what was noted into memory, on a worker thread. */
-  fetch(noted: readonly string[]): Promise<void>;
+  /** Reads what was noted, on a worker thread: lookups find it until it is forgotten. */
+  fetch(records: readonly ColdRecord[]): Promise<void>;
 }
 
 export interface ColdCommandsEnvironment {
@@ -72,20 +72,24 @@ const writesBlindly: readonly string[] = ['set', 'mset', 'setex', 'psetex', 'mse
 /** A connection whose command was taken back. */
 interface Waiter {
   readonly connection: ClientConnection;
-  /** Batches that hold records of its. */
-  batches: number;
+  /** Those that hold records of its. */
+  readonly batches: Batch[];
+  /** So many of them are not read yet. */
+  unread: number;
 }
 
 interface Batch {
-  readonly records: string[];
+  readonly records: ColdRecord[];
   readonly waiters: Waiter[];
+  /** So many waiters have not gone on: until they have, its records are kept. */
+  waiting: number;
 }
 
 export class ColdCommands {
   readonly #env: ColdCommandsEnvironment;
   readonly #key = new Scratch();
   /** The batch of each record that is not fetched yet. */
-  readonly #batchOf = new Map<string, Batch>();
+  readonly #batchOf = new Map<ColdRecord, Batch>();
   #open: Batch | undefined;
   #due: Batch[] = [];
   #jobs = 0;
@@ -137,24 +141,26 @@ export class ColdCommands {
     lookups.misses = this.#misses;
     this.#commands++;
     if (this.#batchOf.size < aheadMax) this.#lookAhead(connection, request, entry);
-    const waiter: Waiter = { connection, batches: 0 };
+    const waiter: Waiter = { connection, batches: [], unread: 0 };
     const wasOpen = this.#open !== undefined;
     for (const record of engine.cold.take()) this.#add(record, waiter);
     connection.input.isFetching = true;
-    assert(waiter.batches > 0, `${entry.definition.name} waits for nothing`);
+    assert(waiter.unread > 0, `${entry.definition.name} waits for nothing`);
     if (!wasOpen && this.#open !== undefined) timers.soon(() => this.#close());
   }
 
-  #add(record: string, waiter: Waiter): void {
+  #add(record: ColdRecord, waiter: Waiter): void {
     let batch = this.#batchOf.get(record);
     if (batch === undefined) {
-      batch = this.#open ??= { records: [], waiters: [] };
+      batch = this.#open ??= { records: [], waiters: [], waiting: 0 };
       batch.records.push(record);
       this.#batchOf.set(record, batch);
     }
     if (!batch.waiters.includes(waiter, Math.max(0, batch.waiters.length - 1))) {
       batch.waiters.push(waiter);
-      waiter.batches++;
+      batch.waiting++;
+      waiter.batches.push(batch);
+      waiter.unread++;
     }
     if (batch === this.#open && batch.records.length >= batchRecords) this.#close();
   }
@@ -183,6 +189,8 @@ export class ColdCommands {
       (error: unknown) => {
         logger.warn('records could not be read ahead; their commands read them', { error: messageOf(error) });
         for (const { connection } of batch.waiters) connection.input.fetches = fetchesMax;
+        for (const record of batch.records) this.#batchOf.delete(record);
+        engine.cold.forget(batch.records.splice(0), false);
         this.#fetched(batch);
       },
     );
@@ -193,13 +201,16 @@ export class ColdCommands {
     this.#records += records.length;
     for (const record of records) this.#batchOf.delete(record);
     this.#start();
-    for (const waiter of waiters) {
-      if (--waiter.batches > 0) continue;
-      const { connection } = waiter;
-      connection.input.isFetching = false;
-      connection.input.fetches++;
-      connection.resume();
-    }
+    for (const waiter of waiters) if (--waiter.unread === 0) this.#goOn(waiter);
+  }
+
+  #goOn({ connection, batches }: Waiter): void {
+    const { input } = connection;
+    input.isFetching = false;
+    input.fetches++;
+    connection.resume();
+    const { cold } = this.#env.engine;
+    for (const batch of batches) if (--batch.waiting === 0) cold.forget(batch.records, true);
   }
 
   /** Notes the other keys of a command that ended with its first, and those of the requests behind it. */

@@ -1,5 +1,5 @@
 /** A disk for `ColdCommands` without a database: what is on it, and a worker that brings it when the test says so. */
-import { ColdReads, type Scratch } from '@holdfast/engine';
+import { ColdReads, Scratch, Window, type ColdRecord } from '@holdfast/engine';
 import type { ColdEngine } from '../cold-commands.ts';
 
 const familyOfTest = 1;
@@ -10,12 +10,17 @@ export class ColdShelf implements ColdEngine {
   readonly lookups: { hits: number; misses: number } = { hits: 0, misses: 0 };
   /** User keys whose records are not in memory. */
   readonly keys: Set<string> = new Set();
+  /** Those of them that workers do not hand over. */
+  readonly large: Set<string> = new Set();
   /** What was asked for and not brought yet, in order. */
   readonly jobs: { readonly keys: readonly string[]; end(error?: Error): void }[] = [];
 
+  readonly #value = new Window();
+
   /** A command looks a key up. @returns whether it may go on with it; false: it is to be taken as absent. */
   reads(key: string): boolean {
-    if (this.cold.mode === 'read' || !this.keys.has(key)) {
+    const isHere = this.cold.arrived > 0 && this.cold.find(familyOfTest, scratchOf(key), this.#value) === 1;
+    if (isHere || this.cold.mode === 'read' || !this.keys.has(key)) {
       this.lookups.hits++;
       return true;
     }
@@ -35,20 +40,29 @@ export class ColdShelf implements ColdEngine {
     return true;
   }
 
-  fetch(noted: readonly string[]): Promise<void> {
+  fetch(records: readonly ColdRecord[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const keys = noted.map((record) => record.slice(1));
+      const keys = records.map(({ name }) => name.slice(1));
       const end = (error?: Error): void => {
         this.jobs.splice(this.jobs.indexOf(job), 1);
         if (error !== undefined) {
           reject(error);
           return;
         }
-        for (const key of keys) this.keys.delete(key);
+        // Values of no bytes, or too large ones.
+        const values = Buffer.alloc(4 * keys.length);
+        keys.forEach((key, i) => values.writeInt32LE(this.large.has(key) ? -2 : 0, 4 * i));
+        this.cold.arrive(records, values);
         resolve();
       };
       const job = { keys, end };
       this.jobs.push(job);
     });
   }
+}
+
+function scratchOf(key: string): Scratch {
+  const scratch = new Scratch();
+  scratch.bytes(Buffer.from(key));
+  return scratch;
 }
