@@ -11,6 +11,11 @@ export interface Clock {
   leaseMs(): number;
   /** Unix time in milliseconds, whole. For expiry of keys and for people; it may jump. */
   wallMs(): number;
+  /**
+   * For durations shown to people, where each command pays for the reading: half the price of `leaseMs`, and nothing may
+   * be decided by it. Absent where `leaseMs` costs nothing.
+   */
+  durationMs?(): number;
 }
 
 export interface Timer {

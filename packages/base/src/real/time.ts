@@ -3,7 +3,11 @@ import type { Clock, Timer, Timers } from '../clock.ts';
 import type { Random } from '../random.ts';
 import { leaseClockMs } from './os.ts';
 
-export const realClock: Clock = { leaseMs: leaseClockMs, wallMs: () => Date.now() };
+export const realClock: Clock = {
+  leaseMs: leaseClockMs,
+  wallMs: () => Date.now(),
+  durationMs: () => performance.now(),
+};
 
 export const realTimers: Timers = {
   after(delayMs: number, run: () => void): Timer {

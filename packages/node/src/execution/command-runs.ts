@@ -83,6 +83,7 @@ export class CommandRuns {
   /** Replies that were errors. */
   readonly errors: ErrorCounts = new ErrorCounts();
   readonly #env: CommandRunsEnvironment;
+  readonly #durationMs: () => number;
   /** A client's own command. */
   readonly #call: RunningCall;
   /** One that ends where it is. */
@@ -95,6 +96,8 @@ export class CommandRuns {
 
   constructor(env: CommandRunsEnvironment, later: LaterWork) {
     this.#env = env;
+    const { clock } = env;
+    this.#durationMs = clock.durationMs ?? ((): number => clock.leaseMs());
     const running = this.#running;
     const empty = { nowMs: 0, waits: undefined, slices: undefined, turns: undefined, events: undefined };
     this.#wholeCall = { ...empty, isQueued: true } as unknown as RunningCall;
@@ -163,9 +166,9 @@ export class CommandRuns {
     details: RunDetails,
     origin: CommandOrigin,
   ): boolean {
-    const { clock, engine, cold } = this.#env;
+    const { engine, cold } = this.#env;
     const { reply } = details;
-    const startedAtMs = clock.leaseMs();
+    const startedAtMs = this.#durationMs();
     const mark = reply.mark();
     const errorsBefore = reply.errors;
     if (origin === 'client') this.#bytesBefore = engine.openTickBytes;
@@ -233,8 +236,8 @@ export class CommandRuns {
     startedAtMs: number,
     origin: CommandOrigin,
   ): void {
-    const { clock, written, engine } = this.#env;
-    const durationUs = (clock.leaseMs() - startedAtMs) * 1000;
+    const { written, engine } = this.#env;
+    const durationUs = (this.#durationMs() - startedAtMs) * 1000;
     const counted = entry.subEntries === undefined ? entry : countedEntry(entry, request);
     counted.usec += durationUs;
     // One that waited was counted when it began to.
@@ -269,11 +272,11 @@ export class CommandRuns {
    * @returns whether it has written its reply; false: it waits on.
    */
   retry(command: RunningCommand, wait: Wait): boolean {
-    const { clock, engine } = this.#env;
+    const { engine } = this.#env;
     const { connection, entry, request, bits } = command;
     const { reply } = connection;
     const call = this.#prepare(this.#wholeCall, connection);
-    const startedAtMs = clock.leaseMs();
+    const startedAtMs = this.#durationMs();
     const mark = reply.mark();
     const errorsBefore = reply.errors;
     engine.beginCommand();
@@ -290,7 +293,7 @@ export class CommandRuns {
     }
     if (reply.errors !== errorsBefore) this.#noteError(entry, request, reply);
     if (isServed) this.#ended(call, entry, { reply, request, bits }, startedAtMs, 'wait');
-    else entry.usec += (clock.leaseMs() - startedAtMs) * 1000;
+    else entry.usec += (this.#durationMs() - startedAtMs) * 1000;
     return isServed;
   }
 }
