@@ -20,5 +20,8 @@ launch() {
   fi
   NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/.cache/node-compile}
   export NODE_COMPILE_CACHE
+  # Memtables and caches on huge pages where the kernel offers them (docs/decisions/0011-release-rocksdb.md).
+  GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
+  export GLIBC_TUNABLES
   exec "$node" --disable-warning=ExperimentalWarning "$root/$entry" "$@"
 }
