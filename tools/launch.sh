@@ -19,9 +19,10 @@ launch() {
     exit 3
   fi
   NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/.cache/node-compile}
-  export NODE_COMPILE_CACHE
   # Memtables and caches on huge pages where the kernel offers them (docs/decisions/0011-release-rocksdb.md).
   GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
-  export GLIBC_TUNABLES
+  # Workers read records from disk (six of them, docs/decisions/0015-cold-reads.md), commit, and do what else takes long.
+  UV_THREADPOOL_SIZE=${UV_THREADPOOL_SIZE:-8}
+  export NODE_COMPILE_CACHE GLIBC_TUNABLES UV_THREADPOOL_SIZE
   exec "$node" --disable-warning=ExperimentalWarning "$root/$entry" "$@"
 }

@@ -9,6 +9,7 @@ import { assertStored } from './stored.ts';
 import { Trial } from './trial.ts';
 import { Wire } from './wire.ts';
 
+const coldEverywhere = join(import.meta.dirname, 'cold-everywhere.ts');
 const nodeId = 'a'.repeat(40);
 
 /** What is to be done at the end of a test. */
@@ -22,8 +23,8 @@ export interface TrialShape {
   /** Kills; before each one so many units are run. */
   readonly kills: number;
   readonly unitsPerKill: number;
-  /** More directives for the node. */
-  readonly args?: readonly string[];
+  /** Records that lookups need are often not in memory (cold-everywhere.ts). */
+  readonly isCold?: boolean;
 }
 
 /** Row caches of the starts, in turn: one that evicts all the time, one that holds everything, none. */
@@ -39,8 +40,10 @@ interface Start {
 async function startWith(ends: Ends, { dir, port, shape, rowCacheSize }: Start): Promise<NodeProcess> {
   const { isCluster } = shape;
   const args = ['--resp3-enabled', 'yes', '--cluster-enabled', isCluster ? 'yes' : 'no'];
-  args.push('--row-cache-size', rowCacheSize, ...(shape.args ?? []));
-  const node = await startNode(ends, { dir, port, args });
+  args.push('--row-cache-size', rowCacheSize);
+  const environment: Record<string, string> = {};
+  if (shape.isCold === true) environment['NODE_OPTIONS'] = `--import=${coldEverywhere}`;
+  const node = await startNode(ends, { dir, port, args, environment });
   if (!isCluster) return node;
   const wire = await Wire.connect(node.controlPort);
   await wire.ask('CLUSTERX', 'SETNODEID', nodeId);

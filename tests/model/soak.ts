@@ -8,7 +8,8 @@ const endMs = Date.now() + seconds * 1000;
 async function trial(seed: number): Promise<void> {
   const ends: (() => Promise<void> | void)[] = [];
   const isCluster = seed % 2 === 0;
-  const shape = { seed, isCluster, kills: 20, unitsPerKill: 1500 };
+  const isCold = seed % 3 === 0;
+  const shape = { seed, isCluster, isCold, kills: 20, unitsPerKill: 1500 };
   try {
     const done = await runTrial({ after: (fn) => void ends.unshift(fn) }, shape);
     console.log(`seed ${seed}${isCluster ? ', in a cluster' : ''}: ${done}`);

@@ -31,6 +31,8 @@ export interface NodeOptions {
   readonly controlPort?: number;
   /** After all others, so that they win: `--port 0` for one that is reached otherwise. */
   readonly args?: readonly string[];
+  /** Beside the environment of the test. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** How clients reach it; absent: over TCP. */
   readonly connector?: Connector;
 }
@@ -45,7 +47,10 @@ export async function startNode(
   const port = options.port ?? freePort;
   const controlPort = options.controlPort ?? freeControl;
   const args = ['--port', String(port), '--control-port', String(controlPort), '--dir', dir, ...(options.args ?? [])];
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.environment },
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));

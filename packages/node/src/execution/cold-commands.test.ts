@@ -202,9 +202,9 @@ describe('cold commands', () => {
     await client.say(`GETK ${line}`);
     assert.deepEqual(
       world.disk.jobs.map(({ keys }) => keys.length),
-      [64, 64, 64],
+      [32, 32, 32, 32, 32, 32],
     );
-    for (let job = 0; job < 7; job++) {
+    for (let job = 0; job < 13; job++) {
       assert.equal(await answered(client), '');
       await world.fetched();
     }

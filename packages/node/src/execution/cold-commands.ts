@@ -53,9 +53,9 @@ export interface ColdFigures {
 }
 
 /** Records of one job of a worker. */
-const batchRecords = 64;
-/** Jobs under way: one of libuv's four threads stays free for commits. */
-const jobsMax = 3;
+const batchRecords = 32;
+/** Jobs under way: two of the eight threads that tools/launch.sh asks for stay free, for commits. */
+const jobsMax = 6;
 /** Fetches for one command, after which it waits for the disk itself. */
 const fetchesMax = 4;
 /** Requests behind a held one that are looked through, and their bytes. */
