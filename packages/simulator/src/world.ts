@@ -73,7 +73,7 @@ export class World {
 
   constructor({ seed, switches, isTraced }: WorldOptions) {
     this.dice = new Dice(seed);
-    this.writerDice = new Dice((seed ^ 0xbeef) >>> 0);
+    this.writerDice = new Dice((seed ^ 0x6139c) >>> 0);
     this.commitsOnWorker = this.writerDice.chance(0.5);
     this.switches = switches;
     this.isTraced = isTraced;
