@@ -134,7 +134,7 @@ test('a port that is taken is named with what it is for', async (t) => {
 
 test('a start that is interrupted stops what it started', async (t) => {
   const rig = await startRig(t);
-  writeFileSync(join(rig.directory, 'misbehave'), 'ignore-term nobody');
+  writeFileSync(join(rig.directory, 'misbehave'), 'mute node-2');
   const controller = new AbortController();
   const starting = LocalCluster.start({
     directory: rig.directory,

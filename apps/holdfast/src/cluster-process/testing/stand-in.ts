@@ -3,7 +3,7 @@
  * readiness, nothing behind them. As the program does, it ends with its parent.
  *
  * A file `misbehave` in the cluster's directory changes it: `die <name>` ends that process with status 7 at once,
- * `ignore-term <name>` makes it deaf to SIGTERM.
+ * `ignore-term <name>` makes it deaf to SIGTERM, `mute <name>` has a node answer nothing, so that the start waits for it.
  */
 import { createServer as createHttpServer } from 'node:http';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -43,9 +43,12 @@ function begin(directory: string, name: string): void {
 function serveNode(): void {
   const path = option('-c');
   const directory = dirname(dirname(path));
-  begin(directory, basename(dirname(path)));
+  const name = basename(dirname(path));
+  begin(directory, name);
+  const isMute = misbehaviour(directory) === `mute ${name}`;
   const port = Number(/^port (\d+)$/m.exec(readFileSync(path, 'utf8'))?.[1]);
-  createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.write('+PONG\r\n'))).listen(
+  const answer = isMute ? '' : '+PONG\r\n';
+  createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.write(answer))).listen(
     port,
     '127.0.0.1',
   );
