@@ -78,7 +78,7 @@ export const cluster = {
     type: 'int',
     default: 0,
     when: 'run',
-    effect: 'accepted',
+    effect: 'used',
     unit: 'MiB/s',
     doc: 'Limit of the traffic of full syncs; 0 means none.',
   },
