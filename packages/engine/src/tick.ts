@@ -5,8 +5,9 @@
  * Behind it may stand one closed tick, whose batches a worker is writing: the next tick runs meanwhile and sees it through
  * the overlay that it had (`findClosed`), so that it makes no difference when the write arrives.
  *
- * A stock replica reacts only to the last put of a batch in the pubsub, propagate and stream families, so a put to one
- * of them ends its batch: when the next command begins, never inside a transaction, whose writes are one WAL record.
+ * A stock replica looks only at the last put of a batch, and reacts if it is in the pubsub or propagate family, so a put to
+ * one of them ends its batch: when the next command begins, never inside a transaction, whose writes are one WAL record. It
+ * would react to one in the stream family too, but what adds an entry puts the metadata last, there as here.
  */
 import { assert } from '@holdfast/base';
 import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
@@ -42,7 +43,7 @@ const noSpan: Span = { buffer: Buffer.alloc(0), start: 0, end: 0 };
 
 /** Families whose puts end a batch. */
 function endsBatch(of: number): boolean {
-  return of === family.pubsub || of === family.propagate || of === family.stream;
+  return of === family.pubsub || of === family.propagate;
 }
 
 export class Tick {
