@@ -107,8 +107,9 @@ export class Trial {
     assert.equal(await this.node.exited(), 0);
   }
 
-  /** Compares everything that is there. */
+  /** Compares everything that is there, once what was about to die is dead. */
   async compareAll(): Promise<void> {
+    await this.#settle();
     const wrong = await this.#wrongIn(this.keys);
     if (wrong !== undefined) this.#fail(wrong);
   }
