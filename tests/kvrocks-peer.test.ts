@@ -4,63 +4,24 @@
  * Runs where KVROCKS_BIN names a server (2.10 was used); recorded data of one is held in kvrocks-data.test.ts.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { Generator } from './model/generator.ts';
-import { kinds } from './model/families.ts';
-import { restartIds } from './model/streams.ts';
-import { randomUnit, requestsOf } from './model/unit.ts';
-import { Wire } from './model/wire.ts';
-import { everyWrite } from './support/every-write.ts';
-import { kvrocksMissing, startKvrocks } from './support/kvrocks-server.ts';
-import { startNode, until } from './support/node-process.ts';
+import type { Wire } from './model/wire.ts';
+import { kvrocksMissing } from './support/kvrocks-server.ts';
+import {
+  directory,
+  holdfast,
+  info,
+  kvrocks,
+  untilCaughtUp,
+  wireTo,
+  writeEverything,
+  writeRandomly,
+  type Server,
+  type Start,
+} from './support/kvrocks-peers.ts';
+import { until } from './support/node-process.ts';
 import { storedKeys, type StoredKey } from './support/stored-records.ts';
 import { assertSameState, stateOf, type State } from './support/whole-state.ts';
-
-interface Server {
-  readonly name: string;
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
-interface ServerOptions {
-  readonly dir: string;
-  readonly args: readonly string[];
-}
-
-type Start = (t: TestContext, options: ServerOptions) => Promise<Server>;
-
-const holdfast: Start = async (t, options) => {
-  const node = await startNode(t, options);
-  const stop = async (): Promise<void> => {
-    node.signal('SIGTERM');
-    assert.equal(await node.exited(), 0, node.output());
-  };
-  return { name: 'Holdfast', port: node.port, stop };
-};
-
-const kvrocks: Start = async (t, options) => ({ name: 'Kvrocks', ...(await startKvrocks(t, options)) });
-
-function directory(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-peer-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function wireTo(t: TestContext, server: Server): Promise<Wire> {
-  const wire = await Wire.connect(server.port);
-  t.after(() => wire.close());
-  return wire;
-}
-
-async function info(wire: Wire, section: string): Promise<ReadonlyMap<string, string>> {
-  const text = await wire.ask('INFO', section);
-  return new Map(
-    text.split('\r\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
-  );
-}
 
 const nodeId = 'a'.repeat(40);
 
@@ -69,50 +30,6 @@ async function ownAllSlots(wire: Wire, { port }: Server): Promise<void> {
   assert.equal(await wire.ask('CLUSTERX', 'SETNODEID', nodeId), '+OK\r\n');
   const line = `${nodeId} 127.0.0.1 ${port} master - 0-16383`;
   assert.equal(await wire.ask('CLUSTERX', 'SETNODES', line, '1'), '+OK\r\n');
-}
-
-/** It takes the stream's entries away too in Kvrocks 2.10. */
-function isDestroy([name = '', sub = '']: readonly string[]): boolean {
-  return name === 'XGROUP' && sub === 'DESTROY';
-}
-
-/** What ends a Kvrocks 2.10: PFMERGE now and then, and adding to a Bloom filter that has come to a file on disk. */
-function isUnbearable(command: readonly string[]): boolean {
-  return isDestroy(command) || /^(PFMERGE|BF\.M?ADD)$/.test(command[0] ?? '');
-}
-
-/** One of everything; a server of either kind answers no error. */
-async function writeEverything(wire: Wire, { name }: Server): Promise<void> {
-  const commands = everyWrite.filter((command) => name === 'Holdfast' || !isDestroy(command));
-  wire.send(commands);
-  const replies = await wire.replies(commands.length);
-  commands.forEach((command, i) => {
-    assert.ok(replies[i]?.startsWith('-') === false, `${command.join(' ').slice(0, 200)}: ${replies[i]}`);
-  });
-}
-
-/** Shifts the seeds of all random commands, to try others than those of the test run. */
-const firstSeed = Number(process.env['SEED'] ?? 0);
-
-/**
- * Random commands of all types, some of them refused. Left out is what leaves nothing to compare, what a Kvrocks cannot bear,
- * and transactions on a Kvrocks: their commands do not see what those before them wrote, so that records contradict each other.
- */
-async function writeRandomly(wire: Wire, { name: server }: Server, seed: number, count: number): Promise<void> {
-  restartIds();
-  const g = new Generator(firstSeed + seed, kinds);
-  for (let done = 0; done < count;) {
-    const { kind, commands, fleeting } = randomUnit(g);
-    if (fleeting === true || commands.some(([name = '']) => name.startsWith('FLUSH'))) continue;
-    const isTransaction = kind === 'transaction' || kind === 'discarded';
-    // Its reply to a script that calls ZMPOP breaks the framing.
-    const isBroken = kind === 'script' && commands.some(([name]) => name === 'ZMPOP');
-    if (server === 'Kvrocks' && (isTransaction || isBroken || commands.some(isUnbearable))) continue;
-    const requests = requestsOf({ kind, commands });
-    wire.send(requests);
-    assert.equal((await wire.replies(requests.length)).length, requests.length, JSON.stringify(commands));
-    done++;
-  }
 }
 
 /** Waits until what was given a moment to live is dead, so that it cannot die between two comparisons. */
@@ -237,14 +154,6 @@ test('the same commands leave the same records in both', { skip: kvrocksMissing 
   assert.ok(expected.size > 16_000, `only ${expected.size} records`);
   assertSameState(comparableRecords(ours), expected, 'records');
 });
-
-/** Waits until a replica is connected and has everything its master has. */
-async function untilCaughtUp(replica: Wire, master: Wire): Promise<void> {
-  await until(
-    async () => [await info(master, 'replication'), await info(replica, 'replication')] as const,
-    ([of, at]) => at.get('master_link_status') === 'up' && at.get('slave_repl_offset') === of.get('master_repl_offset'),
-  );
-}
 
 async function compared(replica: Wire, master: Wire, what: string): Promise<State> {
   await untilCaughtUp(replica, master);
