@@ -136,6 +136,12 @@ export class UpCluster {
     return shard;
   }
 
+  /** The last events, a line each: what a failed comparison should show. */
+  async told(): Promise<string> {
+    const found = await this.#fetch<{ events: { kind: string; message: string }[] }>('events?limit=20');
+    return found?.events.map(({ kind, message }) => `${kind}: ${message}`).join('\n') ?? 'no controller answers';
+  }
+
   /**
    * Waits until the only shard's record has `epoch`, and returns what was seen then; asked as fast as it is answered.
    * @throws when nobody can take over: what is waited for will not come.

@@ -1,6 +1,6 @@
 /** Clients that write unique values through one address for as long as they are let, and remember what was acknowledged. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { messageOf } from '@holdfast/base';
+import { OperationError, messageOf } from '@holdfast/base';
 import { realTimers, tcpConnector } from '@holdfast/base/real';
 import { ReplyError, RespClient, textOf } from '@holdfast/resp';
 
@@ -32,21 +32,24 @@ export class AcknowledgedWrites {
     await Promise.all(this.#writers);
   }
 
-  /** Acknowledged writes that cannot be read back. */
+  /** Acknowledged writes that cannot be read back. Read again when the connection breaks: the address may move meanwhile. */
   async lost(): Promise<string[]> {
-    const client = await this.#connect();
     const lost: string[] = [];
     const entries = [...this.acknowledged];
-    for (let from = 0; from < entries.length; from += 500) {
+    let client: RespClient | undefined;
+    for (let from = 0; from < entries.length;) {
       const some = entries.slice(from, from + 500);
-      const replies = await Promise.all(some.map(([key]) => client.command('GET', key)));
-      some.forEach(([key, value], index) => {
-        const reply = replies[index];
-        const read = reply instanceof ReplyError || reply === undefined ? undefined : textOf(reply);
-        if (read !== value) lost.push(`${key}: ${reply instanceof ReplyError ? reply.message : String(read)}`);
-      });
+      try {
+        if (client?.isOpen !== true) client = await this.#connect();
+        lost.push(...(await unlike(client, some)));
+        from += some.length;
+      } catch (error) {
+        if (!(error instanceof OperationError)) throw error;
+        client?.close();
+        await pause(20);
+      }
     }
-    client.close();
+    client?.close();
     return lost;
   }
 
@@ -72,4 +75,14 @@ export class AcknowledgedWrites {
     }
     client?.close();
   }
+}
+
+/** Of these keys and values, those that are not there, each with what is. */
+async function unlike(client: RespClient, entries: readonly (readonly [string, string])[]): Promise<string[]> {
+  const replies = await Promise.all(entries.map(([key]) => client.command('GET', key)));
+  return entries.flatMap(([key, value], index) => {
+    const reply = replies[index];
+    const read = reply instanceof ReplyError || reply === undefined ? undefined : textOf(reply);
+    return read === value ? [] : [`${key}: ${reply instanceof ReplyError ? reply.message : String(read)}`];
+  });
 }
