@@ -14,8 +14,12 @@ function open(keys: Keyspace, key: string): Map<string, number> {
   return keys.open(key, { type: 'zset', scores: new Map() }).scores;
 }
 
+function byMember([a]: Scored, [b]: Scored): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 function sorted(of: Map<string, number>): Scored[] {
-  return [...of].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : a > b ? 1 : 0));
+  return [...of].sort((one, other) => one[1] - other[1] || byMember(one, other));
 }
 
 function numberOf(text: string): number {
@@ -67,10 +71,13 @@ function add(keys: Keyspace, [key = '', ...rest]: string[]): Expected {
   return has('CH') ? created + changed : created;
 }
 
-/** ZRANGE with its options; `REV` takes bounds of scores and bytes the other way round. */
+/**
+ * ZRANGE with its options; `REV` takes bounds of scores and bytes the other way round. By bytes all members are in their
+ * order, whatever their scores are (Kvrocks).
+ */
 function range(keys: Keyspace, key: string, start: string, stop: string, options: readonly string[]): Scored[] {
   const has = (word: string): boolean => options.includes(word);
-  let found = sorted(scores(keys, key));
+  let found = has('BYLEX') ? [...scores(keys, key)].sort(byMember) : sorted(scores(keys, key));
   if (has('REV')) found.reverse();
   const [low, high] = has('REV') ? [stop, start] : [start, stop];
   if (has('BYSCORE')) found = found.filter(([, score]) => within(score, low, high));
