@@ -32,8 +32,10 @@ export interface RowCacheFigures {
   readonly misses: number;
   /** Records, those known to be absent included. */
   readonly entries: number;
-  /** Bytes allocated; never more than the size. */
+  /** Bytes in use; never more than the size. */
   readonly bytes: number;
+  /** Bytes that were asked of the system and never used. */
+  readonly spareBytes: number;
   readonly bytesMax: number;
 }
 
@@ -63,6 +65,7 @@ export class RowCache {
       misses: this.#misses,
       entries: this.#slabs?.count ?? 0,
       bytes: this.#slabs?.bytes ?? 0,
+      spareBytes: this.#slabs?.spareBytes ?? 0,
       bytesMax: this.#bytesMax,
     };
   }
@@ -77,10 +80,9 @@ export class RowCache {
     this.#bytesMax = bytes;
     const old = this.#slabs;
     this.#slabs = undefined;
-    const plan = planOf(bytes);
-    if (old === undefined || plan === undefined) return;
-    this.#slabs = new RowSlabs(plan);
-    this.#slabs.takeOver(old, this.#key);
+    if (old === undefined) return;
+    this.#slabs = slabsOf(bytes);
+    this.#slabs?.takeOver(old, this.#key);
   }
 
   /**
@@ -101,7 +103,7 @@ export class RowCache {
     slabs.touch(place);
     if (slabs.isAbsent(place)) return 0;
     const start = slabs.valueStart(place);
-    into.set(slabs.bufferOf(place), start, start + slabs.valueLength(place));
+    into.set(slabs.memory, start, start + slabs.valueLength(place));
     return 1;
   }
 
@@ -174,9 +176,7 @@ export class RowCache {
   }
 
   #open(): RowSlabs | undefined {
-    if (this.#slabs !== undefined) return this.#slabs;
-    const plan = planOf(this.#bytesMax);
-    return plan === undefined ? undefined : (this.#slabs = new RowSlabs(plan));
+    return (this.#slabs ??= slabsOf(this.#bytesMax));
   }
 
   #batchApplied(reader: BatchReader): void {
@@ -226,7 +226,20 @@ export class RowCache {
     slabs.removeWhere(
       of,
       begin.subarray(0, shared),
-      (slab, from, to) => begin.compare(slab, from, to) <= 0 && end.compare(slab, from, to) > 0,
+      (memory, from, to) => begin.compare(memory, from, to) <= 0 && end.compare(memory, from, to) > 0,
     );
+  }
+}
+
+/** Slabs of so many bytes, or of as many as the system grants; undefined when they are too few. */
+function slabsOf(bytesMax: number): RowSlabs | undefined {
+  for (let bytes = bytesMax; ; bytes /= 2) {
+    const plan = planOf(bytes);
+    if (plan === undefined) return undefined;
+    try {
+      return new RowSlabs(plan);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
   }
 }

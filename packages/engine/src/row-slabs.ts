@@ -11,9 +11,10 @@
  *
  *   record   hash | next of its bucket | key length, flags, family | words in all, value length | key | value
  *
- * in 32-bit words, key and value filled up to whole ones. A place is the slab's number and an offset in it, in one
- * integer; 0 is none. The table has a fixed size, so that it is never built anew in the middle of a command; chains are
- * short because a key whose bucket is full already is not kept, whoever chose the keys.
+ * in 32-bit words, key and value filled up to whole ones. A place is where a record begins, in words; 0 is none. Table and
+ * slabs are one piece of memory, so that a lookup touches nothing but a bucket and a record, and the system may back it with
+ * huge pages; what was never written of it takes none. The table has a fixed size, so that it is never built anew in the
+ * middle of a command; chains are short because a key whose bucket is full already is not kept, whoever chose the keys.
  */
 import { assert } from '@holdfast/base';
 import { copyBytes, type Scratch, type Span } from './bytes.ts';
@@ -93,94 +94,98 @@ export class RowSlabs {
   /** Largest record that is kept, in words. */
   readonly #recordWordsMax: number;
   readonly #slabWords: number;
-  readonly #shift: number;
   readonly #smallSlabs: number;
-  /** By number of the slab; the same memory twice. */
-  readonly #words: Int32Array[] = [new Int32Array()];
-  readonly #bytes: Buffer[] = [Buffer.alloc(0)];
+  /** The memory of all slabs, twice; taken from the system as it is written. Slab 0 is none. */
+  readonly #words: Int32Array;
+  readonly #bytes: Buffer;
+  /** Slabs that were opened, slab 0 included. */
+  #opened = 1;
   /** Words used of slabs that are full. */
-  readonly #used: number[] = [0];
+  readonly #used: Int32Array;
   readonly #free: number[] = [];
   readonly #small = new Ring();
   readonly #main = new Ring();
   readonly #heads: Int32Array;
+  readonly #bucketMask: number;
   readonly #fingerprints: Uint16Array;
 
+  /** @throws RangeError when the system does not grant so much memory. */
   constructor(plan: SlabPlan) {
     this.plan = plan;
     this.#slabWords = plan.slabBytes >> 2;
-    this.#shift = 31 - Math.clz32(this.#slabWords);
     this.#recordWordsMax = this.#slabWords >> 3;
     this.#smallSlabs = Math.max(1, Math.floor(plan.slabs / smallPart));
-    this.#heads = new Int32Array(plan.buckets);
+    this.#used = new Int32Array(plan.slabs + 1);
+    const tableBytes = plan.buckets * 4;
+    const memory = new ArrayBuffer(tableBytes + (plan.slabs + 1) * plan.slabBytes);
+    this.#heads = new Int32Array(memory, 0, plan.buckets);
+    this.#words = new Int32Array(memory, tableBytes);
+    this.#bytes = Buffer.from(memory, tableBytes);
+    this.#bucketMask = plan.buckets - 1;
     this.#fingerprints = new Uint16Array(plan.fingerprints);
   }
 
-  /** Bytes allocated, tables included. */
+  /** Bytes in use, tables included. */
   get bytes(): number {
     const { plan } = this;
-    return plan.buckets * 4 + plan.fingerprints * 2 + (this.#words.length - 1) * plan.slabBytes;
+    return plan.buckets * 4 + plan.fingerprints * 2 + (this.#opened - 1) * plan.slabBytes;
+  }
+
+  /** Bytes of slabs that were never opened: they take address space only. */
+  get spareBytes(): number {
+    return (this.plan.slabs + 1 - (this.#opened - 1)) * this.plan.slabBytes;
   }
 
   /** The place of the record of `key`; 0 when there is none. */
   find(of: number, key: Scratch, hash: number): number {
     const want = (key.end << 16) | of;
-    const mask = this.#slabWords - 1;
-    let place = this.#heads[hash & (this.#heads.length - 1)] as number;
+    const words = this.#words;
+    let place = this.#heads[hash & this.#bucketMask] as number;
     while (place !== 0) {
-      const words = this.#words[place >>> this.#shift] as Int32Array;
-      const offset = place & mask;
       if (
-        words[offset] === hash &&
-        ((words[offset + at.key] as number) & keyAndFamily) === want &&
-        isKey(words, offset + headerWords, key)
+        words[place] === hash &&
+        ((words[place + at.key] as number) & keyAndFamily) === want &&
+        isKey(words, place + headerWords, key)
       )
         return place;
-      place = words[offset + at.next] as number;
+      place = words[place + at.next] as number;
     }
     return 0;
   }
 
   /** Whether a key with this hash may have a record. */
   hasHash(hash: number): boolean {
-    const mask = this.#slabWords - 1;
-    let place = this.#heads[hash & (this.#heads.length - 1)] as number;
+    const words = this.#words;
+    let place = this.#heads[hash & this.#bucketMask] as number;
     while (place !== 0) {
-      const words = this.#words[place >>> this.#shift] as Int32Array;
-      if (words[place & mask] === hash) return true;
-      place = words[(place & mask) + at.next] as number;
+      if (words[place] === hash) return true;
+      place = words[place + at.next] as number;
     }
     return false;
   }
 
   /** Notes that a record was asked for. */
   touch(place: number): void {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    const offset = (place & (this.#slabWords - 1)) + at.key;
-    const word = words[offset] as number;
-    if ((word & flag.used) !== flag.used) words[offset] = word + flag.usedOnce;
+    const word = this.#words[place + at.key] as number;
+    if ((word & flag.used) !== flag.used) this.#words[place + at.key] = word + flag.usedOnce;
   }
 
   isAbsent(place: number): boolean {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    return ((words[(place & (this.#slabWords - 1)) + at.key] as number) & flag.absent) !== 0;
+    return ((this.#words[place + at.key] as number) & flag.absent) !== 0;
   }
 
-  /** The slab a record stands in. */
-  bufferOf(place: number): Buffer {
-    return this.#bytes[place >>> this.#shift] as Buffer;
+  /** Where the records stand. */
+  get memory(): Buffer {
+    return this.#bytes;
   }
 
-  /** Where its value begins in that slab. */
+  /** Where a value begins in the memory. */
   valueStart(place: number): number {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    const offset = place & (this.#slabWords - 1);
-    return (offset + headerWords + keyWordsOf(words[offset + at.key] as number)) << 2;
+    return (place + headerWords + keyWordsOf(this.#words[place + at.key] as number)) * 4;
   }
 
   valueLength(place: number): number {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    return (words[(place & (this.#slabWords - 1)) + at.value] as number) & 0xffff;
+    return (this.#words[place + at.value] as number) & 0xffff;
   }
 
   /**
@@ -195,14 +200,13 @@ export class RowSlabs {
     if (words > this.#recordWordsMax || this.#chainOf(hash) >= chainMax) return false;
     const isKnown = this.#takeFingerprint(hash);
     const place = this.#append(isKnown ? this.#main : this.#small, words);
-    const target = this.#words[place >>> this.#shift] as Int32Array;
-    const offset = place & (this.#slabWords - 1);
-    target[offset + at.hash] = hash;
-    target[offset + at.key] = (key.end << 16) | of | (isKnown ? flag.main : 0);
-    target[offset + at.value] = words << 16;
+    const target = this.#words;
+    target[place + at.hash] = hash;
+    target[place + at.key] = (key.end << 16) | of | (isKnown ? flag.main : 0);
+    target[place + at.value] = words << 16;
     const keyWords = key.words;
-    for (let i = (key.end - 1) >> 2; i >= 0; i--) target[offset + headerWords + i] = keyWords[i] as number;
-    this.#link(place, target, offset);
+    for (let i = (key.end - 1) >> 2; i >= 0; i--) target[place + headerWords + i] = keyWords[i] as number;
+    this.#link(place);
     this.count++;
     this.#fill(place, value);
     return true;
@@ -213,62 +217,60 @@ export class RowSlabs {
    * @returns false when there is no room for it; then nothing was changed.
    */
   replace(place: number, value: Span | undefined): boolean {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    const offset = place & (this.#slabWords - 1);
-    const has = (words[offset + at.value] as number) >>> 16;
+    const words = this.#words;
+    const has = (words[place + at.value] as number) >>> 16;
     const length = value === undefined ? 0 : value.end - value.start;
-    if (recordWords((words[offset + at.key] as number) >>> 16, length) > has) return false;
+    if (recordWords((words[place + at.key] as number) >>> 16, length) > has) return false;
     this.#fill(place, value);
     return true;
   }
 
   /** Forgets a record. @param comesBack its key is added again at once: what was asked for stays in the main ring. */
   remove(place: number, comesBack = false): void {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    const offset = place & (this.#slabWords - 1);
-    const word = words[offset + at.key] as number;
-    if (comesBack && (word & (flag.main | flag.used)) !== 0) this.#leaveFingerprint(words[offset + at.hash] as number);
-    this.#unlink(place, words, offset);
-    words[offset + at.key] = word | flag.dead;
+    const words = this.#words;
+    const word = words[place + at.key] as number;
+    if (comesBack && (word & (flag.main | flag.used)) !== 0) this.#leaveFingerprint(words[place + at.hash] as number);
+    this.#unlink(place);
+    words[place + at.key] = word | flag.dead;
     this.count--;
   }
 
   /** Forgets the records of a family whose keys begin with `prefix` and of which `isCovered` says so. */
-  removeWhere(of: number, prefix: Buffer, isCovered: (slab: Buffer, start: number, end: number) => boolean): void {
-    this.forEach((place, words, offset) => {
-      const word = words[offset + at.key] as number;
+  removeWhere(of: number, prefix: Buffer, isCovered: (memory: Buffer, start: number, end: number) => boolean): void {
+    this.forEach((place, words) => {
+      const word = words[place + at.key] as number;
       if ((word & familyMask) !== of || word >>> 16 < prefix.length) return;
-      const slab = this.bufferOf(place);
-      const start = (offset + headerWords) << 2;
+      const memory = this.#bytes;
+      const start = (place + headerWords) * 4;
       // From the end: what keys of one collection share ends in what tells it from others.
-      for (let i = prefix.length - 1; i >= 0; i--) if (slab[start + i] !== prefix[i]) return;
-      if (isCovered(slab, start, start + (word >>> 16))) this.remove(place);
+      for (let i = prefix.length - 1; i >= 0; i--) if (memory[start + i] !== prefix[i]) return;
+      if (isCovered(memory, start, start + (word >>> 16))) this.remove(place);
     });
   }
 
   /** Visits all living records, the oldest first, those of the main ring before the others. */
-  forEach(visit: (place: number, words: Int32Array, offset: number) => void): void {
+  forEach(visit: (place: number, words: Int32Array) => void): void {
+    const words = this.#words;
     for (const ring of [this.#main, this.#small])
       for (const slab of ring.slabs) {
-        const words = this.#words[slab] as Int32Array;
-        const end = slab === ring.open ? ring.used : (this.#used[slab] as number);
-        for (let offset = 0; offset < end; offset += (words[offset + at.value] as number) >>> 16)
-          if (((words[offset + at.key] as number) & flag.dead) === 0)
-            visit((slab << this.#shift) | offset, words, offset);
+        const begin = slab * this.#slabWords;
+        const end = begin + (slab === ring.open ? ring.used : (this.#used[slab] as number));
+        for (let place = begin; place < end; place += (words[place + at.value] as number) >>> 16)
+          if (((words[place + at.key] as number) & flag.dead) === 0) visit(place, words);
       }
   }
 
   /** Keeps what `other` has, as far as there is room: the main ring's first, so that the newest stays. */
   takeOver(other: RowSlabs, key: Scratch): void {
-    other.forEach((place, words, offset) => {
-      const word = words[offset + at.key] as number;
-      const buffer = other.bufferOf(place);
-      const start = (offset + headerWords) << 2;
+    const buffer = other.memory;
+    other.forEach((place, words) => {
+      const word = words[place + at.key] as number;
+      const start = (place + headerWords) * 4;
       key.reset();
       key.bytes(buffer, start, start + (word >>> 16));
       const valueStart = other.valueStart(place);
       const value = { buffer, start: valueStart, end: valueStart + other.valueLength(place) };
-      const hash = words[offset + at.hash] as number;
+      const hash = words[place + at.hash] as number;
       const of = word & familyMask;
       if (!this.add(of, key, hash, (word & flag.absent) === 0 ? value : undefined, 0)) return;
       if ((word & flag.used) !== 0) this.touch(this.find(of, key, hash));
@@ -276,37 +278,35 @@ export class RowSlabs {
   }
 
   #fill(place: number, value: Span | undefined): void {
-    const words = this.#words[place >>> this.#shift] as Int32Array;
-    const offset = place & (this.#slabWords - 1);
+    const words = this.#words;
     const length = value === undefined ? 0 : value.end - value.start;
-    words[offset + at.value] = ((words[offset + at.value] as number) & ~0xffff) | length;
-    const word = words[offset + at.key] as number;
-    words[offset + at.key] = value === undefined ? word | flag.absent : word & ~flag.absent;
+    words[place + at.value] = ((words[place + at.value] as number) & ~0xffff) | length;
+    const word = words[place + at.key] as number;
+    words[place + at.key] = value === undefined ? word | flag.absent : word & ~flag.absent;
     if (value === undefined) return;
-    const target = this.bufferOf(place);
-    const start = (offset + headerWords + keyWordsOf(word)) << 2;
+    const target = this.#bytes;
+    const start = (place + headerWords + keyWordsOf(word)) * 4;
     if (length <= 40) copyBytes(value.buffer, value.start, value.end, target, start);
     else value.buffer.copy(target, start, value.start, value.end);
   }
 
   #chainOf(hash: number): number {
-    let place = this.#heads[hash & (this.#heads.length - 1)] as number;
+    let place = this.#heads[hash & this.#bucketMask] as number;
     let length = 0;
-    for (; place !== 0; length++) {
-      place = (this.#words[place >>> this.#shift] as Int32Array)[(place & (this.#slabWords - 1)) + at.next] as number;
-    }
+    for (; place !== 0; length++) place = this.#words[place + at.next] as number;
     return length;
   }
 
-  #link(place: number, words: Int32Array, offset: number): void {
-    const bucket = (words[offset + at.hash] as number) & (this.#heads.length - 1);
-    words[offset + at.next] = this.#heads[bucket] as number;
+  #link(place: number): void {
+    const bucket = (this.#words[place + at.hash] as number) & this.#bucketMask;
+    this.#words[place + at.next] = this.#heads[bucket] as number;
     this.#heads[bucket] = place;
   }
 
-  #unlink(place: number, words: Int32Array, offset: number): void {
-    const next = words[offset + at.next] as number;
-    const bucket = (words[offset + at.hash] as number) & (this.#heads.length - 1);
+  #unlink(place: number): void {
+    const words = this.#words;
+    const next = words[place + at.next] as number;
+    const bucket = (words[place + at.hash] as number) & this.#bucketMask;
     let before = this.#heads[bucket] as number;
     if (before === place) {
       this.#heads[bucket] = next;
@@ -314,11 +314,10 @@ export class RowSlabs {
     }
     for (;;) {
       assert(before !== 0, 'a living record of the row cache stands in the chain of its bucket');
-      const slab = this.#words[before >>> this.#shift] as Int32Array;
-      const link = (before & (this.#slabWords - 1)) + at.next;
-      before = slab[link] as number;
+      const link = before + at.next;
+      before = words[link] as number;
       if (before !== place) continue;
-      slab[link] = next;
+      words[link] = next;
       return;
     }
   }
@@ -331,7 +330,7 @@ export class RowSlabs {
       if (this.#fits(ring, words)) this.#free.push(slab);
       else this.#openSlab(ring, slab);
     }
-    const place = (ring.open << this.#shift) | ring.used;
+    const place = ring.open * this.#slabWords + ring.used;
     ring.used += words;
     return place;
   }
@@ -349,18 +348,15 @@ export class RowSlabs {
 
   /** An empty slab for new records: one more stays free, for records that are moved. */
   #slabForNew(): number {
-    while (this.#free.length + this.plan.slabs - (this.#words.length - 1) < 2) this.#evict();
+    while (this.#free.length + this.plan.slabs - (this.#opened - 1) < 2) this.#evict();
     return this.#emptySlab();
   }
 
   #emptySlab(): number {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    const bytes = Buffer.allocUnsafeSlow(this.plan.slabBytes);
-    assert(this.#words.length <= this.plan.slabs, 'the row cache keeps to its bytes');
-    this.#bytes.push(bytes);
-    this.#used.push(0);
-    return this.#words.push(new Int32Array(bytes.buffer, bytes.byteOffset, this.#slabWords)) - 1;
+    assert(this.#opened <= this.plan.slabs, 'the row cache keeps to its bytes');
+    return this.#opened++;
   }
 
   /** Empties the oldest slab of one ring. What stays is moved: all of a small slab, or half of a main one at most. */
@@ -371,34 +367,35 @@ export class RowSlabs {
     const end = slab === ring.open ? ring.used : (this.#used[slab] as number);
     if (slab === ring.open) ring.open = ring.used = 0;
     let mayMove = ring === main ? this.#slabWords >> 1 : this.#slabWords;
-    const words = this.#words[slab] as Int32Array;
-    for (let offset = 0; offset < end;) {
-      const length = (words[offset + at.value] as number) >>> 16;
-      const word = words[offset + at.key] as number;
+    const words = this.#words;
+    const begin = slab * this.#slabWords;
+    for (let place = begin; place < begin + end;) {
+      const length = (words[place + at.value] as number) >>> 16;
+      const word = words[place + at.key] as number;
       if ((word & flag.dead) === 0) {
-        this.#unlink((slab << this.#shift) | offset, words, offset);
+        this.#unlink(place);
         if ((word & flag.used) !== 0 && length <= mayMove) {
           mayMove -= length;
-          this.#moveToMain(words, offset, length, ring === main ? word - flag.usedOnce : word & ~flag.used);
+          this.#moveToMain(place, length, ring === main ? word - flag.usedOnce : word & ~flag.used);
         } else {
           this.count--;
-          if (ring === small) this.#leaveFingerprint(words[offset + at.hash] as number);
+          if (ring === small) this.#leaveFingerprint(words[place + at.hash] as number);
         }
       }
-      offset += length;
+      place += length;
     }
     this.#free.push(slab);
   }
 
-  #moveToMain(words: Int32Array, offset: number, length: number, keyWord: number): void {
+  #moveToMain(place: number, length: number, keyWord: number): void {
     const ring = this.#main;
     if (!this.#fits(ring, length)) this.#openSlab(ring, this.#emptySlab());
-    const target = this.#words[ring.open] as Int32Array;
-    const to = ring.used;
-    for (let i = 0; i < length; i++) target[to + i] = words[offset + i] as number;
-    target[to + at.key] = keyWord | flag.main;
+    const words = this.#words;
+    const to = ring.open * this.#slabWords + ring.used;
+    for (let i = 0; i < length; i++) words[to + i] = words[place + i] as number;
+    words[to + at.key] = keyWord | flag.main;
     ring.used += length;
-    this.#link((ring.open << this.#shift) | to, target, to);
+    this.#link(to);
   }
 
   #leaveFingerprint(hash: number): void {

@@ -101,6 +101,6 @@ export function spacePort(node: Node): SpacePort {
       keyBytes(node.data, { namespace, buffer: key, start: 0, end: key.length }, nowMs, samples),
     diskBytes: (key, namespace, nowMs, samples) =>
       diskBytes(node.data, { namespace, buffer: key, start: 0, end: key.length }, nowMs, samples),
-    memory: () => ({ ...node.env.rim.process(), residentBytesAtStart: node.info.residentBytesAtStart }),
+    memory: () => ({ ...node.info.process(), residentBytesAtStart: node.info.residentBytesAtStart }),
   };
 }

@@ -1,5 +1,6 @@
 /** Gathers what INFO shows from the parts of the node. Called when somebody asks, and for rates every 100 ms. */
 import { defaultNamespace } from '@holdfast/engine';
+import type { ProcessFacts } from '../net/node-rim.ts';
 import type { Node } from '../node.ts';
 import { fenceInfoLines, replicationInfoLines } from '../replication/info.ts';
 import { infoText, rocksdbFigures, rocksdbMemory, Rate, type InfoFacts, type KeyspaceFacts } from './index.ts';
@@ -59,11 +60,18 @@ export class InfoCollector {
     return infoText(sections, this.#facts());
   }
 
+  /** Of the process; its buffers as far as they take memory. */
+  process(): ProcessFacts {
+    const facts = this.#node.env.rim.process();
+    // The runtime counts address space.
+    return { ...facts, bufferBytes: Math.max(0, facts.bufferBytes - this.#node.engine.rowCache.figures.spareBytes) };
+  }
+
   #facts(): InfoFacts {
     const { env, replicator, dispatcher } = this.#node;
     const { condition } = this.#node.conditions;
     const { config } = env;
-    const machine = env.rim.process();
+    const machine = this.process();
     return {
       server: this.#server(),
       clients: this.#clients(),
@@ -151,7 +159,7 @@ export class InfoCollector {
 
   #server(): InfoFacts['server'] {
     const { env, processId, startedAtMs, controlPort } = this.#node;
-    const machine = env.rim.process();
+    const machine = this.process();
     const nowMs = env.clock.wallMs();
     return {
       kvrocksVersion,

@@ -55,7 +55,7 @@ const facts: InfoFacts = {
     refusedPartialSyncs: 3,
     hits: 4,
     misses: 5,
-    rowCache: { hits: 3, misses: 1, entries: 2, bytes: 10_240, bytesMax: 65_536 },
+    rowCache: { hits: 3, misses: 1, entries: 2, bytes: 10_240, spareBytes: 55_296, bytesMax: 65_536 },
     coldReads: { commands: 4, records: 6, recordsInFlight: 2 },
     pubsub: { channels: 6, patterns: 7, shardChannels: 8 },
     commits: 3,
