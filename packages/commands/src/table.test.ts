@@ -40,6 +40,7 @@ test('two definitions of one name, and names not in lower case, are refused', ()
 
 test('a command can be renamed and disabled', () => {
   const table = new CommandTable().add([definition('flushall'), definition('keys')]);
+  assert.equal(table.lookup(Request.of('flushall'))?.name, 'flushall');
   assert.equal(table.rename('FLUSHALL', 'wipe'), true);
   assert.equal(table.rename('keys', ''), true);
   assert.equal(table.rename('nothing', 'x'), false);

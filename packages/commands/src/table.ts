@@ -27,6 +27,8 @@ export class CommandTable implements Iterable<CommandDefinition> {
   /** By the name clients call. */
   readonly #byName = new Map<string, CommandDefinition>();
   readonly #declared: CommandDefinition[] = [];
+  /** What was asked for last: pipelines repeat themselves. */
+  #last: Called | undefined;
   #buckets: (Called | undefined)[] = new Array<Called | undefined>(64).fill(undefined);
 
   /**
@@ -83,11 +85,15 @@ export class CommandTable implements Iterable<CommandDefinition> {
 
   /** The command that a request calls. */
   lookup(request: Request): CommandDefinition | undefined {
+    if (this.#last !== undefined && request.is(0, this.#last.name)) return this.#last.definition;
     const buckets = this.#buckets;
     const mask = buckets.length - 1;
     let at = hashName(request.buffer, request.start(0), request.end(0)) & mask;
     for (let found = buckets[at]; found !== undefined; found = buckets[at]) {
-      if (request.is(0, found.name)) return found.definition;
+      if (request.is(0, found.name)) {
+        this.#last = found;
+        return found.definition;
+      }
       at = (at + 1) & mask;
     }
     return undefined;
@@ -104,6 +110,7 @@ export class CommandTable implements Iterable<CommandDefinition> {
       buckets[at] = { name, definition };
     }
     this.#buckets = buckets;
+    this.#last = undefined;
   }
 }
 

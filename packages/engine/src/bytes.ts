@@ -89,6 +89,8 @@ export class Scratch implements Span {
   end = 0;
   #views: (Buffer | undefined)[] = [];
   #words: Int32Array | undefined;
+  /** What it still begins with, from `resetTo`. */
+  #head: Uint8Array | undefined;
 
   constructor(initialBytes = 256) {
     this.buffer = Buffer.allocUnsafeSlow(wholeWords(initialBytes));
@@ -101,9 +103,21 @@ export class Scratch implements Span {
 
   reset(): void {
     this.end = 0;
+    this.#head = undefined;
     if (this.buffer.length > keptBytes) {
       this.#take(Buffer.allocUnsafeSlow(256));
     }
+  }
+
+  /** As `reset`, and then `head`: keys that follow each other mostly begin alike. `head` never changes. */
+  resetTo(head: Uint8Array): void {
+    if (this.#head === head && this.buffer.length <= keptBytes) {
+      this.end = head.length;
+      return;
+    }
+    this.reset();
+    this.bytes(head);
+    this.#head = head;
   }
 
   /** Makes room for `bytes` more. */

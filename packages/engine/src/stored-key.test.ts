@@ -155,3 +155,22 @@ test('a namespace longer than its length byte can say is refused', () => {
   assert.throws(() => namespaceOf('x'.repeat(256)), RangeError);
   assert.equal(namespaceOf('x'.repeat(255)).prefix.length, 256);
 });
+
+test('one scratch takes keys of any namespaces in turn, whatever else it held', () => {
+  const scratch = new Scratch(16);
+  const namespaces = [defaultNamespace, namespaceOf('a'), namespaceOf('b'), defaultNamespace, defaultNamespace];
+  for (const namespace of namespaces) {
+    const expected = Buffer.concat([namespace.prefix, Buffer.from('key')]);
+    for (let i = 0; i < 3; i++) {
+      writeMetadataKey(scratch, { ...spanOf('key'), namespace }, false);
+      assert.deepEqual(scratch.view(), expected);
+    }
+    scratch.reset();
+    scratch.bytes(Buffer.alloc(100, 'x'));
+    writeMetadataKey(scratch, { ...spanOf('key'), namespace }, false);
+    assert.deepEqual(scratch.view(), expected);
+    scratch.bytes(Buffer.alloc(500, 'y'));
+    writeMetadataKey(scratch, { ...spanOf('key'), namespace }, false);
+    assert.deepEqual(scratch.view(), expected);
+  }
+});

@@ -18,8 +18,7 @@ export interface UserKey extends Span {
 
 /** Writes what every stored key of `key` begins with. */
 function writeHead(into: Scratch, key: UserKey, slotPrefixed: boolean): void {
-  into.reset();
-  into.bytes(key.namespace.prefix);
+  into.resetTo(key.namespace.prefix);
   if (slotPrefixed) into.u16(slotOf(key.buffer, key.start, key.end));
 }
 

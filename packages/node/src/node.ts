@@ -331,6 +331,7 @@ export class Node {
         maxBulkBytes: env.config.get('proto-max-bulk-len'),
         unauthenticated: env.config.get('requirepass') !== '',
       }),
+      requestsBegin: () => this.dispatcher.clock.breakChain(),
       execute: (connection, request): boolean => {
         const isDone = this.dispatcher.execute(connection, request);
         this.pubsub.settle();

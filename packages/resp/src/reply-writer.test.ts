@@ -142,3 +142,12 @@ test('a small reply does not keep the room of a large one that was cut off', () 
   assert.equal(taken.toString(), '+OK\r\n');
   assert.ok(taken.buffer.byteLength <= 65536, `${taken.buffer.byteLength} bytes are held`);
 });
+
+test('numbers of every length are written in decimal', () => {
+  const numbers = [0, 9, 10, 11, 99, 100, 101, 999, 1000, 9999, 10_000, 99_999, 100_000, 123_456_789, 2 ** 53 - 1];
+  for (const number of [...numbers, ...numbers.map((value) => -value)]) {
+    const reply = new ReplyWriter();
+    reply.integer(number);
+    assert.equal(reply.take().toString(), `:${number}\r\n`);
+  }
+});

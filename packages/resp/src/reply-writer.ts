@@ -8,7 +8,8 @@ import { repliesBytesMax } from './limits.ts';
  * RESP3 types fall back to what Redis sends in RESP2: map -> flat array, double -> bulk, null -> `$-1`, set and push ->
  * array, verbatim -> bulk, boolean -> integer.
  */
-const crlf = 0x0a0d; // little-endian: \r then \n
+const cr = 13;
+const lf = 10;
 /** A taken buffer larger than this is given up as a copy when most of it is empty. */
 const spareBytesMax = 65536;
 /**
@@ -106,11 +107,20 @@ export class ReplyWriter {
 
   #header(type: number, value: number): void {
     this.#reserve(24);
-    this.#buffer[this.#length++] = type;
-    if (value >= 0 && value < 10) this.#buffer[this.#length++] = 48 + value;
-    else this.#length += this.#buffer.latin1Write(String(value), this.#length);
-    this.#buffer.writeUInt16LE(crlf, this.#length);
-    this.#length += 2;
+    const target = this.#buffer;
+    let at = this.#length;
+    target[at++] = type;
+    if (value >= 0 && value < 10) target[at++] = 48 + value;
+    else if (value >= 10 && value < 100_000) at = writeDigits(target, at, value);
+    else at += target.latin1Write(String(value), at);
+    target[at] = cr;
+    target[at + 1] = lf;
+    this.#length = at + 2;
+  }
+
+  #crlf(): void {
+    this.#buffer[this.#length++] = cr;
+    this.#buffer[this.#length++] = lf;
   }
 
   #line(type: number, text: string, limit?: number): void {
@@ -118,8 +128,7 @@ export class ReplyWriter {
     this.#reserve(bytes + 3, limit);
     this.#buffer[this.#length++] = type;
     this.#length += this.#buffer.utf8Write(text, this.#length);
-    this.#buffer.writeUInt16LE(crlf, this.#length);
-    this.#length += 2;
+    this.#crlf();
   }
 
   /** Bytes that are RESP already. */
@@ -163,7 +172,8 @@ export class ReplyWriter {
       target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
       at += length;
     }
-    target.writeUInt16LE(crlf, at);
+    target[at] = cr;
+    target[at + 1] = lf;
     this.#length = at + 2;
   }
 
@@ -173,8 +183,7 @@ export class ReplyWriter {
     this.#header(36, length);
     this.#reserve(length + 2);
     this.#length += this.#buffer.utf8Write(text, this.#length);
-    this.#buffer.writeUInt16LE(crlf, this.#length);
-    this.#length += 2;
+    this.#crlf();
   }
 
   /** A bulk string of one-character-per-byte text. */
@@ -182,8 +191,7 @@ export class ReplyWriter {
     this.#header(36, text.length);
     this.#reserve(text.length + 2);
     this.#length += this.#buffer.latin1Write(text, this.#length);
-    this.#buffer.writeUInt16LE(crlf, this.#length);
-    this.#length += 2;
+    this.#crlf();
   }
 
   /** Absent value: `$-1`, or `_` in RESP3. */
@@ -235,4 +243,17 @@ export class ReplyWriter {
       this.raw(bytes);
     } else this.bulkText(text);
   }
+}
+
+/** Writes a whole number from 10 on in decimal. @returns where it ends. */
+function writeDigits(target: Buffer, start: number, value: number): number {
+  let end = start + 1;
+  for (let rest = value; rest >= 10; rest = (rest / 10) | 0) end++;
+  let left = value;
+  for (let at = end - 1; at >= start; at--) {
+    const tens = (left / 10) | 0;
+    target[at] = 48 + left - tens * 10;
+    left = tens;
+  }
+  return end;
 }

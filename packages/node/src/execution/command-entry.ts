@@ -35,6 +35,8 @@ const neverData: readonly CommandFlag[] = ['admin', 'exclusive', 'loading', 'noa
 export interface CommandEntry {
   readonly definition: CommandDefinition;
   readonly bits: number;
+  /** For the lease gate, unless the flags depend on the request. */
+  readonly kind: CommandKind;
   /** It works on keys and nothing else: what it has done can be taken back. */
   readonly isData: boolean;
   readonly latency: LatencyCounts;
@@ -48,9 +50,11 @@ export interface CommandEntry {
 
 export function commandEntry(definition: CommandDefinition): CommandEntry {
   const { name, flags, subCommands } = definition;
+  const bits = bitsOf(flags);
   return {
     definition,
-    bits: bitsOf(flags),
+    bits,
+    kind: kindOf(definition, bits),
     isData: dataGroups.includes(definition.group) && !flags.some((flag) => neverData.includes(flag)),
     latency: new LatencyCounts(),
     subEntries: subCommands?.map((row) =>
@@ -86,6 +90,7 @@ export interface CommandLookup extends Iterable<CommandDefinition> {
 export class CommandEntries implements Iterable<CommandEntry> {
   readonly #commands: CommandLookup;
   readonly #entries = new Map<CommandDefinition, CommandEntry>();
+  #last: CommandEntry | undefined;
 
   constructor(commands: CommandLookup) {
     this.#commands = commands;
@@ -95,7 +100,9 @@ export class CommandEntries implements Iterable<CommandEntry> {
   /** Undefined for a command nobody knows. */
   find(request: Request): CommandEntry | undefined {
     const definition = this.#commands.lookup(request);
-    return definition === undefined ? undefined : this.#entries.get(definition);
+    if (definition === undefined) return undefined;
+    if (this.#last?.definition === definition) return this.#last;
+    return (this.#last = this.#entries.get(definition));
   }
 
   /** The entry of a declaration of the table. */
@@ -124,6 +131,11 @@ export function fitsArity({ definition: { arity } }: CommandEntry, request: Requ
 
 /** Groups whose reads touch neither keys nor topology: they need no lease. */
 const controlGroups: readonly string[] = ['connection', 'server', 'replication', 'transactions'];
+
+/** What the lease gate must know of a request with these flags. */
+export function kindOfRequest(entry: CommandEntry, bits: number): CommandKind {
+  return bits === entry.bits ? entry.kind : kindOf(entry.definition, bits);
+}
 
 /** What the lease gate must know of a command. */
 export function kindOf(definition: CommandDefinition, bits: number): CommandKind {

@@ -8,12 +8,13 @@
  *
  * Hot path: no promise, no closure and no copy per command; one `try` per command.
  */
-import { InvariantError, messageOf, type Clock, type Logger } from '@holdfast/base';
+import { InvariantError, messageOf, type Logger } from '@holdfast/base';
 import type { Call, KeyEvents, SlicedReply, LongRun, Wait } from '@holdfast/commands';
 import type { KeyVisitor } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { countedEntry, flagBits, type CommandEntry } from './command-entry.ts';
+import type { CommandClock } from './command-clock.ts';
 import type { ColdCommands } from './cold-commands.ts';
 import { ErrorCounts } from '../observation/error-counts.ts';
 import type { CommandObserver, CommandOrigin, ExecutedCommand } from './command-observer.ts';
@@ -59,7 +60,7 @@ export interface RunDetails {
 
 export interface CommandRunsEnvironment {
   readonly engine: CommandEngine;
-  readonly clock: Clock;
+  readonly clock: CommandClock;
   readonly logger: Logger;
   readonly written: WrittenKeys;
   readonly cold: ColdCommands;
@@ -83,7 +84,8 @@ export class CommandRuns {
   /** Replies that were errors. */
   readonly errors: ErrorCounts = new ErrorCounts();
   readonly #env: CommandRunsEnvironment;
-  readonly #durationMs: () => number;
+  /** When the command began that is about to run. */
+  #startedAtMs = 0;
   /** A client's own command. */
   readonly #call: RunningCall;
   /** One that ends where it is. */
@@ -96,8 +98,6 @@ export class CommandRuns {
 
   constructor(env: CommandRunsEnvironment, later: LaterWork) {
     this.#env = env;
-    const { clock } = env;
-    this.#durationMs = clock.durationMs ?? ((): number => clock.leaseMs());
     const running = this.#running;
     const empty = { nowMs: 0, waits: undefined, slices: undefined, turns: undefined, events: undefined };
     this.#wholeCall = { ...empty, isQueued: true } as unknown as RunningCall;
@@ -129,16 +129,18 @@ export class CommandRuns {
     running.request = details.request;
     running.entry = entry;
     running.bits = details.bits;
-    const { cold } = this.#env;
+    const { clock, cold } = this.#env;
     cold.begins(connection, entry, details.bits);
-    if (this.#execute(this.#prepare(this.#call, connection), entry, input, details, 'client')) return true;
+    if (this.#execute(this.#prepare(this.#call, connection, clock.begins()), entry, input, details, 'client'))
+      return true;
     cold.defer(connection, details.request, entry);
     return false;
   }
 
   /** One of the queue of EXEC. */
   runQueued(connection: ClientConnection, entry: CommandEntry, input: unknown, details: RunDetails): void {
-    this.#execute(this.#prepare(this.#wholeCall, connection), entry, input, details, 'queue');
+    const startedAtMs = this.#env.clock.beginsWithin();
+    this.#execute(this.#prepare(this.#wholeCall, connection, startedAtMs), entry, input, details, 'queue');
   }
 
   /** One of a script: at the script's time, in its namespace, for its session. */
@@ -147,11 +149,13 @@ export class CommandRuns {
     call.nowMs = script.nowMs;
     call.namespace = script.namespace;
     call.session = script.session as ClientConnection;
+    this.#startedAtMs = this.#env.clock.beginsWithin();
     this.#execute(call, entry, input, details, 'script');
   }
 
-  #prepare(call: RunningCall, connection: ClientConnection): RunningCall {
-    call.nowMs = this.#env.clock.wallMs();
+  #prepare(call: RunningCall, connection: ClientConnection, startedAtMs: number): RunningCall {
+    this.#startedAtMs = startedAtMs;
+    call.nowMs = this.#env.clock.wallMs(startedAtMs);
     connection.lastCommandAtMs = call.nowMs;
     call.namespace = connection.namespace;
     call.session = connection;
@@ -168,7 +172,7 @@ export class CommandRuns {
   ): boolean {
     const { engine, cold } = this.#env;
     const { reply } = details;
-    const startedAtMs = this.#durationMs();
+    const startedAtMs = this.#startedAtMs;
     const mark = reply.mark();
     const errorsBefore = reply.errors;
     if (origin === 'client') this.#bytesBefore = engine.openTickBytes;
@@ -236,8 +240,8 @@ export class CommandRuns {
     startedAtMs: number,
     origin: CommandOrigin,
   ): void {
-    const { written, engine } = this.#env;
-    const durationUs = (this.#durationMs() - startedAtMs) * 1000;
+    const { clock, written, engine } = this.#env;
+    const durationUs = (clock.ends() - startedAtMs) * 1000;
     const counted = entry.subEntries === undefined ? entry : countedEntry(entry, request);
     counted.usec += durationUs;
     // One that waited was counted when it began to.
@@ -272,11 +276,11 @@ export class CommandRuns {
    * @returns whether it has written its reply; false: it waits on.
    */
   retry(command: RunningCommand, wait: Wait): boolean {
-    const { engine } = this.#env;
+    const { clock, engine } = this.#env;
     const { connection, entry, request, bits } = command;
     const { reply } = connection;
-    const call = this.#prepare(this.#wholeCall, connection);
-    const startedAtMs = this.#durationMs();
+    const startedAtMs = clock.beginsWithin();
+    const call = this.#prepare(this.#wholeCall, connection, startedAtMs);
     const mark = reply.mark();
     const errorsBefore = reply.errors;
     engine.beginCommand();
@@ -293,7 +297,7 @@ export class CommandRuns {
     }
     if (reply.errors !== errorsBefore) this.#noteError(entry, request, reply);
     if (isServed) this.#ended(call, entry, { reply, request, bits }, startedAtMs, 'wait');
-    else entry.usec += (this.#durationMs() - startedAtMs) * 1000;
+    else entry.usec += (clock.ends() - startedAtMs) * 1000;
     return isServed;
   }
 }

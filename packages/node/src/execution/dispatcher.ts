@@ -19,11 +19,12 @@ import {
   countedEntry,
   fitsArity,
   flagBits,
-  kindOf,
+  kindOfRequest,
   resetEntry,
   type CommandEntry,
   type CommandLookup,
 } from './command-entry.ts';
+import { CommandClock } from './command-clock.ts';
 import { ColdCommands, type ColdEngine } from './cold-commands.ts';
 import { CommandPause } from './command-pause.ts';
 import { CommandRuns, type CommandEngine, type RunDetails } from './command-runs.ts';
@@ -75,6 +76,7 @@ export class Dispatcher {
   /** Statistics by command, for INFO commandstats. */
   readonly entries: CommandEntries;
   readonly runs: CommandRuns;
+  readonly clock: CommandClock;
   readonly transactions: Transactions;
   readonly waits: Waits;
   readonly slicedReplies: SlicedReplies;
@@ -95,8 +97,9 @@ export class Dispatcher {
     this.written = new WrittenKeys(watched, keys);
     this.#refusals = new Refusals(env);
     this.cold = new ColdCommands({ ...env.coldReads, timers, logger, entries: this.entries });
+    this.clock = new CommandClock(clock, loop);
     this.runs = new CommandRuns(
-      { engine, clock, logger, written: this.written, cold: this.cold },
+      { engine, clock: this.clock, logger, written: this.written, cold: this.cold },
       {
         wait: (command, wait) => this.waits.begin(command, wait),
         slice: ({ connection }, sliced) => this.slicedReplies.begin(connection, sliced),
@@ -214,7 +217,7 @@ export class Dispatcher {
     const { definition } = entry;
     const { reply } = connection;
     if (this.pause.mode !== undefined && this.#isPaused(connection, entry, bits)) return false;
-    const kind = definition.name === 'exec' ? this.transactions.kindOfQueued(connection) : kindOf(definition, bits);
+    const kind = definition.name === 'exec' ? this.transactions.kindOfQueued(connection) : kindOfRequest(entry, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
     if (admission === 'hold' || (kind !== 'control' && this.#env.loop.isFull)) return false;
     if (turnsAway(admission)) {

@@ -8,7 +8,7 @@ import type { Clock } from '@holdfast/base';
 import type { CommandKind } from '@holdfast/fencing';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
-import { bitsOfRequest, flagBits, kindOf, type CommandEntries, type CommandEntry } from './command-entry.ts';
+import { bitsOfRequest, flagBits, kindOfRequest, type CommandEntries, type CommandEntry } from './command-entry.ts';
 import type { CommandPause } from './command-pause.ts';
 import type { CommandEngine, CommandRuns } from './command-runs.ts';
 import { unknownCommand, type Refusals } from './refusals.ts';
@@ -59,7 +59,7 @@ export class Transactions {
     for (const request of connection.queued ?? []) {
       const entry = this.#env.entries.find(request);
       if (entry === undefined) continue;
-      const own = kindOf(entry.definition, bitsOfRequest(entry, request));
+      const own = kindOfRequest(entry, bitsOfRequest(entry, request));
       if (own === 'write') return 'write';
       if (own === 'read') kind = 'read';
     }

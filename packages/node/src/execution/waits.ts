@@ -13,7 +13,7 @@ import { gateErrors, type Admission } from '@holdfast/fencing';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import type { Occupation } from '../net/occupation.ts';
-import { flagBits, kindOf, type CommandEntry } from './command-entry.ts';
+import { flagBits, kindOfRequest, type CommandEntry } from './command-entry.ts';
 import type { CommandRuns, RunningCommand } from './command-runs.ts';
 import { afterLong } from './long-timer.ts';
 import type { Refusals } from './refusals.ts';
@@ -124,7 +124,7 @@ export class Waits {
     const { connection, entry, bits, request } = waiting;
     // Another's reply may have been what cut it.
     if (!connection.occupancy.is(waiting)) return 'gone';
-    const kind = kindOf(entry.definition, bits);
+    const kind = kindOfRequest(entry, bits);
     const admission = lease.admit(kind, false);
     if (admission === 'hold' || loop.isFull) return 'held';
     // A role change is under way, and ends every wait itself.

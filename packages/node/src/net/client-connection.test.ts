@@ -44,6 +44,7 @@ class World {
         clock: this.time,
         timers: this.time,
         requestLimits: defaultRequestLimits,
+        requestsBegin: (): void => undefined,
         execute: (connection, request) => this.#execute(connection, request),
         redirect: (connection) => connection.reply.error('MOVED 0 lb:7000'),
         redirectPauseMs: () => 10,

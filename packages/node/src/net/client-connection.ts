@@ -232,6 +232,10 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     return this.#closeAfterReply;
   }
 
+  requestsBegin(): void {
+    this.#host.requestsBegin();
+  }
+
   take(request: Request): boolean {
     return this.isMoving ? this.#move(request) : this.#run(request);
   }

@@ -20,6 +20,8 @@ export interface InputOwner {
   readonly hasRoom: boolean;
   /** Ends after what was answered. */
   readonly isEnding: boolean;
+  /** Requests are about to be handed over. */
+  requestsBegin(): void;
   /** Executes or answers one request, valid until it returns. @returns false when nothing further is to be done now. */
   take(request: Request): boolean;
   /** What arrived is no request; nothing that follows can be read. */
@@ -91,6 +93,7 @@ export class RequestInput {
   pump(): void {
     if (this.#pumping || this.held) return;
     this.#pumping = true;
+    this.#owner.requestsBegin();
     try {
       while (this.#owner.isReady && this.#decoder.bufferedBytes > 0 && this.#next());
     } finally {
@@ -128,6 +131,7 @@ export class RequestInput {
     const request = this.takeHeld();
     if (request === undefined) return;
     this.#pumping = true;
+    this.#owner.requestsBegin();
     let goesOn = false;
     try {
       goesOn = this.#owner.take(request);
