@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Scratch, spanOf } from './bytes.ts';
-import type { ColdRecord } from './cold-reads.ts';
+import type { ColdRecord } from './cold-record.ts';
 import type { Engine } from './engine.ts';
 import { family } from './families.ts';
 import { openTestEngine } from './testing/index.ts';
@@ -34,7 +34,7 @@ async function onDisk(engine: Engine, keys: readonly string[]): Promise<void> {
 
 /** What was noted. */
 function names(engine: Engine): string[] {
-  return engine.cold.take().map(({ name }) => name);
+  return engine.cold.take().map(({ key }) => key.toString('latin1'));
 }
 
 /** Notes keys as a command that misses them does. */
@@ -64,8 +64,8 @@ test('a command that only reads goes on as if what is on disk were absent, and t
   assert.equal(engine.cold.end(), true);
   const noted = engine.cold.take();
   assert.deepEqual(
-    noted.map(({ name }) => name),
-    keys.map((key) => `\u0001${key}`),
+    noted.map(({ key }) => key.toString('latin1')),
+    keys,
   );
   assert.deepEqual(engine.cold.take(), []);
   await engine.fetch(noted);
@@ -101,7 +101,7 @@ test('a command that writes ends with the first record that is on disk only', as
   assert.throws(() => read(engine, 'a'), /on disk only/);
   engine.rollbackCommand();
   assert.equal(engine.cold.end(), true);
-  assert.deepEqual(names(engine), ['\u0001a']);
+  assert.deepEqual(names(engine), ['a']);
   assert.equal(read(engine, 'other'), undefined);
   assert.equal(shown(read(engine, 'a')), 'a', 'whoever is not told to go without waits for the disk');
 });
@@ -117,7 +117,7 @@ test('a command that misses very much is ended', async () => {
   assert.equal(engine.cold.take().length, 512);
 });
 
-test('only what is on disk alone is noted ahead: not what a tick or the row cache has', async () => {
+test('ahead nothing is noted that a tick, the row cache or a worker has', async () => {
   await using opened = await openTestEngine();
   const { engine } = opened;
   await onDisk(engine, ['cold', 'cached', 'deleted', 'closed']);
@@ -128,9 +128,9 @@ test('only what is on disk alone is noted ahead: not what a tick or the row cach
   engine.beginCommand();
   engine.tick.delete(of, keyOf('deleted'));
   engine.database.flushBlockCache();
-  const isCold = (key: string): boolean => engine.noteIfCold(of, keyOf(key));
+  const isCold = (key: string): boolean => engine.noteAhead(of, keyOf(key));
   assert.deepEqual(['cold', 'cached', 'deleted', 'closed'].map(isCold), [true, false, false, false]);
-  assert.deepEqual(names(engine), ['\u0001cold']);
+  assert.deepEqual(names(engine), ['cold']);
   await ended.promise;
 });
 

@@ -14,27 +14,16 @@
  * batches of a master, are walked for records that are awaited or here, and make them stale.
  */
 import { BatchReader } from './batch-reader.ts';
-import type { Scratch, Window } from './bytes.ts';
+import { Scratch, Window, type Span } from './bytes.ts';
+import { ColdRecords, type ColdRecord } from './cold-record.ts';
+import { hashOfKey } from './key-hash.ts';
 import type { Overlay } from './overlay.ts';
 
 /** What a lookup does that finds the record on disk only: reads it, ends the command, or takes it as absent. */
 export type ColdMode = 'read' | 'end' | 'feign';
 
-/** A record that a worker is to read, or has read. */
-export interface ColdRecord {
-  /** One character for the family, then the key's, one per byte. */
-  readonly name: string;
-  /** `unread`: larger than what is handed over; the block cache may have it. */
-  state: 'awaited' | 'found' | 'absent' | 'unread' | 'stale';
-  /** Where the value of a found one stands. */
-  buffer: Buffer;
-  start: number;
-  end: number;
-}
-
 /** A command that misses so many is ended; it goes on from there when it has these. */
 const missesMax = 512;
-const nowhere = Buffer.alloc(0);
 
 /** Ends a command whose effects are taken back: caught by whoever runs it, and never shown. */
 class ColdEnd extends Error {}
@@ -60,8 +49,9 @@ export class ColdReads {
   /** Records that have been read and not been forgotten. */
   arrived = 0;
   #noted: ColdRecord[] = [];
-  /** Noted and not forgotten; the newest of each name. */
-  readonly #records = new Map<string, ColdRecord>();
+  readonly #records = new ColdRecords();
+  readonly #window = new Window();
+  readonly #key = new Scratch();
 
   /** A command begins that can be taken back. */
   begin(mode: 'end' | 'feign'): void {
@@ -78,10 +68,11 @@ export class ColdReads {
   /**
    * A lookup of the running command found its record on disk only. Returns when it is to be taken as absent.
    * @param key the record's key; copied.
+   * @param hash of the key, as `hashOfKey` has it.
    */
-  missed(of: number, key: Buffer): void {
+  missed(of: number, key: Span, hash: number): void {
     this.misses++;
-    this.note(of, key);
+    this.note(of, key, hash);
     if (this.mode === 'end' || this.misses >= missesMax) throw coldEnd;
   }
 
@@ -91,13 +82,9 @@ export class ColdReads {
   }
 
   /** A record that is to be fetched: neither the open tick nor one under commit has it. */
-  note(of: number, key: Buffer): void {
-    const name = nameOf(of, key, 0, key.length);
-    let record = this.#records.get(name);
-    if (record?.state !== 'awaited') {
-      record = { name, state: 'awaited', buffer: nowhere, start: 0, end: 0 };
-      this.#records.set(name, record);
-    }
+  note(of: number, key: Span, hash: number): void {
+    let record = this.#records.find(of, key, hash);
+    if (record?.state !== 'awaited') record = this.#records.add(of, key, hash);
     this.#noted.push(record);
   }
 
@@ -127,12 +114,12 @@ export class ColdReads {
   /** Nobody waits for them any more. @param haveArrived they were read. */
   forget(records: readonly ColdRecord[], haveArrived: boolean): void {
     if (haveArrived) this.arrived -= records.length;
-    for (const record of records) if (this.#records.get(record.name) === record) this.#records.delete(record.name);
+    for (const record of records) this.#records.remove(record);
   }
 
   /** Looks among what workers have read. @returns 1 and the value in `into`; 0: the database has none; -1: not known. */
-  find(of: number, { buffer, end }: Scratch, into: Window): 1 | 0 | -1 {
-    const record = this.#records.get(nameOf(of, buffer, 0, end));
+  find(of: number, key: Span, hash: number, into: Window): 1 | 0 | -1 {
+    const record = this.#records.find(of, key, hash);
     if (record?.state === 'absent') return 0;
     if (record?.state !== 'found') return -1;
     into.set(record.buffer, record.start, record.end);
@@ -141,18 +128,22 @@ export class ColdReads {
 
   /** Everything that a tick wrote, which is about to be committed. @param buffer where its entries point. */
   tickClosed(overlay: Overlay, buffer: Buffer): void {
-    if (this.#records.size === 0) return;
+    if (this.#records.isEmpty) return;
     if (overlay.rangeCount > 0) {
       this.spoil();
       return;
     }
-    for (let index = 0; index < overlay.count; index++)
-      this.#written(nameOf(overlay.familyOf(index), buffer, overlay.keyStart(index), overlay.keyEnd(index)));
+    const key = this.#window;
+    for (let index = 0; index < overlay.count; index++) {
+      key.set(buffer, overlay.keyStart(index), overlay.keyEnd(index));
+      this.#written(overlay.familyOf(index), key, overlay.hashAt(index));
+    }
+    key.clear();
   }
 
   /** What a master's batches wrote. */
   batchesApplied(packed: Buffer, lengths: Uint32Array, count: number): void {
-    if (this.#records.size === 0) return;
+    if (this.#records.isEmpty) return;
     let start = 0;
     try {
       for (let i = 0; i < count; i++) {
@@ -170,37 +161,23 @@ export class ColdReads {
     while (reader.next()) {
       const { kind, family: of, key } = reader;
       if (kind === 'log-data' || kind === 'other') continue;
-      if (kind === 'delete-range') this.spoil();
-      else this.#written(nameOf(of, key.buffer, key.start, key.end));
+      if (kind === 'delete-range') {
+        this.spoil();
+        continue;
+      }
+      this.#key.reset();
+      this.#key.bytes(key.buffer, key.start, key.end);
+      this.#written(of, key, hashOfKey(of, this.#key));
     }
   }
 
-  #written(name: string): void {
-    const record = this.#records.get(name);
+  #written(of: number, key: Span, hash: number): void {
+    const record = this.#records.find(of, key, hash);
     if (record !== undefined) record.state = 'stale';
   }
 
   /** Nothing that is awaited or here is known to be what the database has. */
   spoil(): void {
-    for (const record of this.#records.values()) record.state = 'stale';
+    for (const record of this.#records) record.state = 'stale';
   }
-}
-
-function nameOf(of: number, buffer: Buffer, start: number, end: number): string {
-  return String.fromCharCode(of) + buffer.toString('latin1', start, end);
-}
-
-/** As lookups of many keys are packed for the database: u32 family, u32 length, key, each. */
-export function packRecords(records: readonly ColdRecord[]): Buffer {
-  let bytes = 0;
-  for (const { name } of records) bytes += 7 + name.length;
-  const packed = Buffer.allocUnsafe(bytes);
-  let at = 0;
-  for (const { name } of records) {
-    packed.writeUInt32LE(name.charCodeAt(0), at);
-    packed.writeUInt32LE(name.length - 1, at + 4);
-    packed.write(name.slice(1), at + 8, 'latin1');
-    at += 7 + name.length;
-  }
-  return packed;
 }

@@ -8,7 +8,8 @@
 import { OperationError, assert, messageOf, type Random } from '@holdfast/base';
 import { open as openDatabase, type Database, type WriteOptions } from '@holdfast/rocksdb';
 import { Scratch, Window, spanOf } from './bytes.ts';
-import { ColdReads, packRecords, type ColdRecord } from './cold-reads.ts';
+import { packRecords, type ColdRecord } from './cold-record.ts';
+import { ColdReads } from './cold-reads.ts';
 import type { Commit } from './commit.ts';
 import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterator.ts';
 import { family } from './families.ts';
@@ -55,7 +56,6 @@ const defaultBatchBytesMax = 1 << 20;
 const defaultRowCacheBytes = 64 << 20;
 /** `getCached` says so. */
 const onDisk = -2;
-const noRoom = Buffer.alloc(0);
 /** Values up to this size are read into a buffer that is kept. */
 const keptValueBytes = 1 << 20;
 
@@ -296,23 +296,23 @@ export class Engine {
     if (inCache !== -1) return inCache === 1;
     const inClosed = tick.findClosed(of, key, hash, value);
     if (inClosed !== -1) return inClosed === 1;
-    const inDatabase = this.#read(of, key);
+    const inDatabase = this.#read(of, key, hash);
     if (inDatabase !== -1) rowCache.add(of, key, hash, inDatabase === 1 ? value : undefined);
     return inDatabase === 1;
   }
 
   /** Looks one key up in the database. @returns as `Tick.find`; -1 for a record on disk that is taken as absent. */
-  #read(of: number, key: Scratch): 1 | 0 | -1 {
+  #read(of: number, key: Scratch, hash: number): 1 | 0 | -1 {
     const { cold } = this;
     if (cold.arrived > 0) {
-      const fetched = cold.find(of, key, this.value);
+      const fetched = cold.find(of, key, hash, this.value);
       if (fetched !== -1) return fetched;
     }
     const bytes = key.view();
     let into = this.#valueBytes;
     let length = cold.mode === 'read' ? this.database.get(of, bytes, into) : this.database.getCached(of, bytes, into);
     if (length === onDisk) {
-      cold.missed(of, bytes);
+      cold.missed(of, key, hash);
       return -1;
     }
     if (length < 0) return 0;
@@ -325,15 +325,18 @@ export class Engine {
     return 1;
   }
 
-  /** Notes a key that a command is about to look up, if its record is on disk only. @returns whether it is. */
-  noteIfCold(of: number, key: Scratch): boolean {
-    const { tick, rowCache } = this;
+  /**
+   * Notes a key that a command is about to look up, unless ticks, the row cache or a worker have its record already. Whether
+   * the block cache has it is not asked: that costs as much as it costs a worker to find it there.
+   * @returns whether it was noted.
+   */
+  noteAhead(of: number, key: Scratch): boolean {
+    const { tick, rowCache, cold } = this;
+    const into = this.#probed;
     const hash = hashOfKey(of, key);
-    if (tick.find(of, key, hash, this.#probed) !== -1 || tick.findClosed(of, key, hash, this.#probed) !== -1)
-      return false;
-    const bytes = key.view();
-    if (rowCache.has(of, key, hash) || this.database.getCached(of, bytes, noRoom) !== onDisk) return false;
-    this.cold.note(of, bytes);
+    if (tick.find(of, key, hash, into) !== -1 || tick.findClosed(of, key, hash, into) !== -1) return false;
+    if (rowCache.has(of, key, hash) || (cold.arrived > 0 && cold.find(of, key, hash, into) !== -1)) return false;
+    cold.note(of, key, hash);
     return true;
   }
 

@@ -1,5 +1,6 @@
 export { Engine, type CommitDone, type EngineOptions } from './engine.ts';
-export { ColdReads, type ColdRecord } from './cold-reads.ts';
+export { ColdReads } from './cold-reads.ts';
+export type { ColdRecord } from './cold-record.ts';
 export type { RowCacheFigures } from './row-cache.ts';
 export type { Commit } from './commit.ts';
 export { defaultNamespace, namespaceBytesMax, namespaceOf, type Namespace } from './namespace.ts';

@@ -27,8 +27,8 @@ import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEn
 export interface ColdEngine {
   readonly cold: ColdReads;
   readonly slotPrefixed: boolean;
-  /** Notes a key of `family` if its record is on disk only. */
-  noteIfCold(of: number, key: Scratch): boolean;
+  /** Notes a key of `family` unless its record is at hand. */
+  noteAhead(of: number, key: Scratch): boolean;
   /** Reads what was noted, on a worker thread: lookups find it until it is forgotten. */
   fetch(records: readonly ColdRecord[]): Promise<void>;
 }
@@ -88,8 +88,8 @@ interface Batch {
 export class ColdCommands {
   readonly #env: ColdCommandsEnvironment;
   readonly #key = new Scratch();
-  /** The batch of each record that is not fetched yet. */
-  readonly #batchOf = new Map<ColdRecord, Batch>();
+  /** Records that are in a batch and not fetched yet. */
+  #inFlight = 0;
   #open: Batch | undefined;
   #due: Batch[] = [];
   #jobs = 0;
@@ -103,7 +103,7 @@ export class ColdCommands {
   }
 
   get figures(): ColdFigures {
-    return { commands: this.#commands, records: this.#records, recordsInFlight: this.#batchOf.size };
+    return { commands: this.#commands, records: this.#records, recordsInFlight: this.#inFlight };
   }
 
   /** CONFIG RESETSTAT. */
@@ -140,7 +140,7 @@ export class ColdCommands {
     lookups.hits = this.#hits;
     lookups.misses = this.#misses;
     this.#commands++;
-    if (this.#batchOf.size < aheadMax) this.#lookAhead(connection, request, entry);
+    if (this.#inFlight < aheadMax) this.#lookAhead(connection, request, entry);
     const waiter: Waiter = { connection, batches: [], unread: 0 };
     const wasOpen = this.#open !== undefined;
     for (const record of engine.cold.take()) this.#add(record, waiter);
@@ -150,13 +150,15 @@ export class ColdCommands {
   }
 
   #add(record: ColdRecord, waiter: Waiter): void {
-    let batch = this.#batchOf.get(record);
+    let batch = record.batch as Batch | undefined;
     if (batch === undefined) {
       batch = this.#open ??= { records: [], waiters: [], waiting: 0 };
       batch.records.push(record);
-      this.#batchOf.set(record, batch);
+      record.batch = batch;
+      this.#inFlight++;
     }
-    if (!batch.waiters.includes(waiter, Math.max(0, batch.waiters.length - 1))) {
+    // One waiter is added after the other: one that is here already is the last.
+    if (batch.waiters[batch.waiters.length - 1] !== waiter) {
       batch.waiters.push(waiter);
       batch.waiting++;
       waiter.batches.push(batch);
@@ -189,7 +191,7 @@ export class ColdCommands {
       (error: unknown) => {
         logger.warn('records could not be read ahead; their commands read them', { error: messageOf(error) });
         for (const { connection } of batch.waiters) connection.input.fetches = fetchesMax;
-        for (const record of batch.records) this.#batchOf.delete(record);
+        this.#inFlight -= batch.records.length;
         engine.cold.forget(batch.records.splice(0), false);
         this.#fetched(batch);
       },
@@ -199,7 +201,7 @@ export class ColdCommands {
   #fetched({ records, waiters }: Batch): void {
     this.#jobs--;
     this.#records += records.length;
-    for (const record of records) this.#batchOf.delete(record);
+    this.#inFlight -= records.length;
     this.#start();
     for (const waiter of waiters) if (--waiter.unread === 0) this.#goOn(waiter);
   }
@@ -236,9 +238,9 @@ export class ColdCommands {
     let count = 0;
     for (const index of keysOf(definition, request)) {
       if (++count > keysAhead) return;
-      const key = request.bytes(index);
-      writeMetadataKey(this.#key, { namespace, buffer: key, start: 0, end: key.length }, engine.slotPrefixed);
-      engine.noteIfCold(family.metadata, this.#key);
+      const key = { namespace, buffer: request.buffer, start: request.start(index), end: request.end(index) };
+      writeMetadataKey(this.#key, key, engine.slotPrefixed);
+      engine.noteAhead(family.metadata, this.#key);
     }
   }
 }

@@ -3,6 +3,8 @@ import { ColdReads, Scratch, Window, type ColdRecord } from '@holdfast/engine';
 import type { ColdEngine } from '../cold-commands.ts';
 
 const familyOfTest = 1;
+/** One for all, so that records are told apart by their keys. */
+const hashOfTest = 7;
 
 export class ColdShelf implements ColdEngine {
   readonly slotPrefixed = false;
@@ -19,30 +21,31 @@ export class ColdShelf implements ColdEngine {
 
   /** A command looks a key up. @returns whether it may go on with it; false: it is to be taken as absent. */
   reads(key: string): boolean {
-    const isHere = this.cold.arrived > 0 && this.cold.find(familyOfTest, scratchOf(key), this.#value) === 1;
+    const name = scratchOf(key);
+    const isHere = this.cold.arrived > 0 && this.cold.find(familyOfTest, name, hashOfTest, this.#value) === 1;
     if (isHere || this.cold.mode === 'read' || !this.keys.has(key)) {
       this.lookups.hits++;
       return true;
     }
     this.lookups.misses++;
-    this.cold.missed(familyOfTest, Buffer.from(key));
+    this.cold.missed(familyOfTest, name, hashOfTest);
     return false;
   }
 
-  noteIfCold(_of: number, key: Scratch): boolean {
+  noteAhead(_of: number, key: Scratch): boolean {
     // The namespace's prefix stands before it.
     const name = key
       .view()
       .subarray(1 + (key.view()[0] as number))
       .toString();
     if (!this.keys.has(name)) return false;
-    this.cold.note(familyOfTest, Buffer.from(name));
+    this.cold.note(familyOfTest, scratchOf(name), hashOfTest);
     return true;
   }
 
   fetch(records: readonly ColdRecord[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const keys = records.map(({ name }) => name.slice(1));
+      const keys = records.map(({ key }) => key.toString());
       const end = (error?: Error): void => {
         this.jobs.splice(this.jobs.indexOf(job), 1);
         if (error !== undefined) {
