@@ -204,9 +204,15 @@ describe('cold commands', () => {
       world.disk.jobs.map(({ keys }) => keys.length),
       [32, 32, 32, 32, 32, 32],
     );
-    for (let job = 0; job < 13; job++) {
+    for (let job = 0; job < 10; job++) {
       assert.equal(await answered(client), '');
       await world.fetched();
+      if (job === 5)
+        assert.deepEqual(
+          world.disk.jobs.map(({ keys }) => keys.length),
+          [64, 64, 64, 16],
+          'larger ones while all workers were busy',
+        );
     }
     assert.equal(await answered(client), bulks(...line.split(' ')));
   });

@@ -52,7 +52,7 @@ export interface ColdFigures {
   readonly recordsInFlight: number;
 }
 
-/** Records of one job of a worker. */
+/** Records of one job of a worker; while all workers are busy twice as many: a job costs two switches of threads. */
 const batchRecords = 32;
 /** Jobs under way: two of the eight threads that tools/launch.sh asks for stay free, for commits. */
 const jobsMax = 6;
@@ -164,7 +164,8 @@ export class ColdCommands {
       waiter.batches.push(batch);
       waiter.unread++;
     }
-    if (batch === this.#open && batch.records.length >= batchRecords) this.#close();
+    const enough = this.#inFlight > jobsMax * batchRecords ? 2 * batchRecords : batchRecords;
+    if (batch === this.#open && batch.records.length >= enough) this.#close();
   }
 
   /** The open batch is handed to a worker, when one is free. */
