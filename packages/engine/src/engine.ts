@@ -15,7 +15,8 @@ import { EntryIterator, type IterateRange, type ReadWork } from './entry-iterato
 import { family } from './families.ts';
 import { hashOfKey } from './key-hash.ts';
 import { openOptions, type RocksdbSettings } from './rocksdb-options.ts';
-import { RowCache } from './row-cache.ts';
+import type { Namespace } from './namespace.ts';
+import { RowCache, type WarmedKeys } from './row-cache.ts';
 import { Tick } from './tick.ts';
 import { VersionSource } from './version.ts';
 import { visitKeysOfCommand, type KeyVisitor } from './written-user-keys.ts';
@@ -346,6 +347,11 @@ export class Engine {
    */
   async fetch(records: readonly ColdRecord[]): Promise<void> {
     this.cold.arrive(records, await this.database.fetchAsync(packRecords(records), records.length));
+  }
+
+  /** Brings the cached records of user keys near, which are about to be read. */
+  warm(namespace: Namespace, keys: WarmedKeys): void {
+    this.rowCache.warm(namespace, keys, this.slotPrefixed);
   }
 
   /** As `get`, for a key of which the database has nothing: looks in what is not committed yet only. */

@@ -7,6 +7,7 @@ import type { Commit } from './commit.ts';
 import type { Engine } from './engine.ts';
 import { family } from './families.ts';
 import { hashOfKey } from './key-hash.ts';
+import { defaultNamespace } from './namespace.ts';
 import { Overlay } from './overlay.ts';
 import { RowCache } from './row-cache.ts';
 import { openTestEngine } from './testing/index.ts';
@@ -214,6 +215,32 @@ test('memory is taken as records come; a smaller size keeps the newest', () => {
   assert.deepEqual([cache.figures.entries, cache.figures.bytes], [0, 0]);
   read(cache, database, 1, 'key1');
   assert.equal(cache.figures.entries, 0);
+});
+
+test('what is brought near answers as before, and counts for nothing', () => {
+  const cache = new RowCache(1 << 20);
+  const database = new Map<string, string>();
+  const prefix = Buffer.from(defaultNamespace.prefix).toString('latin1');
+  for (let i = 0; i < 20_000; i++) {
+    const name = `${prefix}key${i}`;
+    database.set(`${family.metadata}${name}`, 'x'.repeat(i % 200));
+    read(cache, database, family.metadata, name);
+  }
+  const before = cache.figures;
+  const names = Array.from({ length: 40 }, (_, i) => `key${19_990 + i}`);
+  const text = Buffer.from(names.join(''));
+  const ends = names.map((_, i) => names.slice(0, i + 1).join('').length);
+  const keys = {
+    buffer: text,
+    count: 40,
+    start: (i: number) => ends[i - 1] ?? 0,
+    end: (i: number) => ends[i] as number,
+  };
+  const empty = new RowCache(1 << 20);
+  for (const each of [cache, empty]) for (const prefixed of [true, false]) each.warm(defaultNamespace, keys, prefixed);
+  assert.deepEqual([cache.figures, empty.figures.entries], [before, 0]);
+  for (let i = 19_000; i < 20_000; i++)
+    assert.equal(ask(cache, family.metadata, `${prefix}key${i}`), 'x'.repeat(i % 200), String(i));
 });
 
 test('keys chosen to fall into one bucket do not make lookups long: some of them are not kept', () => {

@@ -39,6 +39,9 @@ const flag = {
 /** What must be equal for a record to be that of a key. */
 const keyAndFamily = (0xffff << 16) | familyMask;
 
+/** Words of a record that are brought near: three lines of the processor's caches. */
+const warmedWords = 28;
+
 const slabBytesMax = 256 << 10;
 const slabBytesMin = 1 << 10;
 /** Slabs that a small cache has about, as far as their own least size allows. */
@@ -90,6 +93,8 @@ export function planOf(bytes: number): SlabPlan | undefined {
 export class RowSlabs {
   /** Living records. */
   count = 0;
+  /** Means nothing. */
+  warmth = 0;
   readonly plan: SlabPlan;
   /** Largest record that is kept, in words. */
   readonly #recordWordsMax: number;
@@ -151,6 +156,24 @@ export class RowSlabs {
       place = words[place + at.next] as number;
     }
     return 0;
+  }
+
+  /** Reads what records with these hashes stand in, all at once. Replaces each by the place it found. */
+  warm(hashes: Int32Array, count: number): void {
+    const heads = this.#heads;
+    const words = this.#words;
+    const mask = this.#bucketMask;
+    const last = words.length - 1;
+    for (let i = 0; i < count; i++) hashes[i] = heads[(hashes[i] as number) & mask] as number;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const place = hashes[i] as number;
+      sum ^= words[place] as number;
+      sum ^= words[Math.min(place + warmedWords / 2, last)] as number;
+      sum ^= words[Math.min(place + warmedWords, last)] as number;
+    }
+    // Or else the compiler might find that nobody needs it.
+    this.warmth = sum;
   }
 
   /** Whether a key with this hash may have a record. */

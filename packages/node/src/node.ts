@@ -331,7 +331,7 @@ export class Node {
         maxBulkBytes: env.config.get('proto-max-bulk-len'),
         unauthenticated: env.config.get('requirepass') !== '',
       }),
-      requestsBegin: () => this.dispatcher.clock.breakChain(),
+      requestsBegin: (connection) => this.dispatcher.requestsBegin(connection),
       execute: (connection, request): boolean => {
         const isDone = this.dispatcher.execute(connection, request);
         this.pubsub.settle();

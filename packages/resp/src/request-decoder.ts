@@ -15,6 +15,7 @@
  */
 import { ProtocolError } from '@holdfast/base';
 import './buffer-types.ts';
+import type { KeysAhead } from './keys-ahead.ts';
 import { Request } from './request.ts';
 
 /** What one connection may send. Changed at any time; holds from the next length that is read. */
@@ -115,6 +116,12 @@ export class RequestDecoder {
   unread(bytesMax: number): Buffer {
     if (this.#joined || this.#announced >= 0 || this.#at === this.#end) return noBytes;
     return this.#buffer.subarray(this.#at, Math.min(this.#end, this.#at + bytesMax));
+  }
+
+  /** Looks for the first arguments of what follows, as far as it stands in one piece. */
+  lookAhead(keys: KeysAhead): void {
+    if (this.#joined || this.#announced >= 0) keys.clear();
+    else keys.find(this.#buffer, this.#at, this.#end);
   }
 
   /** Takes bytes as they arrived; the caller gives them up. */

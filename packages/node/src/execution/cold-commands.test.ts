@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CommandDefinition } from '@holdfast/commands';
+import { encodeCommand } from '@holdfast/resp';
 import type { CommandObserver } from './command-observer.ts';
 import { command, ExecutionWorld, type Client } from './testing/execution-world.ts';
 
@@ -225,5 +226,28 @@ describe('cold commands', () => {
     world.disk.cold.isEnabled = false;
     assert.equal(await client.say('GETK a'), `${replies}${bulks('a')}`);
     assert.deepEqual(world.reading, []);
+  });
+});
+
+describe('a pipeline', () => {
+  test('that follows reads has its keys brought near, some requests at a time', async () => {
+    const world = new ColdWorld([]);
+    const client = world.connect();
+    const names = Array.from({ length: 40 }, (_, i) => `k${i}`);
+    const gets = Buffer.concat(names.map((name) => encodeCommand(['GETK', name])));
+    for (const before of ['PUSH l x', 'PING']) {
+      await client.say(before);
+      client.socket.push(encodeCommand(['GETK', 'first']));
+      client.socket.push(encodeCommand(['GETK', 'alone']));
+      await world.turn();
+      assert.deepEqual(world.disk.warmed.splice(0), [], 'one key gains nothing');
+      client.socket.push(gets);
+      await world.turn();
+      assert.deepEqual(world.disk.warmed.splice(0), [names.slice(0, 32).join(), names.slice(32).join()]);
+      await client.say('PING');
+      client.socket.push(encodeCommand(['PING']));
+      await world.turn();
+      assert.deepEqual(world.disk.warmed.splice(0), []);
+    }
   });
 });

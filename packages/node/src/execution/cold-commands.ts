@@ -18,7 +18,15 @@
  */
 import { assert, messageOf, type Logger, type Timers } from '@holdfast/base';
 import { keysOf } from '@holdfast/commands';
-import { family, Scratch, writeMetadataKey, type ColdReads, type ColdRecord } from '@holdfast/engine';
+import {
+  family,
+  Scratch,
+  writeMetadataKey,
+  type ColdReads,
+  type ColdRecord,
+  type Namespace,
+  type WarmedKeys,
+} from '@holdfast/engine';
 import { RequestDecoder, type Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEntry } from './command-entry.ts';
@@ -27,6 +35,8 @@ import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEn
 export interface ColdEngine {
   readonly cold: ColdReads;
   readonly slotPrefixed: boolean;
+  /** Brings near what is cached of some keys. */
+  warm(namespace: Namespace, keys: WarmedKeys): void;
   /** Notes a key of `family` unless its record is at hand. */
   noteAhead(of: number, key: Scratch): boolean;
   /** Reads what was noted, on a worker thread: lookups find it until it is forgotten. */

@@ -115,6 +115,11 @@ export class CommandRuns {
     for (const call of [this.#call, this.#wholeCall, this.#scriptCall]) call.events = events;
   }
 
+  /** The last command of a client reads keys. */
+  get lastReads(): boolean {
+    return this.#running.entry?.kind === 'read';
+  }
+
   get events(): KeyEvents | undefined {
     return this.#call.events;
   }

@@ -10,8 +10,9 @@
 import type { Clock, Logger, Timers } from '@holdfast/base';
 import { Refusal } from '@holdfast/commands';
 import { gateErrors, type Admission } from '@holdfast/fencing';
-import type { ReplyWriter, Request } from '@holdfast/resp';
+import { KeysAhead, type ReplyWriter, type Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
+import { requestsAtOnce } from '../net/request-input.ts';
 import type { LeaseKeeper } from '../lease/lease-keeper.ts';
 import {
   bitsOfRequest,
@@ -88,6 +89,7 @@ export class Dispatcher {
   readonly written: WrittenKeys;
   readonly #env: DispatcherEnvironment;
   readonly #refusals: Refusals;
+  readonly #ahead = new KeysAhead(requestsAtOnce);
 
   constructor(env: DispatcherEnvironment) {
     const { engine, loop, clock, timers, logger, watched, lease } = env;
@@ -138,6 +140,17 @@ export class Dispatcher {
   endLongWork(): void {
     this.longRuns.abort();
     this.slicedReplies.closeAll();
+  }
+
+  /** Some requests of a connection are about to be executed. */
+  requestsBegin(connection: ClientConnection): void {
+    this.clock.breakChain();
+    // Pipelines repeat themselves: who has just read reads on.
+    if (!this.runs.lastReads) return;
+    const ahead = this.#ahead;
+    connection.input.lookAhead(ahead);
+    if (ahead.count > 1) this.#env.coldReads.engine.warm(connection.namespace, ahead);
+    ahead.clear();
   }
 
   /**

@@ -233,7 +233,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   }
 
   requestsBegin(): void {
-    this.#host.requestsBegin();
+    this.#host.requestsBegin(this);
   }
 
   take(request: Request): boolean {

@@ -18,8 +18,8 @@ export interface ConnectionHost {
   readonly timers: Timers;
   /** Limits of a new connection's requests; the connection owns its copy. */
   requestLimits(): RequestLimits;
-  /** A piece of what a client sent is about to be executed. */
-  requestsBegin(): void;
+  /** Some of what a client sent is about to be executed. */
+  requestsBegin(connection: ClientConnection): void;
   /**
    * Executes one request into the open tick; replies go to `connection.reply`.
    * @returns false when it may not run now: it is kept and asked again after `resume`.

@@ -4,8 +4,10 @@
  * it is occupied and enough was read ahead (a little is, so that the peer's end is noticed).
  */
 import { ProtocolError, messageOf, type ClientTransport } from '@holdfast/base';
-import { RequestDecoder, type Request, type RequestLimits } from '@holdfast/resp';
+import { RequestDecoder, type KeysAhead, type Request, type RequestLimits } from '@holdfast/resp';
 
+/** So many requests are handed over in a piece. */
+export const requestsAtOnce = 32;
 /** While it is occupied it reads up to so much ahead. */
 const readAheadBytes = 64 * 1024;
 
@@ -20,7 +22,7 @@ export interface InputOwner {
   readonly hasRoom: boolean;
   /** Ends after what was answered. */
   readonly isEnding: boolean;
-  /** Requests are about to be handed over. */
+  /** Up to `requestsAtOnce` requests are about to be handed over. */
   requestsBegin(): void;
   /** Executes or answers one request, valid until it returns. @returns false when nothing further is to be done now. */
   take(request: Request): boolean;
@@ -66,6 +68,11 @@ export class RequestInput {
     return this.#decoder.unread(bytesMax);
   }
 
+  /** Looks for the first arguments of the requests that follow. */
+  lookAhead(keys: KeysAhead): void {
+    this.#decoder.lookAhead(keys);
+  }
+
   get memoryBytes(): number {
     return this.#decoder.memoryBytes;
   }
@@ -93,9 +100,11 @@ export class RequestInput {
   pump(): void {
     if (this.#pumping || this.held) return;
     this.#pumping = true;
-    this.#owner.requestsBegin();
     try {
-      while (this.#owner.isReady && this.#decoder.bufferedBytes > 0 && this.#next());
+      for (let count = 0; this.#owner.isReady && this.#decoder.bufferedBytes > 0; count++) {
+        if (count % requestsAtOnce === 0) this.#owner.requestsBegin();
+        if (!this.#next()) break;
+      }
     } finally {
       this.#pumping = false;
     }

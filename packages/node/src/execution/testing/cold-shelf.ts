@@ -1,5 +1,5 @@
 /** A disk for `ColdCommands` without a database: what is on it, and a worker that brings it when the test says so. */
-import { ColdReads, Scratch, Window, type ColdRecord } from '@holdfast/engine';
+import { ColdReads, Scratch, Window, type ColdRecord, type Namespace, type WarmedKeys } from '@holdfast/engine';
 import type { ColdEngine } from '../cold-commands.ts';
 
 const familyOfTest = 1;
@@ -17,6 +17,9 @@ export class ColdShelf implements ColdEngine {
   /** What was asked for and not brought yet, in order. */
   readonly jobs: { readonly keys: readonly string[]; end(error?: Error): void }[] = [];
 
+  /** Keys that were to be brought near, by call. */
+  readonly warmed: string[] = [];
+
   readonly #value = new Window();
 
   /** A command looks a key up. @returns whether it may go on with it; false: it is to be taken as absent. */
@@ -30,6 +33,13 @@ export class ColdShelf implements ColdEngine {
     this.lookups.misses++;
     this.cold.missed(familyOfTest, name, hashOfTest);
     return false;
+  }
+
+  warm(_namespace: Namespace, keys: WarmedKeys): void {
+    const names = Array.from({ length: keys.count }, (_, i) =>
+      keys.buffer.toString('latin1', keys.start(i), keys.end(i)),
+    );
+    this.warmed.push(names.join());
   }
 
   noteAhead(_of: number, key: Scratch): boolean {

@@ -220,7 +220,7 @@ export class ExecutionWorld {
       clock: this.time,
       timers: this.time,
       requestLimits: defaultRequestLimits,
-      requestsBegin: () => this.dispatcher.clock.breakChain(),
+      requestsBegin: (connection) => this.dispatcher.requestsBegin(connection),
       execute: (connection, request) => this.dispatcher.execute(connection, request),
       executePinned: (connection, request) => this.dispatcher.executePinned(connection, request),
       redirect: (connection) => connection.reply.error('MOVED 0 lb:7000'),
