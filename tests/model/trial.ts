@@ -111,7 +111,7 @@ export class Trial {
   async compareAll(): Promise<void> {
     await this.#settle();
     const wrong = await this.#wrongIn(this.keys);
-    if (wrong !== undefined) this.#fail(wrong);
+    if (wrong !== undefined) this.#fail(wrong.reason);
   }
 
   /** Sends one command that the model does not know. */
@@ -184,7 +184,8 @@ export class Trial {
   }
 
   async #becomeOneOf(states: readonly Keyspace[]): Promise<void> {
-    const reasons: string[] = [];
+    // Of the state that is right for longest.
+    let [reason, right] = ['', -1];
     for (const [more, state] of states.entries()) {
       this.keys.entries = state.entries;
       await this.#settle();
@@ -193,20 +194,23 @@ export class Trial {
         this.unacknowledgedFound += more;
         return;
       }
-      reasons.push(wrong);
+      if (wrong.after > right) [reason, right] = [`after ${more} more: ${wrong.reason}`, wrong.after];
     }
-    this.#fail(`what is there after kill -9 is no state of ${states.length}; against the first: ${String(reasons[0])}`);
+    this.#fail(`what is there after kill -9 is no state of ${states.length}; the nearest, ${reason}`);
   }
 
-  /** @returns the first reply that shows another state. */
-  async #wrongIn(state: Keyspace): Promise<string | undefined> {
+  /** @returns the first reply that shows another state, and after how many that are right it comes. */
+  async #wrongIn(state: Keyspace): Promise<{ reason: string; after: number } | undefined> {
     const asked = probes(state, this.generator.keys);
     this.wire.send(asked);
     const replies = await this.wire.replies(asked.length);
     for (const [i, command] of asked.entries()) {
       const expected: Expected = run(state, command);
       const wrong = differs(replies[i] ?? '', expected, this.#protocol);
-      if (wrong !== undefined) return `${command.join(' ')} was answered ${JSON.stringify(replies[i])}\n${wrong}`;
+      if (wrong !== undefined) {
+        const reason = `${command.join(' ')} was answered ${JSON.stringify(replies[i])}\n${wrong}`;
+        return { reason, after: i };
+      }
     }
     return undefined;
   }

@@ -61,6 +61,18 @@ describe('the clock of commands', () => {
     assert.equal(world.command(1).wallMs, 1_000_000 + Math.floor(world.atMs - 1));
   });
 
+  test('a command that was sent after another had ended never sees a time of day before that', () => {
+    const world = new Readings();
+    world.atMs = 100.75;
+    assert.equal(world.command(0.125).wallMs, 1_000_100);
+    world.atMs = 101.25;
+    world.clock.breakChain();
+    assert.equal(world.command(0.125).wallMs, 1_000_101);
+    world.atMs = 102;
+    world.tick.number++;
+    assert.equal(world.command(0.125).wallMs, 1_000_102);
+  });
+
   test('where durations have no clock of their own, every reading is a new one', () => {
     let wallMs = 5;
     const clock = new CommandClock({ leaseMs: () => 0, wallMs: () => wallMs }, { number: 1 });

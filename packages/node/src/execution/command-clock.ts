@@ -6,7 +6,8 @@
  * command reads the clock once. What lies between two commands (decoding and routing the second) counts as the second's.
  * Whatever else happens between them breaks the chain: another connection's turn, and the end of a tick.
  *
- * The time of day is read anew when the last reading is a millisecond old, as exact as it is.
+ * Within such a chain the time of day is read anew when the last reading is a millisecond old, as exact as it is. A command
+ * that does not follow another reads it: it may have been sent since, and no client is to see an instant before that.
  */
 import type { Clock } from '@holdfast/base';
 
@@ -39,7 +40,9 @@ export class CommandClock {
   /** When a client's command begins that is about to run, in ms from anywhere. */
   begins(): number {
     const endedMs = this.#endedMs;
-    return endedMs === endedMs && this.#endedInTick === this.#tick.number ? endedMs : this.#durationMs();
+    if (endedMs === endedMs && this.#endedInTick === this.#tick.number) return endedMs;
+    this.#wallReadMs = -Infinity;
+    return this.#durationMs();
   }
 
   /** The same for a command within another. */
