@@ -118,9 +118,15 @@ export interface CommandDefinition<Input = unknown> {
   run(call: Call, input: Input, reply: ReplyWriter): void;
 }
 
-/** Erases the input type for the table; `parse` and `run` of one definition always belong together. */
+/**
+ * Erases the input type for the table; `parse` and `run` of one definition always belong together. All definitions get the
+ * same fields in the same order, or each look at one of them while a command runs would be a search.
+ */
 export function define<Input>(definition: CommandDefinition<Input>): CommandDefinition {
-  return definition as CommandDefinition;
+  const { name, arity, flags, keys, keyIndexes, flagsOf, group, since, complexity, summary, subCommands } = definition;
+  const { parse, run } = definition;
+  const facts = { name, arity, flags, keys, keyIndexes, flagsOf, group, since, complexity, summary, subCommands };
+  return { ...facts, parse, run } as CommandDefinition;
 }
 
 export const errors = {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { OperationError } from '@holdfast/base';
 import './buffer-types.ts';
 import { repliesBytesMax } from './limits.ts';
@@ -18,6 +19,8 @@ const spareBytesMax = 65536;
  */
 const pooledBytesMax = 2048;
 const keptBytesMax = 4096;
+/** Lines of so many characters are written without a call. */
+const shortText = 16;
 
 export class ReplyWriter {
   protocol: 2 | 3 = 2;
@@ -124,10 +127,12 @@ export class ReplyWriter {
   }
 
   #line(type: number, text: string, limit?: number): void {
-    const bytes = Buffer.byteLength(text);
+    const isShort = text.length <= shortText;
+    const bytes = isShort ? 3 * text.length : Buffer.byteLength(text);
     this.#reserve(bytes + 3, limit);
     this.#buffer[this.#length++] = type;
-    this.#length += this.#buffer.utf8Write(text, this.#length);
+    if (isShort && writeAscii(this.#buffer, this.#length, text)) this.#length += text.length;
+    else this.#length += this.#buffer.utf8Write(text, this.#length);
     this.#crlf();
   }
 
@@ -243,6 +248,16 @@ export class ReplyWriter {
       this.raw(bytes);
     } else this.bulkText(text);
   }
+}
+
+/** @returns false when it is not ASCII: what was written is of no account. */
+function writeAscii(target: Buffer, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 128) return false;
+    target[start + i] = code;
+  }
+  return true;
 }
 
 /** Writes a whole number from 10 on in decimal. @returns where it ends. */

@@ -12,6 +12,7 @@
  * Writing: what is written while one callback of Node runs is gathered and leaves in one native call behind it (a microtask).
  * What the kernel does not take is kept here, and sent on when the addon says that it takes more.
  */
+import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
 import { assert } from '../assert.ts';
 import { formatEndpoint, type ClientTransport, type Transport, type TransportEvents } from '../transport.ts';

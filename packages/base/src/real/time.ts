@@ -1,4 +1,5 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type { Clock, Timer, Timers } from '../clock.ts';
 import type { Random } from '../random.ts';
 import { leaseClockMs } from './os.ts';
