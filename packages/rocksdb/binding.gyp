@@ -14,6 +14,7 @@
         "native/async.cc",
         "native/batch.cc",
         "native/build_info.cc",
+        "native/counters.cc",
         "native/database.cc",
         "native/errors.cc",
         "native/file_statistics.cc",

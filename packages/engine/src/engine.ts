@@ -66,7 +66,7 @@ export class Engine {
   readonly versions: VersionSource;
   readonly random: Random;
   /** Reads since the start, for INFO. */
-  readonly work: ReadWork = { gets: 0, seeks: 0, nexts: 0 };
+  readonly work: ReadWork = { gets: 0, seeks: 0, nexts: 0, prevs: 0 };
   /** Key of the record being read or written, filled by the data types. */
   readonly key: Scratch = new Scratch();
   /**

@@ -28,11 +28,12 @@ export interface IterateRange {
   readonly detached?: boolean;
 }
 
-/** Lookups, iterations begun, and entries of the database that iterations read. */
+/** Lookups, iterations begun, and entries of the database that iterations read, forwards and backwards. */
 export interface ReadWork {
   gets: number;
   seeks: number;
   nexts: number;
+  prevs: number;
 }
 
 /** Blocks grow while an iteration goes on: the first answers HGETALL of a small hash, the later ones feed long scans. */
@@ -181,7 +182,7 @@ export class EntryIterator {
       const size = this.#block === undefined ? firstBlock : laterBlock;
       this.#block = this.#native.next(size.entries, size.bytes);
       this.#left = this.#block.count;
-      if (this.#work !== undefined) this.#work.nexts += this.#block.count;
+      if (this.#work !== undefined) this.#work[this.#reverse ? 'prevs' : 'nexts'] += this.#block.count;
       this.#offset = 0;
       if (this.#left === 0) return false;
     }

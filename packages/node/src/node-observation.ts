@@ -17,14 +17,15 @@ export function newObservation(node: Node): Observation {
   return new Observation({
     settings: settings(node),
     random,
+    profiler: node.env.rim.profiler,
     secrets: isSecretDirective,
     entries: () => node.dispatcher.entries,
     named: (name) => entriesNamed(node, name),
     observeFrom: (us): void => {
       node.dispatcher.runs.observedFromUs = us;
     },
-    observeScripts: (on): void => {
-      node.dispatcher.runs.observesScripts = on;
+    observeBegins: (on): void => {
+      node.dispatcher.runs.observesBegins = on;
     },
     sendLine: (to, line) => node.pubsub.outbox.add(to as ClientConnection, line),
     logSlow: (level, { args, durationUs, peer }): void => {

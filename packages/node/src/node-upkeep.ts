@@ -80,7 +80,9 @@ export function upkeepPort(node: Node): UpkeepPort {
       return undefined;
     },
     statistics: () =>
-      mayRead(node) ? JSON.stringify(Object.fromEntries(rocksdbFigures(node.engine.database)), null, 2) : '{}',
+      mayRead(node)
+        ? JSON.stringify(Object.fromEntries(rocksdbFigures(node.engine.database, node.env.rim.blockReads())), null, 2)
+        : '{}',
   };
 }
 

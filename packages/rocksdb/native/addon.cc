@@ -106,6 +106,9 @@ napi_value Init(napi_env env, napi_value exports) {
       {"destroy", nullptr, Async<Destroy>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"leave", nullptr, Sync<Leave>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"buildInfo", nullptr, Sync<BuildInfo>, nullptr, nullptr, nullptr, napi_enumerable, addon},
+      {"blockReads", nullptr, Sync<BlockReadsOf>, nullptr, nullptr, nullptr, napi_enumerable, addon},
+      {"beginProfile", nullptr, Sync<BeginProfile>, nullptr, nullptr, nullptr, napi_enumerable, addon},
+      {"endProfile", nullptr, Sync<EndProfile>, nullptr, nullptr, nullptr, napi_enumerable, addon},
   };
   try {
     Must(napi_add_env_cleanup_hook(env, EndEnvironment, addon));

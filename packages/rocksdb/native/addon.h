@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "counters.h"
 #include "errors.h"
 
 namespace holdfast {
@@ -28,6 +29,8 @@ struct Addon : std::enable_shared_from_this<Addon> {
   std::unordered_map<Database*, std::weak_ptr<Database>> databases;
   // Set only while NewHandle runs a constructor: what `new` from JavaScript cannot provide.
   Handle* under_construction = nullptr;
+  // Of this thread and of the jobs.
+  BlockReads block_reads;
 };
 
 // One call from JavaScript. Absent arguments are `undefined`.

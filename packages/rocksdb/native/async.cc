@@ -24,6 +24,7 @@ void Job::Execute(napi_env, void* data) {
   } catch (const std::exception& error) {
     job->failure_ = Failure{"ROCKS_OTHER", std::string(job->name_) + ": " + error.what()};
   }
+  job->addon_->block_reads.TakeFromThread();
 }
 
 void Job::Finish(napi_env env) {

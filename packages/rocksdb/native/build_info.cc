@@ -70,6 +70,9 @@ napi_value BuildInfo(Call& call) {
   Must(napi_set_named_property(call.env, result, "version", text));
   Must(napi_get_boolean(call.env, image.asserts, &asserts));
   Must(napi_set_named_property(call.env, result, "assertions", asserts));
+  napi_value counters;
+  Must(napi_get_boolean(call.env, HasThreadCounters(), &counters));
+  Must(napi_set_named_property(call.env, result, "threadCounters", counters));
   return result;
 }
 

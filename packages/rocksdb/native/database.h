@@ -18,6 +18,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "counters.h"
 #include "filters.h"
 #include "handles.h"
 
@@ -49,6 +50,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::vector<std::string> family_names;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   std::shared_ptr<FilterContext> filters;
+  std::shared_ptr<EndedWork> ended_work;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ReadOptions reads;
   rocksdb::ReadOptions cached_reads;
@@ -123,6 +125,8 @@ napi_value MultiGet(Call& call);                // reads.cc
 napi_value MultiGetAsync(Call& call);           // reads.cc
 napi_value FetchAsync(Call& call);              // reads.cc
 napi_value PropertyOf(Call& call);              // reads.cc
+napi_value MapPropertyOf(Call& call);           // counters.cc
+napi_value EndedWorkOf(Call& call);             // counters.cc
 napi_value FlushBlockCache(Call& call);         // reads.cc
 napi_value LargestFlushedSequence(Call& call);  // reads.cc
 napi_value LiveFiles(Call& call);               // reads.cc
@@ -150,6 +154,9 @@ napi_value CloseDatabase(Call& call);           // maintenance.cc
 napi_value Destroy(Call& call);                 // maintenance.cc
 napi_value Open(Call& call);                    // open.cc
 napi_value BuildInfo(Call& call);               // build_info.cc
+napi_value BlockReadsOf(Call& call);            // counters.cc
+napi_value BeginProfile(Call& call);            // counters.cc
+napi_value EndProfile(Call& call);              // counters.cc
 
 // The snapshot a value stands for; nullptr for undefined. It must be unreleased and of this database.
 const rocksdb::Snapshot* ReadSnapshot(Call& call, napi_value value, Database& database);  // snapshot.cc

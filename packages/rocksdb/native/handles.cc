@@ -46,6 +46,8 @@ ClassSpec SpecOf(Kind kind) {
            {"compact", Async<Compact>},
            {"fileStatistics", Async<FileStatisticsOf>},
            {"property", Sync<PropertyOf>},
+           {"mapProperty", Sync<MapPropertyOf>},
+           {"endedWork", Sync<EndedWorkOf>},
            {"flushBlockCache", Sync<FlushBlockCache>},
            {"largestFlushedSequence", Sync<LargestFlushedSequence>},
            {"liveFiles", Sync<LiveFiles>},

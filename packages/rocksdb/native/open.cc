@@ -199,9 +199,11 @@ class OpenJob : public Job {
     opened_ = std::make_shared<Database>();
     opened_->filters = std::make_shared<FilterContext>();
     opened_->filters->slot_prefixed = request_.slot_prefixed;
+    opened_->ended_work = std::make_shared<EndedWork>();
     cache_ = rocksdb::NewLRUCache(request_.cache_bytes == 0 ? kDefaultCacheBytes : request_.cache_bytes);
     ApplyDatabaseOptions(request_.options, &database_options_);
     database_options_.create_if_missing = request_.create;
+    database_options_.listeners.push_back(opened_->ended_work);
     for (const FamilyRequest& family : request_.families) {
       rocksdb::ColumnFamilyOptions options;
       rocksdb::BlockBasedTableOptions table;

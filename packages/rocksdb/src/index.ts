@@ -1,7 +1,9 @@
 export { RocksError } from './errors.ts';
-export { buildInfo, destroy, open } from './open.ts';
+export { beginProfile, blockReads, buildInfo, destroy, endProfile, open } from './open.ts';
 export type {
   BlockIterator,
+  BlockReads,
+  BuildInfo,
   ColumnFamilyOptions,
   Database,
   EntryBlock,
@@ -12,6 +14,7 @@ export type {
   RocksErrorCode,
   RocksdbModule,
   Snapshot,
+  ThreadProfile,
   WalBlock,
   WalFile,
   WalTail,

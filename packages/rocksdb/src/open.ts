@@ -1,6 +1,6 @@
 /** The three entry points of the binding; everything else hangs on the Database that `open` resolves to. */
 import { addon } from './native.ts';
-import type { Database, OpenOptions } from './types.ts';
+import type { BlockReads, BuildInfo, Database, OpenOptions, ThreadProfile } from './types.ts';
 
 /**
  * Opens a database on a worker thread.
@@ -16,7 +16,21 @@ export function destroy(path: string): Promise<void> {
   return addon.destroy(path);
 }
 
-/** Version of the RocksDB that is loaded, and whether it was built with assertions (misuse would end the process). */
-export function buildInfo(): { version: string; assertions: boolean } {
+/** Version of the RocksDB that is loaded, and how it was built. */
+export function buildInfo(): BuildInfo {
   return addon.buildInfo();
+}
+
+/** What reads found in the block cache and what they did not, of all databases of this thread's environment. */
+export function blockReads(): BlockReads {
+  return addon.blockReads();
+}
+
+/** From now on RocksDB counts and times what this thread does; it costs on every operation, and `endProfile` ends it. */
+export function beginProfile(): void {
+  addon.beginProfile();
+}
+
+export function endProfile(): ThreadProfile {
+  return addon.endProfile();
 }

@@ -218,6 +218,10 @@ export interface Database {
   fileStatistics(family: number): Promise<readonly FileStatistics[]>;
   /** A RocksDB property such as `rocksdb.estimate-num-keys`; undefined when RocksDB does not know it. */
   property(family: number, name: string): string | undefined;
+  /** A RocksDB property that has entries, such as `rocksdb.cfstats`; undefined when RocksDB does not know it. */
+  mapProperty(family: number, name: string): Readonly<Record<string, string>> | undefined;
+  /** Flushes and compactions that have ended since the database was opened. */
+  endedWork(): { readonly flushes: number; readonly compactions: number };
   /** Drops every block from the cache that is not being read. */
   flushBlockCache(): void;
   /**
@@ -231,11 +235,47 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** The RocksDB that is loaded. */
+export interface BuildInfo {
+  /** e.g. `7.8.3` */
+  readonly version: string;
+  /** Built with assertions: misuse would end the process. */
+  readonly assertions: boolean;
+  /** Built with the counters of threads: without them `blockReads` is 0 and profiles are empty. */
+  readonly threadCounters: boolean;
+}
+
+/**
+ * Blocks that reads have found in the block cache (`hits`, which those of index and filter are part of), and blocks that
+ * they have read from files (`misses`).
+ */
+export interface BlockReads {
+  readonly hits: number;
+  readonly indexHits: number;
+  readonly filterHits: number;
+  readonly misses: number;
+  readonly indexMisses: number;
+  readonly filterMisses: number;
+}
+
+/** RocksDB's counters of a thread that are not 0, as text: `name = value, ...`; times are in ns. */
+export interface ThreadProfile {
+  /** PerfContext */
+  readonly reads: string;
+  /** IOStatsContext */
+  readonly files: string;
+}
+
 export interface RocksdbModule {
   /** Opens a database on a worker thread. @throws RocksError, e.g. ROCKS_LOCKED, ROCKS_CORRUPTION. */
   open(options: OpenOptions): Promise<Database>;
-  /** e.g. { version: '7.8.3', assertions: true } */
-  buildInfo(): { version: string; assertions: boolean };
+  buildInfo(): BuildInfo;
+  /** By all databases of this environment since its start: on its own thread, and by jobs that have ended. */
+  blockReads(): BlockReads;
+  /** From now on RocksDB counts and times what this thread does, from 0. Costs on every operation. */
+  beginProfile(): void;
+  /** Ends what `beginProfile` began. */
+  endProfile(): ThreadProfile;
   /** Removes a database directory's files that RocksDB knows of. */
   destroy(path: string): Promise<void>;
 }

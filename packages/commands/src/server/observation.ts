@@ -21,6 +21,10 @@ export interface SampledCommand {
   readonly beganAtMs: number;
   readonly durationUs: number;
   readonly name: string;
+  /** What RocksDB counted on this thread meanwhile, as its text; empty when it counts nothing. */
+  readonly reads: string;
+  /** The same of files. */
+  readonly files: string;
 }
 
 /** Entries of a log, the newest first. */
@@ -130,9 +134,8 @@ function perflog({ sampled }: ObservationPort): CommandDefinition {
     reply.integer(Math.floor(entry.beganAtMs / 1000));
     reply.bulkText(entry.name);
     reply.integer(Math.round(entry.durationUs));
-    // Kvrocks' two texts of RocksDB's counters of a thread, which are not kept here.
-    reply.bulkText('');
-    reply.bulkText('');
+    reply.bulkText(entry.reads);
+    reply.bulkText(entry.files);
   };
   return define(
     commandWithRows({

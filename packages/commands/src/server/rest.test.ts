@@ -29,9 +29,12 @@ describe('SLOWLOG', () => {
   });
 });
 
-test('PERFLOG has names and durations, and nothing of RocksDB', () => {
+test('PERFLOG has names, durations and what RocksDB counted', () => {
   const node = new FakeNode();
-  assert.equal(node.run('PERFLOG GET *'), '*1\r\n*6\r\n:7\r\n:1700000000\r\n$3\r\nget\r\n:13\r\n$0\r\n\r\n$0\r\n\r\n');
+  assert.equal(
+    node.run('PERFLOG GET *'),
+    '*1\r\n*6\r\n:7\r\n:1700000000\r\n$3\r\nget\r\n:13\r\n$5\r\na = 1\r\n$0\r\n\r\n',
+  );
   assert.equal(node.run('PERFLOG RESET'), '+OK\r\n');
   assert.equal(node.run('PERFLOG LEN'), ':0\r\n');
 });

@@ -23,8 +23,8 @@ export interface ExecutedCommand {
 }
 
 export interface CommandObserver {
-  /** Before a script runs, when `observesScripts` is set: what it runs is told of before it has ended. */
-  scriptBegins(command: Omit<ExecutedCommand, 'durationUs' | 'isDone'>): void;
+  /** Before a command runs, when `observesBegins` is set. */
+  begins(command: Omit<ExecutedCommand, 'durationUs' | 'isDone'>): void;
   /** After the command; one that waits is told of when it begins to, and again with `wait` when it is served. */
   executed(command: ExecutedCommand): void;
 }

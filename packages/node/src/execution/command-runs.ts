@@ -73,8 +73,8 @@ export class CommandRuns {
   observer: CommandObserver | undefined;
   /** Infinity while nobody wants to know. */
   observedFromUs: number = Infinity;
-  /** The observer wants to know of scripts before they run. */
-  observesScripts = false;
+  /** The observer wants to know of commands before they run. */
+  observesBegins = false;
   /** `latency-tracking`: durations are counted by command. */
   countsLatency = true;
   /** What one command may write at most, or EXEC and a script as a whole, in bytes; 0 for no bound. */
@@ -184,7 +184,7 @@ export class CommandRuns {
     engine.beginCommand();
     try {
       if (call.events !== undefined) call.events.begins?.(call, entry.definition, details.request);
-      if (this.observesScripts) this.#tellOfScript(call, entry, details.request, origin);
+      if (this.observesBegins) this.#tellOfBegin(call, entry, details.request, origin);
       entry.definition.run(call, input, reply);
       if (this.writtenBytesMax > 0 && !this.#isWithinLimit(entry)) {
         this.#refuseWritten(reply, mark);
@@ -268,8 +268,8 @@ export class CommandRuns {
       });
   }
 
-  #tellOfScript({ session, nowMs }: RunningCall, entry: CommandEntry, request: Request, origin: CommandOrigin): void {
-    if (entry.definition.group === 'scripting') this.observer?.scriptBegins({ session, request, entry, nowMs, origin });
+  #tellOfBegin({ session, nowMs }: RunningCall, entry: CommandEntry, request: Request, origin: CommandOrigin): void {
+    this.observer?.begins({ session, request, entry, nowMs, origin });
   }
 
   #tell(command: ExecutedCommand): void {

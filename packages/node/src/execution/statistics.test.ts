@@ -114,8 +114,9 @@ describe('what is counted of commands', () => {
       }),
     ]);
     const seen: string[] = [];
+    const begun: string[] = [];
     world.dispatcher.runs.observer = {
-      scriptBegins: () => undefined,
+      begins: ({ entry }) => void begun.push(entry.definition.name),
       executed: ({ entry, durationUs }) => void seen.push(`${entry.definition.name} ${durationUs}`),
     };
     const client = world.connect();
@@ -124,5 +125,8 @@ describe('what is counted of commands', () => {
     await client.say('PUSH a x');
     await client.say('SLOW');
     assert.deepEqual(seen, ['slow 5000']);
+    world.dispatcher.runs.observesBegins = true;
+    await client.say('SLOW');
+    assert.deepEqual(begun, ['slow']);
   });
 });

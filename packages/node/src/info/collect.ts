@@ -23,6 +23,7 @@ export class InfoCollector {
   readonly #gets: Rate;
   readonly #seeks: Rate;
   readonly #nexts: Rate;
+  readonly #prevs: Rate;
   readonly residentBytesAtStart: number;
   readonly #sequenceAtStart: number;
   #sampledAtMs = -Infinity;
@@ -37,6 +38,7 @@ export class InfoCollector {
     this.#gets = new Rate(0, nowMs);
     this.#seeks = new Rate(0, nowMs);
     this.#nexts = new Rate(0, nowMs);
+    this.#prevs = new Rate(0, nowMs);
     this.#sequenceAtStart = node.engine.latestSequence();
     this.residentBytesAtStart = node.env.rim.process().residentBytes;
   }
@@ -54,6 +56,7 @@ export class InfoCollector {
     this.#gets.sample(engine.work.gets, nowMs);
     this.#seeks.sample(engine.work.seeks, nowMs);
     this.#nexts.sample(engine.work.nexts, nowMs);
+    this.#prevs.sample(engine.work.prevs, nowMs);
   }
 
   text(sections: readonly string[]): string {
@@ -229,16 +232,18 @@ export class InfoCollector {
   }
 
   #rocksdb(): NonNullable<InfoFacts['rocksdb']> {
-    const { version, assertions } = this.#node.env.rim.rocksdb();
+    const { rim } = this.#node.env;
+    const { version, assertions } = rim.rocksdb();
     return {
       version,
       assertions,
-      figures: rocksdbFigures(this.#node.engine.database),
+      figures: rocksdbFigures(this.#node.engine.database, rim.blockReads()),
       perSecond: {
         puts: this.#puts.perSecond(),
         gets: this.#gets.perSecond(),
         seeks: this.#seeks.perSecond(),
         nexts: this.#nexts.perSecond(),
+        prevs: this.#prevs.perSecond(),
       },
       isCompacting: this.#node.upkeep.compaction.inProgress,
     };

@@ -153,6 +153,6 @@ export interface RocksdbFacts {
   readonly assertions: boolean;
   readonly figures: readonly RocksdbFigure[];
   /** Records written, lookups, iterations begun and entries read by them. */
-  readonly perSecond: { readonly puts: number; readonly gets: number; readonly seeks: number; readonly nexts: number };
+  readonly perSecond: Readonly<Record<'puts' | 'gets' | 'seeks' | 'nexts' | 'prevs', number>>;
   readonly isCompacting: boolean;
 }

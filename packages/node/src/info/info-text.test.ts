@@ -98,7 +98,7 @@ const facts: InfoFacts = {
     version: '7.8.3',
     assertions: true,
     figures: [['estimate_keys[metadata]', '93']],
-    perSecond: { puts: 1.4, gets: 2.6, seeks: 3, nexts: 4 },
+    perSecond: { puts: 1.4, gets: 2.6, seeks: 3, nexts: 4, prevs: 5 },
     isCompacting: true,
   },
 };
@@ -166,6 +166,7 @@ test('figures are written as Kvrocks writes them', () => {
     text('rocksdb'),
     /rocksdb_version:7.8.3\r\nrocksdb_assertions:on\r\nestimate_keys\[metadata\]:93\r\nput_per_sec:1\r\nget_per_sec:3\r\n/,
   );
+  assert.match(text('rocksdb'), /next_per_sec:4\r\nprev_per_sec:5\r\n/);
   assert.match(text('rocksdb'), /is_bgsaving:yes\r\nis_compacting:yes\r\n$/);
   assert.match(
     text('persistence'),
@@ -209,20 +210,41 @@ test('while a checkpoint is being restored nothing is said of the database', () 
 });
 
 test('figures of RocksDB are summed, listed by family, and left out when unknown', () => {
-  const figures = rocksdbFigures({
+  const database = {
     columnFamilies: ['default', 'metadata'],
-    property: (family, name) => {
+    property: (family: number, name: string) => {
       if (name === 'rocksdb.estimate-num-keys') return String(10 + family);
       if (name === 'rocksdb.num-live-versions') return '1';
       return name === 'rocksdb.num-snapshots' ? '5' : undefined;
     },
-  });
-  assert.deepEqual(figures, [
+    mapProperty: (family: number) => (family === 1 ? { 'io_stalls.level0_numfiles': '3', other: '1' } : undefined),
+    endedWork: () => ({ flushes: 6, compactions: 7 }),
+  };
+  assert.deepEqual(rocksdbFigures(database, undefined), [
     ['snapshots', '5'],
     ['estimate_keys[default]', '10'],
     ['estimate_keys[metadata]', '11'],
+    ['level0_file_limit_stop[metadata]', '3'],
     ['num_live_versions', '2'],
+    ['flush_count', '6'],
+    ['compaction_count', '7'],
   ]);
+  const reads = { hits: 10, indexHits: 3, filterHits: 2, misses: 6, indexMisses: 1, filterMisses: 2 };
+  assert.deepEqual(
+    rocksdbFigures(database, reads)
+      .filter(([name]) => name.startsWith('block_cache_'))
+      .map((figure) => figure.join(':')),
+    [
+      'block_cache_hit:10',
+      'block_cache_index_hit:3',
+      'block_cache_filter_hit:2',
+      'block_cache_data_hit:5',
+      'block_cache_miss:6',
+      'block_cache_index_miss:1',
+      'block_cache_filter_miss:2',
+      'block_cache_data_miss:3',
+    ],
+  );
 });
 
 test('a rate is the mean of recent samples over the time that passed', () => {

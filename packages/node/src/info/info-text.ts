@@ -162,6 +162,7 @@ function rocksdbLines(
     `get_per_sec:${Math.round(perSecond.gets)}`,
     `seek_per_sec:${Math.round(perSecond.seeks)}`,
     `next_per_sec:${Math.round(perSecond.nexts)}`,
+    `prev_per_sec:${Math.round(perSecond.prevs)}`,
     `is_bgsaving:${isSaving ? 'yes' : 'no'}`,
     `is_compacting:${isCompacting ? 'yes' : 'no'}`,
   ];

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { Timers } from '@holdfast/base';
 import { bootId } from '@holdfast/base/real';
 import type { ReplicationFiles } from '@holdfast/replication';
-import { buildInfo } from '@holdfast/rocksdb';
+import { beginProfile, blockReads, buildInfo, endProfile, type BlockReads, type BuildInfo } from '@holdfast/rocksdb';
+import type { ThreadProfiler } from '../observation/observation.ts';
 import type { NodesFile } from '../cluster/cluster-state.ts';
 import type { FenceFile } from '../lease/lease-host.ts';
 import { DiskGuard, directoryBytes, diskFacts, treeBytes, type DiskFacts } from './disk-guard.ts';
@@ -46,7 +47,10 @@ export interface NodeRim {
   /** This process as the operating system sees it. */
   process(): ProcessFacts;
   /** The library in use; assertions make it about twice as slow per write. */
-  rocksdb(): { readonly version: string; readonly assertions: boolean };
+  rocksdb(): BuildInfo;
+  /** Where reads found their blocks; undefined when this RocksDB does not count that. */
+  blockReads(): BlockReads | undefined;
+  readonly profiler: ThreadProfiler;
   /** Bytes of the database directory, at most a second old. */
   databaseBytes(): number;
   /** Bytes of what the node gave up of its history (`<dir>/rollback`), at most a second old. */
@@ -66,6 +70,7 @@ const sizeAgeMs = 1000;
 export function nodeRim(dir: string, timers: Timers): NodeRim {
   mkdirSync(dir, { recursive: true });
   const boot = bootId();
+  const { threadCounters } = buildInfo();
   let syncWal = false;
   let guard: DiskGuard | undefined;
   const databaseBytes = measuredAtMost(() => directoryBytes(join(dir, 'db')));
@@ -93,6 +98,8 @@ export function nodeRim(dir: string, timers: Timers): NodeRim {
     process: processFacts,
     stall: (ms): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
     rocksdb: buildInfo,
+    blockReads: () => (threadCounters ? blockReads() : undefined),
+    profiler: { begin: beginProfile, end: endProfile },
     databaseBytes,
     rollbackBytes,
     stop: (): void => guard?.stop(),

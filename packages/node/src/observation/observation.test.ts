@@ -46,16 +46,25 @@ class World {
   readonly lines: string[] = [];
   readonly logged: string[] = [];
   observedFromUs = Infinity;
-  observesScripts = false;
+  observesBegins = false;
+  profiling = false;
   random = 0;
   readonly observation: Observation = new Observation({
     settings: this.settings,
+    profiler: {
+      begin: () => void (this.profiling = true),
+      end: () => {
+        assert.ok(this.profiling);
+        this.profiling = false;
+        return { reads: 'get_count = 1', files: '' };
+      },
+    },
     random: { u32: () => this.random * 2 ** 32, bytes: (length) => new Uint8Array(length) },
     secrets: (name) => name === 'requirepass',
     entries: () => this.entries.values(),
     named: (name) => [this.entries.get(name)].filter((entry) => entry !== undefined),
     observeFrom: (us) => void (this.observedFromUs = us),
-    observeScripts: (on) => void (this.observesScripts = on),
+    observeBegins: (on) => void (this.observesBegins = on),
     sendLine: (to, line) => void this.lines.push(`${to.id}: ${line.toString('latin1').trimEnd()}`),
     logSlow: (level, { args }) => void this.logged.push(`${level} ${args.join(' ')}`),
   });
@@ -68,19 +77,20 @@ class World {
   run(
     client: Client,
     line: string | Request,
-    how: { us?: number; origin?: CommandOrigin; admin?: true; waits?: true } = {},
+    how: { us?: number; origin?: CommandOrigin; admin?: true; waits?: true; leaves?: true } = {},
   ): void {
     const request = typeof line === 'string' ? Request.of(...line.split(' ')) : line;
     const name = request.latin1(0).toLowerCase();
-    this.observation.executed({
+    const command = {
       session: client as unknown as Session,
       request,
       entry: this.entries.get(name) ?? entryOf(name, how.admin === true ? ['admin'] : []),
-      durationUs: how.us ?? 100,
       nowMs: 1_700_000_000_250,
       origin: how.origin ?? 'client',
-      isDone: how.waits !== true,
-    });
+    };
+    const durationUs = how.us ?? 100;
+    if (this.observesBegins && how.origin !== 'wait') this.observation.begins(command);
+    if (how.leaves !== true) this.observation.executed({ ...command, durationUs, isDone: how.waits !== true });
   }
 
   slowArguments(): string[] {
@@ -166,29 +176,63 @@ test('secrets are never shown, right or wrong, wherever they stand', () => {
 });
 
 describe('PERFLOG', () => {
-  test('samples the commands that are named, from a duration on, as often as it is told', () => {
+  function sampling(ratio: number, commands: string): World {
     const world = new World();
-    const client = world.client(1);
-    world.settings.sampleRatio = 50;
-    world.settings.sampledCommands = 'set, HGET';
+    Object.assign(world.settings, { sampleRatio: ratio, sampledCommands: commands });
     world.observation.settingsChanged();
+    return world;
+  }
+
+  test('samples the commands that are named, from a duration on, as often as it is told', () => {
+    const world = sampling(50, 'set, HGET');
+    const client = world.client(1);
     world.run(client, 'SET a 1', { us: 1000 });
     world.run(client, 'SET a 1', { us: 999 });
     world.run(client, 'GET a', { us: 5000 });
     world.random = 0.5;
     world.run(client, 'SET a 2', { us: 1000 });
     assert.equal(world.observation.sampled.length, 1);
-    world.settings.sampledCommands = '*';
-    world.settings.sampleRatio = 100;
+    Object.assign(world.settings, { sampledCommands: '*', sampleRatio: 100 });
     world.observation.settingsChanged();
     for (let i = 0; i < 3; i++) world.run(client, 'GET a', { us: 1000 });
     assert.deepEqual(
-      world.observation.sampled.newest(9).map(({ id, name }) => [id, name]),
+      world.observation.sampled.newest(9).map(({ id, name, reads }) => [id, name, reads]),
       [
-        [4, 'get'],
-        [3, 'get'],
+        [4, 'get', 'get_count = 1'],
+        [3, 'get', 'get_count = 1'],
       ],
     );
+    assert.ok(!world.profiling);
+  });
+
+  test('profiles one command at a time: of EXEC those of its queue, of a script the whole of it', () => {
+    const world = sampling(100, '*');
+    const client = world.client(1);
+    world.run(client, 'SET a 1', { origin: 'queue', us: 1000 });
+    world.run(client, 'EXEC', { us: 2000 });
+    world.run(client, 'EVAL x 0', { leaves: true });
+    world.run(client, 'GET a', { origin: 'script', us: 1000 });
+    assert.ok(world.profiling);
+    assert.deepEqual(
+      world.observation.sampled.newest(9).map(({ name }) => name),
+      ['set'],
+    );
+  });
+
+  test('a command that did not end, or waits, has no entry, and its profile ends', () => {
+    const world = sampling(100, 'get,blpop');
+    const client = world.client(1);
+    world.run(client, 'GET a', { leaves: true });
+    assert.ok(world.profiling);
+    world.run(client, 'SET a 1', { us: 1000 });
+    assert.ok(!world.profiling);
+    world.run(client, 'BLPOP k 0', { waits: true, us: 1000 });
+    world.run(client, 'BLPOP k 0', { origin: 'wait', us: 1000 });
+    world.run(client, 'GET a', { leaves: true });
+    world.settings.sampleRatio = 0;
+    world.observation.settingsChanged();
+    assert.ok(!world.profiling && !world.observesBegins);
+    assert.equal(world.observation.sampled.length, 0);
   });
 });
 
@@ -241,13 +285,16 @@ test('commands are told of from the duration that somebody wants to know', () =>
   };
   assert.equal(from({}), 100);
   assert.equal(from({ slowerThanUs: -1 }), Infinity);
-  assert.equal(from({ sampleRatio: 1, sampleThresholdMs: 2 }), 2000);
-  assert.equal(from({ slowerThanUs: 5000 }), 2000);
+  assert.equal(from({ slowerThanUs: 2000, sampleRatio: 1 }), 2000, 'no command is named');
+  assert.ok(!world.observesBegins);
+  assert.equal(from({ sampledCommands: 'get' }), 0, 'a profile is ended');
+  assert.ok(world.observesBegins);
+  assert.equal(from({ sampleRatio: 0 }), 2000);
   const watcher = world.client(9);
   world.observation.monitor(watcher as unknown as Session);
-  assert.deepEqual([world.observedFromUs, world.observesScripts], [0, true]);
+  assert.deepEqual([world.observedFromUs, world.observesBegins], [0, true]);
   world.observation.forget(watcher);
-  assert.deepEqual([world.observedFromUs, world.observesScripts], [2000, false]);
+  assert.deepEqual([world.observedFromUs, world.observesBegins], [2000, false]);
 });
 
 test('LATENCY HISTOGRAM tells of commands that were called, each once', () => {

@@ -24,9 +24,17 @@ export interface ObservationSettings {
   readonly sampledCommands: string;
 }
 
+/** RocksDB's counters of this thread. */
+export interface ThreadProfiler {
+  begin(): void;
+  /** Those that are not 0, as text. */
+  end(): { readonly reads: string; readonly files: string };
+}
+
 export interface ObservationEnvironment {
   readonly settings: ObservationSettings;
   readonly random: Random;
+  readonly profiler: ThreadProfiler;
   readonly secrets: SecretDirectives;
   /** Statistics by command. */
   entries(): Iterable<CommandEntry>;
@@ -34,8 +42,8 @@ export interface ObservationEnvironment {
   named(name: string): readonly CommandEntry[];
   /** From now on commands that took at least this many us are told of; Infinity: none. */
   observeFrom(us: number): void;
-  /** Whether scripts are told of before they run. */
-  observeScripts(on: boolean): void;
+  /** Whether commands are told of before they run. */
+  observeBegins(on: boolean): void;
   /** Sends a line of MONITOR with the tick. */
   sendLine(to: Monitoring, line: Buffer): void;
   /** `slowlog-dump-logfile-level` */
@@ -48,6 +56,8 @@ export class Observation implements CommandObserver, ObservationPort {
   readonly monitors: Monitors;
   readonly #env: ObservationEnvironment;
   #sampledNames: ReadonlySet<string> | 'all' = new Set();
+  /** The command that is profiled. */
+  #profiled: CommandEntry | undefined;
 
   constructor(env: ObservationEnvironment) {
     this.#env = env;
@@ -63,14 +73,39 @@ export class Observation implements CommandObserver, ObservationPort {
     this.#sampledNames = names.includes('*') ? 'all' : new Set(names);
     this.slow.trim();
     this.sampled.trim();
-    const sampleFromUs = settings.sampleRatio === 0 ? Infinity : settings.sampleThresholdMs * 1000;
+    const samples = settings.sampleRatio > 0 && (names.includes('*') || this.#namesSome());
+    if (!samples) this.#endProfile();
+    // The end of a profile is to be heard of, however short the command was.
+    const sampleFromUs = samples ? 0 : Infinity;
     const slowFromUs = settings.slowerThanUs < 0 ? Infinity : settings.slowerThanUs;
-    this.#env.observeScripts(this.monitors.count > 0);
+    this.#env.observeBegins(samples || this.monitors.count > 0);
     this.#env.observeFrom(this.monitors.count > 0 ? 0 : Math.min(sampleFromUs, slowFromUs));
   }
 
-  scriptBegins(command: Parameters<CommandObserver['scriptBegins']>[0]): void {
-    this.monitors.show(command);
+  #namesSome(): boolean {
+    const names = this.#sampledNames;
+    return names !== 'all' && [...names].some((name) => name !== '');
+  }
+
+  /**
+   * Shows a script before what it runs, and decides whether the command is sampled (PERFLOG), as what RocksDB does for it is
+   * then counted.
+   */
+  begins(command: Parameters<CommandObserver['begins']>[0]): void {
+    const { entry, origin } = command;
+    if (entry.definition.group === 'scripting' && this.monitors.count > 0) this.monitors.show(command);
+    if (origin === 'script') return;
+    // Of one that has not ended, as it is run again or goes on later.
+    this.#endProfile();
+    if (!this.#isDrawn(entry)) return;
+    this.#profiled = entry;
+    this.#env.profiler.begin();
+  }
+
+  #endProfile(): ReturnType<ThreadProfiler['end']> | undefined {
+    if (this.#profiled === undefined) return undefined;
+    this.#profiled = undefined;
+    return this.#env.profiler.end();
   }
 
   executed(command: ExecutedCommand): void {
@@ -79,7 +114,7 @@ export class Observation implements CommandObserver, ObservationPort {
     if (command.origin === 'script' || !command.isDone) return;
     const { slowerThanUs } = this.#env.settings;
     if (slowerThanUs >= 0 && command.durationUs >= slowerThanUs) this.#noteSlow(command);
-    if (this.#isSampled(command)) this.#noteSample(command);
+    if (command.entry === this.#profiled && command.origin !== 'wait') this.#noteSample(command);
   }
 
   #noteSlow({ session, request, entry, durationUs, nowMs }: ExecutedCommand): void {
@@ -96,16 +131,20 @@ export class Observation implements CommandObserver, ObservationPort {
     });
   }
 
-  #isSampled({ entry, durationUs }: ExecutedCommand): boolean {
+  /** Of EXEC what it ran is sampled. */
+  #isDrawn({ definition }: CommandEntry): boolean {
     const { settings, random } = this.#env;
-    if (settings.sampleRatio === 0 || durationUs < settings.sampleThresholdMs * 1000) return false;
     const names = this.#sampledNames;
-    if (names !== 'all' && !names.has(entry.definition.name)) return false;
+    if (settings.sampleRatio === 0 || definition.name === 'exec' || (names !== 'all' && !names.has(definition.name)))
+      return false;
     return settings.sampleRatio >= 100 || randomBelow(random, 100) < settings.sampleRatio;
   }
 
   #noteSample({ entry, durationUs, nowMs }: ExecutedCommand): void {
-    this.sampled.add((id) => ({ id, beganAtMs: nowMs, durationUs, name: entry.definition.name }));
+    const profile = this.#endProfile();
+    if (profile === undefined || durationUs < this.#env.settings.sampleThresholdMs * 1000) return;
+    const { reads, files } = profile;
+    this.sampled.add((id) => ({ id, beganAtMs: nowMs, durationUs, name: entry.definition.name, reads, files }));
   }
 
   latencies(names: readonly string[] | undefined): readonly LatencyFacts[] {

@@ -64,7 +64,9 @@ export class FakeNode {
     versionText: 'Test ver. 1',
     observation: {
       slow: new FakeLog([slow(3), slow(2), slow(1)]),
-      sampled: new FakeLog([{ id: 7, beganAtMs: 1_700_000_000_999, durationUs: 12.6, name: 'get' }]),
+      sampled: new FakeLog([
+        { id: 7, beganAtMs: 1_700_000_000_999, durationUs: 12.6, name: 'get', reads: 'a = 1', files: '' },
+      ]),
       latencies: (names) =>
         names !== undefined && !names.includes('get')
           ? []
