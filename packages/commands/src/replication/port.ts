@@ -50,4 +50,6 @@ export interface ReplicationPort {
   role(): RoleFacts;
   /** WAIT: puts off the session's reply: the number of replicas that acknowledged everything visible now. */
   waitForAcks(replicas: number, timeoutMs: number, session: Session): void;
+  /** How many that are now. */
+  ackedReplicas(): number;
 }

@@ -2,7 +2,7 @@ import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { defaultNamespace } from '@holdfast/engine';
 import { ReplyWriter, Request } from '@holdfast/resp';
-import { Refusal } from '../command.ts';
+import { Refusal, type Call } from '../command.ts';
 import type { Deferred, Session } from '../session.ts';
 import { replicationCommands } from './index.ts';
 import type { ReplicationPort, RoleFacts } from './port.ts';
@@ -11,6 +11,8 @@ interface World {
   readonly seen: string[];
   readonly facts: { cluster: boolean; walDisabled: boolean; refusal: string | undefined; role: RoleFacts };
   run(...args: string[]): string;
+  /** Where nothing may wait. */
+  runWhole(...args: string[]): string;
 }
 
 function world(): World {
@@ -41,6 +43,7 @@ function world(): World {
       answer(undefined);
     },
     role: () => facts.role,
+    ackedReplicas: () => 3,
     waitForAcks: (replicas, timeoutMs, session) => {
       const deferred = session.defer();
       seen.push(`wait ${replicas} ${timeoutMs}`);
@@ -48,7 +51,7 @@ function world(): World {
     },
   };
   const commands = new Map(replicationCommands(port).map((command) => [command.name, command]));
-  const run = (...args: string[]): string => {
+  const runWith = (more: Partial<Call>, args: readonly string[]): string => {
     const command = commands.get((args[0] ?? '').toLowerCase());
     assert.ok(command, `no command ${args[0] ?? ''}`);
     const { arity } = command;
@@ -58,10 +61,12 @@ function world(): World {
     const input = command.parse(Request.of(...args));
     if (input instanceof Refusal) return `-${input.message}`;
     const session = { defer: () => deferred } as unknown as Session;
-    command.run({ nowMs: 0, namespace: defaultNamespace, session }, input, reply);
+    command.run({ nowMs: 0, namespace: defaultNamespace, session, ...more }, input, reply);
     return reply.take().toString();
   };
-  return { seen, facts, run };
+  const run = (...args: string[]): string => runWith({ waits: { begin: () => undefined } }, args);
+  const runWhole = (...args: string[]): string => runWith({}, args);
+  return { seen, facts, run, runWhole };
 }
 
 describe('what a replica says to its master', () => {
@@ -160,5 +165,11 @@ describe('WAIT', () => {
     assert.equal(run('WAIT', '1', '-1'), '-ERR timeout is negative');
     assert.equal(run('WAIT', '1', 'x'), '-ERR timeout is not an integer or out of range');
     assert.deepEqual(seen, ['wait 2 100']);
+  });
+
+  it('answers at once how many it is where nothing may wait, in EXEC and scripts', () => {
+    const { runWhole, seen } = world();
+    assert.equal(runWhole('WAIT', '9', '0'), ':3\r\n');
+    assert.deepEqual(seen, []);
   });
 });

@@ -95,15 +95,17 @@ function wait(port: ReplicationPort): CommandDefinition {
   return define<WaitInput>({
     name: 'wait',
     arity: 3,
-    flags: ['readonly', 'blocking', 'no-multi', 'no-script'],
+    flags: ['readonly', 'blocking'],
     keys: noKeys,
     group: 'replication',
     since: '3.0.0',
     complexity: 'O(1)',
-    summary: 'Waits until so many replicas have acknowledged every write that is visible now.',
+    summary:
+      'Waits until so many replicas have acknowledged every write that is visible now; in EXEC and scripts, not.',
     parse: parseWait,
-    run(call, { replicas, timeoutMs }): void {
-      port.waitForAcks(replicas, timeoutMs, call.session);
+    run(call, { replicas, timeoutMs }, reply): void {
+      if (call.waits === undefined) reply.integer(port.ackedReplicas());
+      else port.waitForAcks(replicas, timeoutMs, call.session);
     },
   });
 }

@@ -87,6 +87,7 @@ export class Dispatcher {
   readonly cold: ColdCommands;
   /** Who is told of written keys; also for writes that no command of this node made (replication). */
   readonly written: WrittenKeys;
+  readonly waitingKeys: WaitingKeys<WaitingCommand> = new WaitingKeys();
   readonly #env: DispatcherEnvironment;
   readonly #refusals: Refusals;
   readonly #ahead = new KeysAhead(requestsAtOnce);
@@ -94,7 +95,7 @@ export class Dispatcher {
   constructor(env: DispatcherEnvironment) {
     const { engine, loop, clock, timers, logger, watched, lease } = env;
     this.#env = env;
-    const keys = new WaitingKeys<WaitingCommand>();
+    const keys = this.waitingKeys;
     this.entries = new CommandEntries(env.commands);
     this.written = new WrittenKeys(watched, keys);
     this.#refusals = new Refusals(env);

@@ -53,3 +53,13 @@ test('who waits for no key keeps nothing busy', () => {
   assert.equal(keys.empty, true);
   keys.remove('timer only');
 });
+
+test('keys are counted, all of them and those that some wait for', () => {
+  const keys = new WaitingKeys<string>();
+  assert.equal(keys.count(), 0);
+  keys.add('one', ['a', 'b']);
+  keys.add('two', ['b', 'c']);
+  assert.deepEqual([keys.count(), keys.count((waiter) => waiter === 'two')], [3, 2]);
+  keys.remove('two');
+  assert.deepEqual([keys.count(), keys.count((waiter) => waiter === 'two')], [2, 0]);
+});

@@ -69,6 +69,13 @@ export class WaitingKeys<W> {
     return undefined;
   }
 
+  /** How many keys somebody waits for, of those that are chosen. */
+  count(isChosen: (waiter: W) => boolean = (): boolean => true): number {
+    let keys = 0;
+    for (const queue of this.#queues.values()) if ([...queue].some(isChosen)) keys++;
+    return keys;
+  }
+
   /** Who waits for `key` now, in their order. Later changes do not show. */
   waitersOf(key: string): readonly W[] {
     return [...(this.#queues.get(key) ?? [])];

@@ -109,7 +109,7 @@ export class InfoCollector {
   }
 
   #clients(): InfoFacts['clients'] {
-    const { env, listener, observation } = this.#node;
+    const { env, listener, observation, dispatcher } = this.#node;
     let blocked = 0;
     let pubsub = 0;
     for (const client of listener.connections.values()) {
@@ -120,6 +120,9 @@ export class InfoCollector {
       max: env.config.get('maxclients'),
       connected: listener.connections.size,
       blocked,
+      awaitedKeys: dispatcher.waitingKeys.count(),
+      // XREADGROUP is told when its group has gone.
+      awaitedDeletions: dispatcher.waitingKeys.count(({ entry }) => entry.definition.name === 'xreadgroup'),
       monitoring: observation.monitors.count,
       pubsub,
     };

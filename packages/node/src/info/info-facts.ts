@@ -56,6 +56,9 @@ export interface ClientsFacts {
   readonly max: number;
   readonly connected: number;
   readonly blocked: number;
+  /** Keys that clients wait for, and those of them whose end is waited for, too. */
+  readonly awaitedKeys: number;
+  readonly awaitedDeletions: number;
   readonly monitoring: number;
   readonly pubsub: number;
 }

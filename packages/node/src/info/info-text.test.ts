@@ -23,7 +23,7 @@ const facts: InfoFacts = {
     executable: '/x/node',
     configFile: '',
   },
-  clients: { max: 10240, connected: 2, blocked: 1, monitoring: 1, pubsub: 2 },
+  clients: { max: 10240, connected: 2, blocked: 1, awaitedKeys: 3, awaitedDeletions: 1, monitoring: 1, pubsub: 2 },
   memory: {
     residentBytes: 23_859_200,
     residentBytesAtStart: 22_880_256,
@@ -174,7 +174,7 @@ test('figures are written as Kvrocks writes them', () => {
   );
   assert.match(
     text('clients'),
-    /monitor_clients:1\r\nblocked_clients:1\r\npubsub_clients:2\r\ntracking_clients:0\r\n$/,
+    /monitor_clients:1\r\nblocked_clients:1\r\npubsub_clients:2\r\ntracking_clients:0\r\ntotal_blocking_keys:3\r\ntotal_blocking_keys_on_nokey:1\r\n$/,
   );
   assert.match(text('memory'), /^# Memory\r\nused_memory:3072\r\nused_memory_human:3.00K\r\n/);
   assert.match(

@@ -37,6 +37,8 @@ const sections: readonly Section[] = [
       `pubsub_clients:${clients.pubsub}`,
       // Client-side caching is not supported.
       'tracking_clients:0',
+      `total_blocking_keys:${clients.awaitedKeys}`,
+      `total_blocking_keys_on_nokey:${clients.awaitedDeletions}`,
     ],
   },
   { title: 'Memory', lines: ({ memory, stats }) => memoryLines(memory, stats.rowCache.bytes) },

@@ -453,6 +453,10 @@ export class Replicator implements ReplicationPort {
     );
   }
 
+  ackedReplicas(): number {
+    return this.#followers.countAcked(this.#env.engine.visibleSequence());
+  }
+
   waitForAcks(replicas: number, timeoutMs: number, session: Session): void {
     const sequence = this.#env.engine.visibleSequence();
     const deferred = session.defer({ expire: (reply) => reply.integer(this.#followers.countAcked(sequence)) });
