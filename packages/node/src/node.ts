@@ -1,6 +1,4 @@
-/**
- * The data node: who knows whom, the order of the start and of the end. What it does is decided in its parts.
- */
+/** The data node: who knows whom, the order of the start and of the end. What it does is decided in its parts. */
 import {
   FatalError,
   messageOf,
