@@ -1,7 +1,8 @@
 export { Engine, type CommitDone, type EngineOptions } from './engine.ts';
 export { ColdReads } from './cold-reads.ts';
 export type { ColdRecord } from './cold-record.ts';
-export type { RowCacheFigures, WarmedKeys } from './row-cache.ts';
+export type { RowCacheFigures } from './row-cache.ts';
+export type { WarmedKeys } from './row-warming.ts';
 export type { Commit } from './commit.ts';
 export { defaultNamespace, namespaceBytesMax, namespaceOf, type Namespace } from './namespace.ts';
 export { Scratch, Window, sameBytes, spanOf, type Span } from './bytes.ts';

@@ -221,26 +221,26 @@ test('what is brought near answers as before, and counts for nothing', () => {
   const cache = new RowCache(1 << 20);
   const database = new Map<string, string>();
   const prefix = Buffer.from(defaultNamespace.prefix).toString('latin1');
+  // Of hashes, of what is too short for one, and of strings.
+  const valueOf = (i: number): string => String.fromCharCode(0x80 | (i % 3)) + 'x'.repeat(i % 200);
   for (let i = 0; i < 20_000; i++) {
     const name = `${prefix}key${i}`;
-    database.set(`${family.metadata}${name}`, 'x'.repeat(i % 200));
+    database.set(`${family.metadata}${name}`, valueOf(i));
     read(cache, database, family.metadata, name);
   }
   const before = cache.figures;
-  const names = Array.from({ length: 40 }, (_, i) => `key${19_990 + i}`);
+  const names = Array.from({ length: 40 }, (_, i) => `key${19_990 + (i >> 1)}`);
   const text = Buffer.from(names.join(''));
   const ends = names.map((_, i) => names.slice(0, i + 1).join('').length);
-  const keys = {
-    buffer: text,
-    count: 40,
-    start: (i: number) => ends[i - 1] ?? 0,
-    end: (i: number) => ends[i] as number,
-  };
+  const start = (i: number): number => ends[i - 1] ?? 0;
+  const end = (i: number): number => ends[i] as number;
+  const elementStart = (i: number): number => (i % 3 === 0 ? -1 : start(i));
+  const keys = { buffer: text, count: 40, start, end, elementStart, elementEnd: end };
   const empty = new RowCache(1 << 20);
   for (const each of [cache, empty]) for (const prefixed of [true, false]) each.warm(defaultNamespace, keys, prefixed);
   assert.deepEqual([cache.figures, empty.figures.entries], [before, 0]);
   for (let i = 19_000; i < 20_000; i++)
-    assert.equal(ask(cache, family.metadata, `${prefix}key${i}`), 'x'.repeat(i % 200), String(i));
+    assert.equal(ask(cache, family.metadata, `${prefix}key${i}`), valueOf(i), String(i));
 });
 
 test('keys chosen to fall into one bucket do not make lookups long: some of them are not kept', () => {

@@ -22,10 +22,10 @@ import { BatchReader } from './batch-reader.ts';
 import { Scratch, Window, type Span } from './bytes.ts';
 import { family } from './families.ts';
 import { hashOfKey } from './key-hash.ts';
-import { defaultNamespace, type Namespace } from './namespace.ts';
+import type { Namespace } from './namespace.ts';
 import type { Overlay } from './overlay.ts';
 import { RowSlabs, planOf } from './row-slabs.ts';
-import { writeMetadataKey, type UserKey } from './stored-key.ts';
+import { RowWarming, warmedMax, type WarmedKeys } from './row-warming.ts';
 
 /** For INFO. */
 export interface RowCacheFigures {
@@ -41,21 +41,10 @@ export interface RowCacheFigures {
   readonly bytesMax: number;
 }
 
-/** Windows of user keys in one buffer. */
-export interface WarmedKeys {
-  readonly buffer: Buffer;
-  readonly count: number;
-  start(index: number): number;
-  end(index: number): number;
-}
-
-const noBytes = Buffer.alloc(0);
 /** Longer keys are not kept. */
 const keyBytesMax = 1024;
 /** Room that an absent record keeps for what will probably be put: a collection's metadata or a number, a score. */
 const roomOfAbsent = { metadata: 32, subkey: 16 } as const;
-/** Keys whose records are brought near at once. */
-const warmedMax = 32;
 /** With more records than this a deleted range does not look at each, but forgets all. */
 const walkedMax = 1 << 20;
 
@@ -65,13 +54,7 @@ export class RowCache {
   #hits = 0;
   #misses = 0;
   readonly #key = new Scratch();
-  readonly #userKey: { -readonly [K in keyof UserKey]: UserKey[K] } = {
-    namespace: defaultNamespace,
-    buffer: noBytes,
-    start: 0,
-    end: 0,
-  };
-  readonly #hashes = new Int32Array(warmedMax);
+  readonly #warming = new RowWarming();
   readonly #value = new Window();
 
   /** @param bytes most that is allocated; a cache of less than some kilobytes is none. */
@@ -127,33 +110,9 @@ export class RowCache {
     return 1;
   }
 
-  /**
-   * Reads what lookups of the metadata of some keys will read. A lookup among many records waits for memory two or three
-   * times; those of several keys, asked for one after the other without looking at the answers, are waited for together.
-   */
+  /** Brings near what is cached of what a pipeline is about to read; see row-warming.ts. */
   warm(namespace: Namespace, keys: WarmedKeys, slotPrefixed: boolean): void {
-    const slabs = this.#slabs;
-    if (slabs === undefined) return;
-    const [key, user, hashes] = [this.#key, this.#userKey, this.#hashes];
-    const count = Math.min(keys.count, warmedMax);
-    user.namespace = namespace;
-    user.buffer = keys.buffer;
-    for (let i = 0; i < count; i++) {
-      user.start = keys.start(i);
-      user.end = keys.end(i);
-      writeMetadataKey(key, user, slotPrefixed);
-      hashes[i] = hashOfKey(family.metadata, key);
-    }
-    user.buffer = noBytes;
-    slabs.warm(hashes, count);
-  }
-
-  /** The same for what a tick has written from `first` on. */
-  #warmWritten(overlay: Overlay, first: number): void {
-    const hashes = this.#hashes;
-    const count = Math.min(overlay.count - first, warmedMax);
-    for (let i = 0; i < count; i++) hashes[i] = overlay.hashAt(first + i);
-    this.#slabs?.warm(hashes, count);
+    if (this.#slabs !== undefined) this.#warming.reads(this.#slabs, namespace, keys, slotPrefixed);
   }
 
   /** Whether `find` would know it; counts as no lookup. */
@@ -178,9 +137,9 @@ export class RowCache {
     const value = this.#value;
     const { count } = overlay;
     for (let index = 0; index < count; index++) {
-      if (index % warmedMax === 0) this.#warmWritten(overlay, index);
-      const of = overlay.familyOf(index);
       const slabs = this.#slabs;
+      if (index % warmedMax === 0 && slabs !== undefined) this.#warming.writes(slabs, overlay, index);
+      const of = overlay.familyOf(index);
       if (of > family.metadata || slabs === undefined) continue;
       // Most of what is written is not here: the key is copied only when its hash is.
       const hash = overlay.hashAt(index);

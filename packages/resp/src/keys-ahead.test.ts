@@ -29,6 +29,15 @@ describe('keys that are looked for ahead', () => {
     assert.deepEqual(foundIn(pipeline, 2), ['a', 'key:000000000012']);
   });
 
+  test('come with the second arguments, where there are any', () => {
+    const keys = new KeysAhead(32);
+    keys.find(pipeline, 0, pipeline.length);
+    const elements = Array.from({ length: keys.count }, (_, i) =>
+      keys.elementStart(i) < 0 ? null : pipeline.toString('latin1', keys.elementStart(i), keys.elementEnd(i)),
+    );
+    assert.deepEqual(elements, [null, 'f', null, 'k1']);
+  });
+
   test('a cut, an inline request and what is no request end the search', () => {
     for (let cut = 0; cut <= pipeline.length; cut++) {
       const keys = foundIn(pipeline.subarray(0, cut));
@@ -47,7 +56,10 @@ describe('keys that are looked for ahead', () => {
       const keys = new KeysAhead(8);
       const end = next(bytes.length + 1);
       keys.find(bytes, 0, end);
-      for (let i = 0; i < keys.count; i++) assert.ok(keys.start(i) <= keys.end(i) && keys.end(i) <= end);
+      for (let i = 0; i < keys.count; i++) {
+        assert.ok(keys.start(i) <= keys.end(i) && keys.end(i) <= end);
+        if (keys.elementStart(i) !== -1) assert.ok(keys.end(i) < keys.elementStart(i) && keys.elementEnd(i) <= end);
+      }
     }
   });
 

@@ -1,5 +1,5 @@
 /**
- * The first arguments of the requests that stand in a piece of received bytes, found without decoding it: so that what
+ * The first two arguments of the requests that stand in a piece of received bytes, found without decoding it: so that what
  * belongs to them can be brought near before they are executed. A guess and no more: what looks unusual ends the search,
  * nothing is checked, and whoever is given a wrong window has lost a little time.
  */
@@ -16,20 +16,29 @@ const noBytes = Buffer.alloc(0);
 export class KeysAhead {
   buffer: Buffer = noBytes;
   count = 0;
-  /** Window i is `buffer[bounds[2 i] .. bounds[2 i + 1])`. */
-  readonly bounds: Int32Array;
+  /** Four numbers for each: where its first argument begins and ends, and its second. */
+  readonly #bounds: Int32Array;
 
-  /** @param most windows that are looked for at once. */
+  /** @param most requests that are looked through at once. */
   constructor(most: number) {
-    this.bounds = new Int32Array(2 * most);
+    this.#bounds = new Int32Array(4 * most);
   }
 
   start(index: number): number {
-    return this.bounds[2 * index] as number;
+    return this.#bounds[4 * index] as number;
   }
 
   end(index: number): number {
-    return this.bounds[2 * index + 1] as number;
+    return this.#bounds[4 * index + 1] as number;
+  }
+
+  /** Where its second argument begins; -1: it has none. */
+  elementStart(index: number): number {
+    return this.#bounds[4 * index + 2] as number;
+  }
+
+  elementEnd(index: number): number {
+    return this.#bounds[4 * index + 3] as number;
   }
 
   /** Holds on to nothing. */
@@ -40,10 +49,11 @@ export class KeysAhead {
 
   /** Looks through whole requests from `start` on. */
   find(buffer: Buffer, start: number, end: number): void {
+    const bounds = this.#bounds;
     this.buffer = buffer;
     this.count = 0;
     let at = start;
-    while (this.count * 2 < this.bounds.length) {
+    for (let slot = 0; slot < bounds.length; slot = 4 * this.count) {
       const count = lengthAt(buffer, at, end, star);
       if (count < 0) return;
       at += widthOf(count);
@@ -53,13 +63,14 @@ export class KeysAhead {
         at += widthOf(length);
         const next = at + length + 2;
         if (next > end) return;
-        if (i === 1) {
-          this.bounds[2 * this.count] = at;
-          this.bounds[2 * this.count + 1] = at + length;
-          this.count++;
+        if (i === 1 || i === 2) {
+          bounds[slot + 2 * i - 2] = at;
+          bounds[slot + 2 * i - 1] = at + length;
         }
         at = next;
       }
+      if (count === 2) bounds[slot + 2] = -1;
+      if (count > 1) this.count++;
     }
   }
 }
