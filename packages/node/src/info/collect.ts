@@ -72,6 +72,7 @@ export class InfoCollector {
 
   #facts(): InfoFacts {
     const { env, replicator, dispatcher } = this.#node;
+    const { scripting } = this.#node;
     const { condition } = this.#node.conditions;
     const { config } = env;
     const machine = this.process();
@@ -79,7 +80,9 @@ export class InfoCollector {
       server: this.#server(),
       clients: this.#clients(),
       memory: {
-        scriptBytes: this.#node.scripting.runner.memoryBytes,
+        scriptBytes: scripting.runner.memoryBytes,
+        cachedScripts: scripting.cachedScripts,
+        ...scripting.libraryCounts,
         residentBytes: machine.residentBytes,
         residentBytesAtStart: this.residentBytesAtStart,
         heapBytes: machine.heapBytes,

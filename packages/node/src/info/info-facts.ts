@@ -65,6 +65,9 @@ export interface ClientsFacts {
 
 export interface MemoryFacts {
   readonly scriptBytes: number;
+  readonly cachedScripts: number;
+  readonly functions: number;
+  readonly libraries: number;
   readonly residentBytes: number;
   readonly residentBytesAtStart: number;
   readonly heapBytes: number;

@@ -30,6 +30,9 @@ const facts: InfoFacts = {
     heapBytes: 1024,
     bufferBytes: 512,
     scriptBytes: 512,
+    cachedScripts: 5,
+    functions: 4,
+    libraries: 3,
     heldReplyBytes: 7,
     rocksdb: { memtableBytes: 1000, blockCacheBytes: 20, tableReaderBytes: 4 },
   },
@@ -181,6 +184,7 @@ test('figures are written as Kvrocks writes them', () => {
     text('memory'),
     /used_memory_row_cache:10240\r\nused_memory_held_replies:7\r\nused_memory_memtables:1000\r\nused_memory_block_cache:20\r\nused_memory_table_readers:4\r\n/,
   );
+  assert.match(text('memory'), /number_of_cached_scripts:5\r\nnumber_of_functions:4\r\nnumber_of_libraries:3\r\n/);
   assert.match(text('stats'), /evicted_clients:1\r\n/);
   assert.deepEqual([0, 1023, 1024, 1536, 3 * 2 ** 30].map(humanBytes), ['0B', '1023B', '1.00K', '1.50K', '3.00G']);
 });

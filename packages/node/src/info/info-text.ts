@@ -127,6 +127,9 @@ function memoryLines(memory: MemoryFacts, rowCacheBytes: number): string[] {
     `used_memory_table_readers:${tableReaderBytes}`,
     `used_memory_lua:${memory.scriptBytes}`,
     `used_memory_lua_human:${humanBytes(memory.scriptBytes)}`,
+    `number_of_cached_scripts:${memory.cachedScripts}`,
+    `number_of_functions:${memory.functions}`,
+    `number_of_libraries:${memory.libraries}`,
     `used_memory_startup:${memory.residentBytesAtStart}`,
     'mem_allocator:libc',
   ];

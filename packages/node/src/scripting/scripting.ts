@@ -78,6 +78,11 @@ export class Scripting implements ScriptingPort {
     return this.#scripts.size;
   }
 
+  /** Of those that were loaded into memory. */
+  get libraryCounts(): { readonly libraries: number; readonly functions: number } {
+    return this.#libraries.counts;
+  }
+
   /** A master's batches were applied, the database was exchanged, or a tick was dropped. */
   databaseChanged(): void {
     this.#freshness.doubt();

@@ -23,7 +23,7 @@ function size(defaultValue: number, doc: string): BytesDirective {
 
 /** Nothing reads them, so their names are in no type. */
 export const redis: DirectiveTable = {
-  'list-max-listpack-size': { ...int(-2, encoding, { min: -5 }), alias: 'list-max-ziplist-size' },
+  'list-max-listpack-size': { ...int(-2, encoding, { min: -(2 ** 31) }), alias: 'list-max-ziplist-size' },
   'list-compress-depth': int(0, encoding),
   'hash-max-listpack-entries': { ...int(512, encoding), alias: 'hash-max-ziplist-entries' },
   'hash-max-listpack-value': { ...size(64, encoding), alias: 'hash-max-ziplist-value' },
