@@ -2,7 +2,7 @@
  * What clients notice of work in the background. A server is filled with more than its buffers hold; then a steady probe
  * runs without any work and beside each kind of it, which is started again whenever it ends until the time is over.
  */
-import { rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RespClient } from '@holdfast/resp';
 import { fill } from '../filler.ts';
@@ -10,6 +10,7 @@ import { besideWork, type BackgroundWork } from '../goals.ts';
 import { ask, infoOf } from '../info.ts';
 import { probe, type ProbeFigures } from '../probe.ts';
 import { eachKind, type Findings, type Section, type SectionContext } from '../section.ts';
+import type { Directive } from '../servers.ts';
 import { until, type RunningServer, type Stage } from '../stage.ts';
 import { valueOf } from '../workloads.ts';
 
@@ -20,6 +21,11 @@ const windowMs = 10_000;
 const workMs = 600_000;
 const hotKeys = 1000;
 const connections = 8;
+/** Logs are not kept once they are flushed: from a log that reaches back to the beginning a new replica needs no full sync. */
+const shortLog: readonly Directive[] = [
+  ['rocksdb.wal_ttl_seconds', '0'],
+  ['rocksdb.wal_size_limit_mb', '0'],
+];
 
 /** One piece of work on a filled master, from its beginning to its end. */
 type Work = (client: RespClient, server: RunningServer, stage: Stage) => Promise<void>;
@@ -35,10 +41,11 @@ export const background: Section = async (context, findings) => {
   const kinds = context.kinds.filter(({ name }) => name === 'holdfast' || name === 'kvrocks-8');
   await eachKind({ ...context, kinds }, findings, async (kind) => {
     progress.say(`background: ${kind.name}, filling`);
-    const server = await stage.start(kind);
+    const server = await stage.start(kind, { directives: shortLog });
     const client = await server.client();
     const keys = Math.round((options.quick ? dataBytes / 20 : dataBytes) / (valueBytes + 16));
     await fill(client, { kind: 'strings' }, { value: valueOf(valueBytes), keyspace: keys, requests: 0 });
+    await ask(client, 'COMPACT'); // flushes what the logs would still hold
     await untilIdle(client);
     for (let round = 1; round <= options.rounds; round++) {
       progress.say(`background: ${kind.name}, round ${round}/${options.rounds}`);
@@ -100,7 +107,9 @@ async function checkpoint(client: RespClient): Promise<void> {
   await pause(10);
 }
 
-async function fullSync(_client: RespClient, master: RunningServer, stage: Stage): Promise<void> {
+async function fullSync(asked: RespClient, master: RunningServer, stage: Stage): Promise<void> {
+  const syncs = async (): Promise<number> => Number((await infoOf(asked, 'stats')).get('sync_full'));
+  const before = await syncs();
   const replica = await stage.start(master.kind, {
     directives: [['slaveof', `127.0.0.1 ${master.port}`]],
     isNice: true,
@@ -108,9 +117,11 @@ async function fullSync(_client: RespClient, master: RunningServer, stage: Stage
   const client = await replica.client();
   const isUp = async (): Promise<boolean> => (await infoOf(client, 'replication')).get('master_link_status') === 'up';
   await until('a new replica follows', isUp, workMs);
+  if ((await syncs()) === before) throw new Error('the new replica followed without a full sync');
   client.close();
-  await replica.end();
-  rmSync(replica.dir, { recursive: true, force: true });
+  await replica.end('SIGTERM', true);
+  // Not at once: a gigabyte of files takes a while, and the probe runs on this thread.
+  await rm(replica.dir, { recursive: true, force: true });
 }
 
 async function untilIdle(client: RespClient): Promise<void> {

@@ -45,6 +45,8 @@ interface Checkpoint {
 
 const minuteMs = 60_000;
 const reviewMs = 1000;
+/** What timers that fired late and a slow reader have cost is made up for, to so much. */
+const paceSlackMs = 20;
 const refusal = Buffer.from("-can't create db checkpoint\r\n");
 
 export class CheckpointSource {
@@ -54,6 +56,8 @@ export class CheckpointSource {
   #turn: Promise<unknown> = Promise.resolve();
   readonly #transfers = new Set<PushedStream>();
   #review: Timer | undefined;
+  /** What was sent is within the rate from then on. */
+  #paidUntilMs = 0;
 
   constructor(env: CheckpointSourceEnvironment) {
     this.#env = env;
@@ -118,7 +122,6 @@ export class CheckpointSource {
 
   async #sendFile(stream: PushedStream, name: string): Promise<void> {
     const { files, paths, clock } = this.#env;
-    const startMs = clock.leaseMs();
     const file = await files.openReader(`${paths.checkpoint}/${name}`);
     try {
       await stream.write(Buffer.from(`${file.sizeBytes}\r\n`));
@@ -128,19 +131,25 @@ export class CheckpointSource {
         if (length === 0) throw new Error(`${name} became shorter while it was read`);
         sent += length;
         await stream.write(piece.subarray(0, length));
+        await this.#pace(length);
         if (this.#checkpoint !== undefined) this.#checkpoint.accessedMs = clock.leaseMs();
       }
     } finally {
       await file.close();
     }
-    await this.#slowDown(file.sizeBytes, clock.leaseMs() - startMs);
   }
 
-  /** As Kvrocks, the rate is kept by resting after each file. */
-  async #slowDown(bytes: number, tookMs: number): Promise<void> {
-    const rate = this.#env.bytesPerSecondMax() / Math.max(1, this.#transfers.size);
+  /**
+   * Rests until what was sent, by all transfers together, is within the rate. After each piece: Kvrocks rests after each file,
+   * so that a file of 128 MiB leaves as fast as it can whatever the rate is, and clients wait meanwhile.
+   */
+  async #pace(bytes: number): Promise<void> {
+    const rate = this.#env.bytesPerSecondMax();
     if (rate <= 0) return;
-    const restMs = (bytes * 1000) / rate - tookMs;
+    const nowMs = this.#env.clock.leaseMs();
+    this.#paidUntilMs = Math.max(this.#paidUntilMs, nowMs - paceSlackMs) + (bytes * 1000) / rate;
+    // A rate that was raised meanwhile holds from the next piece: none takes long.
+    const restMs = this.#paidUntilMs - nowMs;
     if (restMs > 0) await new Promise<void>((resolve) => void this.#env.timers.after(restMs, resolve));
   }
 

@@ -6,6 +6,7 @@ import { RequestDecoder } from '@holdfast/resp';
 import { CheckpointSource } from './checkpoint-source.ts';
 import { isCheckpointFile, replicationPaths } from './files.ts';
 import { runFullSync, type FullSyncEnvironment } from './full-sync.ts';
+import { fileChunkBytes } from './limits.ts';
 import { put } from './testing/batches.ts';
 import { MemoryFiles } from './testing/memory-files.ts';
 import { MemoryLog } from './testing/memory-log.ts';
@@ -348,25 +349,51 @@ describe('the checkpoint', () => {
     assert.deepEqual([text, ended], ['16\r\nMANIFEST-000001\n', true]);
   });
 
-  it('is sent no faster than allowed', async () => {
+  it('is sent piece by piece no faster than allowed, all transfers together', async () => {
     const { time, source } = world();
     await ask(source, time);
-    source.files.content.set('/data/checkpoint/000001.log', Buffer.alloc(1000));
-    source.rate.bytesPerSecond = 1000;
+    source.files.content.set('/data/checkpoint/000001.log', Buffer.alloc(4 * fileChunkBytes));
+    source.rate.bytesPerSecond = fileChunkBytes;
+    let [bytes, ends] = [0, 0];
+    const fetch = async (): Promise<void> => {
+      const [here, there] = transportPair();
+      there.listen({ onData: (chunk) => (bytes += chunk.length), onEnd: () => void ends++, onClose: () => undefined });
+      void source.checkpoints.sendFiles(here, ['000001.log']);
+      await settle(time);
+    };
+    const pieces = (): number => Math.floor(bytes / fileChunkBytes);
+    await fetch();
+    assert.equal(pieces(), 1);
+    await fetch();
+    assert.equal(pieces(), 2);
+    const sent: number[] = [];
+    for (let second = 1; second <= 7; second++) {
+      for (let i = 0; i < 10; i++) {
+        time.advance(100);
+        await settle(time);
+      }
+      sent.push(pieces());
+    }
+    assert.deepEqual(sent, [3, 4, 5, 6, 7, 8, 8]);
+    time.advance(1000);
+    await settle(time);
+    assert.equal(ends, 2);
+  });
+
+  it('goes on as it can once the limit is taken away', async () => {
+    const { time, source } = world();
+    await ask(source, time);
+    source.files.content.set('/data/checkpoint/000001.log', Buffer.alloc(4 * fileChunkBytes));
+    source.rate.bytesPerSecond = fileChunkBytes;
     const [here, there] = transportPair();
     let [bytes, ended] = [0, false];
     there.listen({ onData: (chunk) => (bytes += chunk.length), onEnd: () => (ended = true), onClose: () => undefined });
-    void source.checkpoints.sendFiles(here, ['000001.log', 'CURRENT']);
+    void source.checkpoints.sendFiles(here, ['000001.log']);
     await settle(time);
-    assert.equal(bytes, 6 + 1000);
-    time.advance(999);
+    source.rate.bytesPerSecond = 0;
+    time.advance(1000);
     await settle(time);
-    assert.equal(ended, false);
-    for (let i = 0; i < 2; i++) {
-      time.advance(100);
-      await settle(time);
-    }
-    assert.deepEqual([bytes, ended], [6 + 1000 + 4 + 16, true]);
+    assert.deepEqual([Math.floor(bytes / fileChunkBytes), ended], [4, true]);
   });
 });
 
