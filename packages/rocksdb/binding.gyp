@@ -20,6 +20,7 @@
         "native/file_statistics.cc",
         "native/filters.cc",
         "native/handles.cc",
+        "native/io_rate.cc",
         "native/iterator.cc",
         "native/maintenance.cc",
         "native/open.cc",

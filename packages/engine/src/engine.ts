@@ -81,6 +81,8 @@ export class Engine {
   readonly cold: ColdReads = new ColdReads();
   readonly #options: EngineOptions;
   #database: Database | undefined;
+  /** As it was set since, for a database that is opened later. */
+  #ioBytesPerSecond: number | undefined;
   #sequence = 0;
   #underCommit: UnderCommit | undefined;
   #valueBytes: Buffer = Buffer.allocUnsafeSlow(4096);
@@ -403,10 +405,17 @@ export class Engine {
   async reopen(walStopAt?: number): Promise<void> {
     assert(this.#database === undefined, 'the engine is open already');
     const { path, slotPrefixed, rocksdb } = this.#options;
-    const options = openOptions(path, slotPrefixed, rocksdb ?? {});
+    const ioRate = this.#ioBytesPerSecond === undefined ? {} : { ioBytesPerSecondMax: this.#ioBytesPerSecond };
+    const options = openOptions(path, slotPrefixed, { ...rocksdb, ...ioRate });
     const rewind = walStopAt === undefined ? {} : { walStopAt, createIfMissing: false };
     this.#database = await openDatabase({ ...options, ...rewind });
     this.#sequence = this.#database.latestSequence();
+  }
+
+  /** Flushes and compactions write no faster from now on; 0: as fast as they can. */
+  setIoRate(bytesPerSecondMax: number): void {
+    this.#ioBytesPerSecond = bytesPerSecondMax;
+    this.#database?.setIoBytesPerSecond(bytesPerSecondMax);
   }
 
   #writeOptions(noSlowdown: boolean): WriteOptions {

@@ -21,6 +21,9 @@ export interface RocksdbSettings {
   readonly maxOpenFiles?: number;
   readonly maxBackgroundJobs?: number;
   readonly maxTotalWalBytes?: number;
+  /** `max-io-mb`: flushes and compactions write no faster; 0 for as fast as they can. */
+  readonly ioBytesPerSecondMax?: number;
+  readonly ioRateTuned?: boolean;
   readonly walTtlSeconds?: number;
   readonly walSizeLimitMb?: number;
 }
@@ -144,6 +147,8 @@ export function openOptions(path: string, slotPrefixed: boolean, settings: Rocks
       avoid_unnecessary_blocking_io: 'true',
     },
     blockCacheBytes: settings.blockCacheBytes ?? 0,
+    ioBytesPerSecondMax: settings.ioBytesPerSecondMax ?? 0,
+    ioRateTuned: settings.ioRateTuned ?? false,
     slotPrefixed,
   };
 }

@@ -5,6 +5,11 @@ import type { ReplicationSettings } from './replication/environment.ts';
 
 const mib = 1024 * 1024;
 
+/** Bytes per second. The directive takes more than any disk does. */
+function ioRate(mebibytes: number): number {
+  return Math.min(mebibytes * mib, 2 ** 42);
+}
+
 /** The `rocksdb.*` directives as the engine takes them. */
 function rocksdbSettings(config: Config): RocksdbSettings {
   const blockCacheMib =
@@ -26,6 +31,8 @@ function rocksdbSettings(config: Config): RocksdbSettings {
     maxOpenFiles: config.get('rocksdb.max_open_files'),
     maxBackgroundJobs: config.get('rocksdb.max_background_jobs'),
     maxTotalWalBytes: config.get('rocksdb.max_total_wal_size') * mib,
+    ioBytesPerSecondMax: ioRate(config.get('max-io-mb')),
+    ioRateTuned: config.get('rocksdb.rate_limiter_auto_tuned'),
     walTtlSeconds: config.get('rocksdb.wal_ttl_seconds'),
     walSizeLimitMb: config.get('rocksdb.wal_size_limit_mb'),
   };
@@ -79,10 +86,12 @@ export function engineSettings(
   };
 }
 
-/** Limits of data types and of the row cache, and who reads from disk: as configured, now and whenever they are set. */
+/** Limits of data types, of the row cache and of background writes, and who reads from disk: as configured, now and whenever they are set. */
 export function keepDataLimits(config: Config, { strings, records }: DataTypes): void {
-  const { rowCache, cold } = records.engine;
+  const { engine } = records;
+  const { rowCache, cold } = engine;
   config.onChange('row-cache-size', (bytes) => rowCache.resize(bytes));
+  config.onChange('max-io-mb', (mebibytes) => engine.setIoRate(ioRate(mebibytes)));
   cold.isEnabled = config.get('cold-reads') === 'worker';
   config.onChange('cold-reads', (who) => void (cold.isEnabled = who === 'worker'));
   const limit = (bitmapMib: number): void => {

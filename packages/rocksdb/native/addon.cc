@@ -42,9 +42,9 @@ napi_value SetErrorClass(Call& call) {
   return Undefined(call.env);
 }
 
-// leave(): the process is about to end, and Node will wait for its worker threads: compactions give up.
+// leave(): the process is about to end, and Node will wait for its worker threads.
 napi_value Leave(Call& call) {
-  for (const auto& entry : call.addon->databases) entry.first->cancel.store(true);
+  for (const auto& entry : call.addon->databases) entry.first->Hurry();
   return Undefined(call.env);
 }
 

@@ -185,7 +185,7 @@ napi_value Database::Close(Call& call) {
   close_deferreds_.push_back(deferred);
   if (state_ == State::kOpen) {
     state_ = State::kClosing;
-    cancel.store(true);
+    Hurry();
     ReleaseChildren();
     if (pending_ == 0) StartCloseJob(call.env);
   }
@@ -216,8 +216,13 @@ void Database::Closed(napi_env env, const Failure* failure) {
   }
 }
 
-void Database::CloseNow() {
+void Database::Hurry() {
   cancel.store(true);
+  if (io_rate != nullptr) io_rate->Set(0);
+}
+
+void Database::CloseNow() {
+  Hurry();
   // Node waits for the jobs before it ends an environment; were one left, freeing under it would be worse than leaking.
   if (pending_ != 0 || (state_ == State::kClosing && db)) return;
   state_ = State::kClosed;

@@ -21,10 +21,14 @@
 #include "counters.h"
 #include "filters.h"
 #include "handles.h"
+#include "io_rate.h"
 
 namespace holdfast {
 
 class Job;
+
+// Bytes of a rate: far above any disk, and what RocksDB multiplies it with stays within 64 bits.
+constexpr double kIoBytesPerSecondMax = 1ull << 42;
 
 struct WriteFlags {
   bool sync = false;
@@ -51,6 +55,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   std::shared_ptr<FilterContext> filters;
   std::shared_ptr<EndedWork> ended_work;
+  std::shared_ptr<IoRate> io_rate;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ReadOptions reads;
   rocksdb::ReadOptions cached_reads;
@@ -89,6 +94,8 @@ class Database : public std::enable_shared_from_this<Database> {
   napi_value Close(Call& call);
   // The CloseJob's result for everybody who asked.
   void Closed(napi_env env, const Failure* failure);
+  // It is about to be closed: compactions give up, and what is being written is held back no longer.
+  void Hurry();
   // The environment ends: no promise will be answered any more.
   void CloseNow();
 
@@ -152,6 +159,7 @@ napi_value Compact(Call& call);                 // maintenance.cc
 napi_value FileStatisticsOf(Call& call);        // file_statistics.cc
 napi_value CloseDatabase(Call& call);           // maintenance.cc
 napi_value Destroy(Call& call);                 // maintenance.cc
+napi_value SetIoBytesPerSecond(Call& call);     // io_rate.cc
 napi_value Open(Call& call);                    // open.cc
 napi_value BuildInfo(Call& call);               // build_info.cc
 napi_value BlockReadsOf(Call& call);            // counters.cc

@@ -48,6 +48,7 @@ ClassSpec SpecOf(Kind kind) {
            {"property", Sync<PropertyOf>},
            {"mapProperty", Sync<MapPropertyOf>},
            {"endedWork", Sync<EndedWorkOf>},
+           {"setIoBytesPerSecond", Sync<SetIoBytesPerSecond>},
            {"flushBlockCache", Sync<FlushBlockCache>},
            {"largestFlushedSequence", Sync<LargestFlushedSequence>},
            {"liveFiles", Sync<LiveFiles>},

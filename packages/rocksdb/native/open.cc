@@ -42,6 +42,8 @@ struct OpenRequest {
   StringPairs options;
   uint64_t cache_bytes = 0;
   bool slot_prefixed = false;
+  int64_t io_bytes_per_second = 0;
+  bool io_rate_tuned = false;
   std::optional<uint64_t> wal_stop_at;
 };
 
@@ -108,6 +110,11 @@ OpenRequest ReadRequest(Call& call) {
   request.cache_bytes =
       static_cast<uint64_t>(ReadInteger(call, Property(call, object, "blockCacheBytes"), "blockCacheBytes", 0, 1ull << 50));
   request.slot_prefixed = ReadBoolean(call, Property(call, object, "slotPrefixed"), "slotPrefixed");
+  napi_value rate = Property(call, object, "ioBytesPerSecondMax");
+  if (!IsUndefined(call, rate))
+    request.io_bytes_per_second = static_cast<int64_t>(ReadInteger(call, rate, "ioBytesPerSecondMax", 0, kIoBytesPerSecondMax));
+  napi_value tuned = Property(call, object, "ioRateTuned");
+  if (!IsUndefined(call, tuned)) request.io_rate_tuned = ReadBoolean(call, tuned, "ioRateTuned");
   napi_value stop = Property(call, object, "walStopAt");
   if (!IsUndefined(call, stop))
     request.wal_stop_at = static_cast<uint64_t>(ReadInteger(call, stop, "walStopAt", 0, kSafeIntegerMax));
@@ -204,6 +211,8 @@ class OpenJob : public Job {
     ApplyDatabaseOptions(request_.options, &database_options_);
     database_options_.create_if_missing = request_.create;
     database_options_.listeners.push_back(opened_->ended_work);
+    opened_->io_rate = std::make_shared<IoRate>(request_.io_bytes_per_second, request_.io_rate_tuned);
+    database_options_.rate_limiter = opened_->io_rate;
     for (const FamilyRequest& family : request_.families) {
       rocksdb::ColumnFamilyOptions options;
       rocksdb::BlockBasedTableOptions table;

@@ -20,7 +20,7 @@ const Names kOwnDatabaseOptions = {
     "create_if_missing", "create_missing_column_families", "error_if_exists", "env", "wal_filter", "allow_2pc",
     "two_write_queues", "unordered_write", "manual_wal_flush", "recycle_log_file_num", "info_log", "listeners",
     "row_cache", "wal_recovery_mode", "track_and_verify_wals_in_manifest", "wal_dir", "max_file_opening_threads",
-    "table_cache_numshardbits", "manifest_preallocation_size"};
+    "table_cache_numshardbits", "manifest_preallocation_size", "rate_limiter_bytes_per_sec"};
 const Names kOwnFamilyOptions = {
     "comparator", "merge_operator", "compaction_filter", "compaction_filter_factory", "table_factory",
     "block_based_table_factory", "plain_table_factory", "memtable", "memtable_factory", "inplace_update_support",

@@ -193,6 +193,33 @@ test('takes options through RocksDB names', async (t) => {
   assert.equal(database.property(0, 'rocksdb.block-cache-capacity'), String(1 << 20));
 });
 
+test('a flush writes no faster than allowed, and as fast as it can once the limit is taken away', async (t) => {
+  for (const ioRateTuned of [false, true]) {
+    const database = await openScratch(t, { ioBytesPerSecondMax: 2000, ioRateTuned });
+    for (let i = 0; i < 1000; i++) writeNow(database, batchBuilder().put(0, `k${i}`, 'v'.repeat(1000)).bytes());
+    let isOver = false;
+    const flush = database.flush().then(() => (isOver = true));
+    while (database.property(0, 'rocksdb.num-running-flushes') !== '1') await new Promise((turn) => setImmediate(turn));
+    // It needs minutes.
+    await new Promise((later) => setTimeout(later, 50));
+    assert.equal(isOver, false);
+    database.setIoBytesPerSecond(0);
+    await flush;
+    assert.equal(read(database, 0, 'k7', 1000)?.length, 1000);
+    database.setIoBytesPerSecond(1 << 30);
+    await database.compact(0);
+  }
+});
+
+test('closing does not wait for what is held back by the limit', async (t) => {
+  const database = await openScratch(t, { ioBytesPerSecondMax: 2000 });
+  for (let i = 0; i < 1000; i++) writeNow(database, batchBuilder().put(0, `k${i}`, 'v'.repeat(1000)).bytes());
+  const flush = database.flush().catch(() => undefined);
+  while (database.property(0, 'rocksdb.num-running-flushes') !== '1') await new Promise((turn) => setImmediate(turn));
+  await database.close();
+  await flush;
+});
+
 test('the block cache is emptied, but for what is being read', async (t) => {
   const database = await openScratch(t);
   for (let i = 0; i < 50; i++) writeNow(database, batchBuilder().put(0, `k${i}`, 'v'.repeat(1000)).bytes());
@@ -321,7 +348,7 @@ test('writeAsync and write keep the order of the calls', async (t) => {
 test('a write that may not wait says so in a write stall, and how much of it was written', async (t) => {
   const database = await openScratch(t, {
     // Two small memtables, and a flush that cannot keep up.
-    options: { rate_limiter_bytes_per_sec: '300000' },
+    ioBytesPerSecondMax: 300_000,
     columnFamilies: [
       { name: 'default', filter: 'none', options: { write_buffer_size: '65536', max_write_buffer_number: '2' } },
     ],

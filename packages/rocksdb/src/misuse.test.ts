@@ -125,6 +125,8 @@ test('wrong arguments are refused with their name', async (t) => {
         ),
     ],
     ['open with cache NaN', () => open(openOptions('/tmp/x', { blockCacheBytes: NaN }))],
+    ['open with io rate', () => open(openOptions('/tmp/x', { ioBytesPerSecondMax: -1 }))],
+    ['setIoBytesPerSecond', () => database.setIoBytesPerSecond(1.5)],
     ['open with number option', () => open(openOptions('/tmp/x', wrong({ options: { WAL_ttl_seconds: 5 } })))],
     [
       'open with filter',
@@ -321,6 +323,7 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['multiGet', () => database.multiGet(Buffer.alloc(0), 0)],
     ['multiGetAsync', () => database.multiGetAsync(Buffer.alloc(0), 0)],
     ['fetchAsync', () => database.fetchAsync(Buffer.alloc(0), 0)],
+    ['setIoBytesPerSecond', () => database.setIoBytesPerSecond(0)],
     ['write', () => writeNow(database, batchBuilder().bytes())],
     ['writeAsync', () => database.writeAsync(batchBuilder().bytes(), Uint32Array.of(12), 1, plain)],
     ['iterate', () => database.iterate(0, {})],

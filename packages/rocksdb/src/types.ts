@@ -45,6 +45,10 @@ export interface OpenOptions {
   readonly options?: Readonly<Record<string, string>>;
   /** One block cache, shared by all families, in bytes; 0 is RocksDB's default (32 MiB here). */
   readonly blockCacheBytes: number;
+  /** Flushes and compactions write no faster than so many bytes per second; 0, or absent: as fast as they can. */
+  readonly ioBytesPerSecondMax?: number;
+  /** RocksDB keeps the rate as low, to a twentieth, as what is to be written allows. Default false. */
+  readonly ioRateTuned?: boolean;
   /** Whether stored keys carry the slot id (cluster mode): the compaction filters must find the user key. */
   readonly slotPrefixed: boolean;
   /**
@@ -222,6 +226,8 @@ export interface Database {
   mapProperty(family: number, name: string): Readonly<Record<string, string>> | undefined;
   /** Flushes and compactions that have ended since the database was opened. */
   endedWork(): { readonly flushes: number; readonly compactions: number };
+  /** As `ioBytesPerSecondMax`, from now on. */
+  setIoBytesPerSecond(bytesPerSecond: number): void;
   /** Drops every block from the cache that is not being read. */
   flushBlockCache(): void;
   /**

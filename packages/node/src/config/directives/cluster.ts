@@ -86,9 +86,9 @@ export const cluster = {
     type: 'int',
     default: 0,
     when: 'run',
-    effect: 'accepted',
+    effect: 'used',
     unit: 'MiB/s',
-    doc: 'Limit of flush and compaction; 0 means none.',
+    doc: 'Limit of what flushes and compactions write; 0 means none.',
   },
   'fullsync-recv-file-delay': {
     type: 'int',

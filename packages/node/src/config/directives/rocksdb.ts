@@ -363,7 +363,7 @@ export const rocksdb = {
     type: 'yes-no',
     default: true,
     when: 'start',
-    effect: 'accepted',
+    effect: 'used',
     doc: 'Fits the limit of `max-io-mb` to the load.',
   },
   'rocksdb.sst_file_delete_rate_bytes_per_sec': {
