@@ -29,7 +29,14 @@ import {
 } from '@holdfast/engine';
 import { RequestDecoder, type Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
-import { bitsOfRequest, fitsArity, flagBits, type CommandEntries, type CommandEntry } from './command-entry.ts';
+import {
+  bitsOfRequest,
+  fitsArity,
+  flagBits,
+  writesBlindly,
+  type CommandEntries,
+  type CommandEntry,
+} from './command-entry.ts';
 
 /** The part of the engine that cold commands need. */
 export interface ColdEngine {
@@ -75,9 +82,6 @@ const lookedThroughBytes = 64 * 1024;
 const aheadMax = 4096;
 /** Keys of one request that are looked up ahead. */
 const keysAhead = 64;
-
-/** They replace what was there without looking at it. */
-const writesBlindly: readonly string[] = ['set', 'mset', 'setex', 'psetex', 'msetex'];
 
 /** A connection whose command was taken back. */
 interface Waiter {

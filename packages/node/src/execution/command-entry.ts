@@ -30,6 +30,10 @@ const dataGroups: readonly string[] = [
   ...['string', 'hash', 'list', 'set', 'sorted-set', 'geo', 'bitmap', 'hyperloglog'],
   ...['stream', 'json', 'bloom', 'sortedint', 'generic'],
 ];
+/** Groups whose writes read what they write. Those of others read the metadata of one collection, which is near. */
+const readingGroups: readonly string[] = ['string', 'hash', 'set', 'bitmap', 'generic'];
+/** They replace what was there without looking at it. */
+export const writesBlindly: readonly string[] = ['set', 'mset', 'setex', 'psetex', 'msetex'];
 const neverData: readonly CommandFlag[] = ['admin', 'exclusive', 'loading', 'noauth'];
 
 export interface CommandEntry {
@@ -37,6 +41,8 @@ export interface CommandEntry {
   readonly bits: number;
   /** For the lease gate, unless the flags depend on the request. */
   readonly kind: CommandKind;
+  /** It looks up its first argument as a key, and perhaps its second one as an element of that. */
+  readonly looksUp: boolean;
   /** It works on keys and nothing else: what it has done can be taken back. */
   readonly isData: boolean;
   readonly latency: LatencyCounts;
@@ -55,6 +61,7 @@ export function commandEntry(definition: CommandDefinition): CommandEntry {
     definition,
     bits,
     kind: kindOf(definition, bits),
+    looksUp: looksUp(definition, bits),
     isData: dataGroups.includes(definition.group) && !flags.some((flag) => neverData.includes(flag)),
     latency: new LatencyCounts(),
     subEntries: subCommands?.map((row) =>
@@ -65,6 +72,14 @@ export function commandEntry(definition: CommandDefinition): CommandEntry {
     rejectedCalls: 0,
     failedCalls: 0,
   };
+}
+
+function looksUp(definition: CommandDefinition, bits: number): boolean {
+  const kind = kindOf(definition, bits);
+  return (
+    kind === 'read' ||
+    (kind === 'write' && readingGroups.includes(definition.group) && !writesBlindly.includes(definition.name))
+  );
 }
 
 /** What a request counts for: its sub-command where it has one. */

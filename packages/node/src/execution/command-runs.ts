@@ -115,9 +115,9 @@ export class CommandRuns {
     for (const call of [this.#call, this.#wholeCall, this.#scriptCall]) call.events = events;
   }
 
-  /** The last command of a client reads keys. */
-  get lastReads(): boolean {
-    return this.#running.entry?.kind === 'read';
+  /** The last command of a client looks up keys. */
+  get lastLooksUp(): boolean {
+    return this.#running.entry?.looksUp === true;
   }
 
   get events(): KeyEvents | undefined {

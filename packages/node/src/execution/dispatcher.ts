@@ -146,8 +146,8 @@ export class Dispatcher {
   /** Some requests of a connection are about to be executed. */
   requestsBegin(connection: ClientConnection): void {
     this.clock.breakChain();
-    // Pipelines repeat themselves: who has just read reads on.
-    if (!this.runs.lastReads) return;
+    // Pipelines repeat themselves.
+    if (!this.runs.lastLooksUp) return;
     const ahead = this.#ahead;
     connection.input.lookAhead(ahead);
     if (ahead.count > 1) this.#env.coldReads.engine.warm(connection.namespace, ahead);
