@@ -41,11 +41,55 @@ export interface BuilderMark {
   total: number;
 }
 
+/** What `take` gives up. */
+export interface TakenBatches {
+  /** The batches as they are to be written, one after the other, `lengths[i]` bytes each. */
+  readonly packed: Buffer;
+  readonly lengths: Uint32Array;
+  readonly count: number;
+  /** The same with what was left out: where an overlay's entries point. */
+  readonly built: Buffer;
+}
+
+const nothingLeftOut = new Int32Array(0);
+
+/** Where the put of `family` begins whose key stands from `keyStart` to `keyEnd`. */
+export function putStart(family: number, keyStart: number, keyEnd: number): number {
+  return keyStart - varintBytes(keyEnd - keyStart) - (family === 0 ? 1 : 1 + varintBytes(family));
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) bytes++;
+  return bytes;
+}
+
+/** A copy of batches without some of their records; `lengths` is brought up to date. */
+function withoutRecords(built: Buffer, lengths: Uint32Array, leaveOut: Int32Array): Buffer {
+  const packed = Buffer.allocUnsafeSlow(built.length);
+  let from = 0;
+  let to = 0;
+  let batch = 0;
+  let batchEnd = lengths[0] as number;
+  for (let i = 0; i < leaveOut.length; i += 2) {
+    const begin = leaveOut[i] as number;
+    const end = leaveOut[i + 1] as number;
+    copyBytes(built, from, begin, packed, to);
+    to += begin - from;
+    from = end;
+    // The lengths of batches behind this one are as built still.
+    while (begin >= batchEnd) batchEnd += lengths[++batch] as number;
+    lengths[batch] = (lengths[batch] as number) - (end - begin);
+  }
+  copyBytes(built, from, built.length, packed, to);
+  return packed.subarray(0, to + built.length - from);
+}
+
 export class BatchBuilder {
   buffer: Buffer;
   /** Bytes in use, closed batches and the open one together. */
   length = 0;
-  /** Counted records of all batches. */
+  /** Counted records of all batches, without those that are to be left out. */
   total = 0;
   /** Where the record just written has its key and value; for the overlay. */
   keyStart = 0;
@@ -62,6 +106,11 @@ export class BatchBuilder {
   constructor(initialBytes = 4096) {
     this.#initialBytes = initialBytes;
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
+  }
+
+  /** Where the open batch begins; -1: none is open. */
+  get batchStart(): number {
+    return this.#batchStart;
   }
 
   /** Bytes of the open batch. */
@@ -122,6 +171,12 @@ export class BatchBuilder {
     this.#counted();
   }
 
+  /** A put of the open batch is not to be written: `Overlay.supersede` says which. */
+  leaveOut(): void {
+    this.#count--;
+    this.total--;
+  }
+
   /** Ends the open batch, if it holds a counted record; one that holds none is taken back. */
   close(replicationId: string | undefined): void {
     if (this.#batchStart < 0) return;
@@ -158,8 +213,9 @@ export class BatchBuilder {
   /**
    * Gives the closed batches up to the caller, with sequences from `firstSequence` on in their headers, and starts
    * anew. The open batch must have been closed.
+   * @param leaveOut where records begin and end that are not to be written, by turns, ascending.
    */
-  take(firstSequence: number): { packed: Buffer; lengths: Uint32Array; count: number } {
+  take(firstSequence: number, leaveOut: Int32Array = nothingLeftOut): TakenBatches {
     const count = this.#ends.length;
     const lengths = new Uint32Array(count);
     let start = 0;
@@ -173,12 +229,13 @@ export class BatchBuilder {
       sequence += this.#counts[i] as number;
       start = end;
     }
-    const packed = this.buffer.subarray(0, start);
+    const built = this.buffer.subarray(0, start);
+    const packed = leaveOut.length === 0 ? built : withoutRecords(built, lengths, leaveOut);
     // The next tick is probably about as large; room for half as much again saves it from growing.
     const next = Math.min(Math.max(this.#initialBytes, (start * 3) >> 1), 1 << 20);
     this.buffer = Buffer.allocUnsafeSlow(next);
     this.#clear();
-    return { packed, lengths, count };
+    return { packed, lengths, count, built };
   }
 
   /** Forgets everything. */

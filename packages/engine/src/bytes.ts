@@ -55,11 +55,14 @@ export function spanOf(bytes: Uint8Array | string): Span {
   return { buffer, start: 0, end: buffer.length };
 }
 
+/** Works on any Uint8Array; makes no views, which `set` would need. */
+const copyOut = Buffer.prototype.copy;
+
 /** Copies, byte by byte when that is cheaper than a call into native code. */
 export function copyBytes(from: Uint8Array, start: number, end: number, into: Buffer, at: number): void {
   const length = end - start;
   if (length <= 40) for (let i = 0; i < length; i++) into[at + i] = from[start + i] as number;
-  else into.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
+  else copyOut.call(from, into, at, start, end);
 }
 
 /** Whether two spans hold the same bytes. */

@@ -101,15 +101,17 @@ export class Collection {
     this.#low = meta.low;
     const { buffer, end } = engine.value;
     const hasTail = meta.bodyStart > 0 && meta.bodyStart < end;
-    this.tail = hasTail ? this.#copyOfTail(buffer, meta.bodyStart, end) : noBytes;
+    if (hasTail) this.enterTail(buffer, meta.bodyStart, end);
+    else this.tail = noBytes;
     this.#isLogged = false;
     this.#prefixLength = writeSubkeyPrefix(this.#subkey, key, meta, engine.slotPrefixed);
   }
 
-  #copyOfTail(buffer: Buffer, start: number, end: number): Buffer {
+  /** Takes the tail from the record, where it stands until the next read. */
+  protected enterTail(buffer: Buffer, start: number, end: number): void {
     if (this.#tailRead.length !== end - start) this.#tailRead = Buffer.allocUnsafeSlow(end - start);
     copyBytes(buffer, start, end, this.#tailRead, 0);
-    return this.#tailRead;
+    this.tail = this.#tailRead;
   }
 
   /** Bytes that every sub key of the open collection begins with: where the sub key begins in the key of an entry. */

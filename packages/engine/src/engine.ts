@@ -45,6 +45,12 @@ export interface EngineOptions {
 /** Told once how a commit ended: with what was written (undefined: nothing was to be written), or with an error. */
 export type CommitDone = (commit: Commit | undefined, error?: OperationError) => void;
 
+/** A tick's batches, and what its overlay points into. */
+interface ClosedTick {
+  readonly commit: Commit;
+  readonly built: Buffer;
+}
+
 /** A closed tick whose batches a worker is writing. */
 interface UnderCommit extends Commit {
   readonly done: CommitDone;
@@ -143,6 +149,11 @@ export class Engine {
     return (this.#underCommit?.lastSequence ?? this.#sequence) + this.tick.records;
   }
 
+  /** Records that the open tick's commands have put, deleted or deleted in ranges; also those not to be written. */
+  get putInTick(): number {
+    return this.tick.overlay.count + this.tick.overlay.rangeCount;
+  }
+
   /** A closed tick is being written. */
   get isCommitting(): boolean {
     return this.#underCommit !== undefined;
@@ -185,7 +196,7 @@ export class Engine {
    */
   commit(): Commit | undefined {
     this.settle();
-    const commit = this.#closeTick();
+    const commit = this.#closeTick()?.commit;
     if (commit === undefined) return undefined;
     this.tick.clearOverlay();
     const sequence = this.#write(commit, this.#options.noSlowdown ?? true);
@@ -199,15 +210,16 @@ export class Engine {
    */
   commitOnWorker(done: CommitDone): void {
     assert(this.#underCommit === undefined, 'one tick is committed at a time');
-    const commit = this.#closeTick();
-    if (commit === undefined) {
+    const closed = this.#closeTick();
+    if (closed === undefined) {
       done(undefined);
       return;
     }
+    const { commit } = closed;
     const { packed, lengths, count } = commit;
     const under: UnderCommit = { ...commit, done, isWritten: false };
     this.#underCommit = under;
-    this.tick.keepClosed(packed);
+    this.tick.keepClosed(closed.built);
     this.database.writeAsync(packed, lengths, count, this.#writeOptions(this.#options.noSlowdown ?? true)).then(
       (sequence) => this.#committed(under, sequence),
       (error: unknown) => this.#committed(under, undefined, error),
@@ -242,7 +254,7 @@ export class Engine {
   }
 
   /** Closes the open tick and takes what it wrote; undefined when that is nothing. */
-  #closeTick(): Commit | undefined {
+  #closeTick(): ClosedTick | undefined {
     this.tick.close();
     const records = this.tick.records;
     if (records === 0) {
@@ -250,10 +262,11 @@ export class Engine {
       return undefined;
     }
     const firstSequence = this.#sequence + 1;
-    const { packed, lengths, count } = this.tick.builder.take(firstSequence);
-    this.rowCache.tickClosed(this.tick.overlay, packed);
-    this.cold.tickClosed(this.tick.overlay, packed);
-    return { firstSequence, lastSequence: firstSequence + records - 1, packed, lengths, count };
+    const { overlay, builder } = this.tick;
+    const { packed, lengths, count, built } = builder.take(firstSequence, overlay.leftOut());
+    this.rowCache.tickClosed(overlay, built);
+    this.cold.tickClosed(overlay, built);
+    return { commit: { firstSequence, lastSequence: firstSequence + records - 1, packed, lengths, count }, built };
   }
 
   /** Forgets the open tick: no lease, role change, failed write. */

@@ -9,7 +9,7 @@
 import type { BlockIterator, Database, EntryBlock, RangeOptions } from '@holdfast/rocksdb';
 import { Window } from './bytes.ts';
 import { endsWithin, isWithin, type GroupOrder } from './group-order.ts';
-import { FrozenEntries, type WrittenEntries } from './overlay.ts';
+import { FrozenEntries, type WrittenEntries } from './written-entries.ts';
 import type { Tick } from './tick.ts';
 
 export interface IterateRange {

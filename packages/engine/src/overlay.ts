@@ -9,7 +9,8 @@
  *
  * Range deletes are a short list aside; each remembers how many entries were older than it.
  */
-import { copyBytes, type Span, type Window } from './bytes.ts';
+import { putStart } from './batch-builder.ts';
+import type { Span, Window } from './bytes.ts';
 import { GroupOrder } from './group-order.ts';
 
 /** Answers of `find` that are no entry. */
@@ -28,8 +29,16 @@ const field = {
   family: 6,
   groupHash: 7,
   groupNext: 8,
+  /** What becomes of the record when a later one of the same batch has its key, as `fate` has it. */
+  fate: 9,
+  /** The entry that this one made superfluous; -1: none. */
+  supersedes: 10,
 } as const;
-const stride = 9;
+const stride = 11;
+
+const fate = { stays: 0, mayBeLeftOut: 1, leftOut: 2 } as const;
+/** An older entry of a key is looked for so far down its chain: further down it is not worth the time. */
+const chainStepsMax = 4;
 
 const initialEntries = 256;
 /** A tick's tables are kept for the next one up to this many entries. */
@@ -43,7 +52,7 @@ interface KeyRange {
   readonly lt: Buffer | undefined;
 }
 
-interface DeletedRange {
+export interface DeletedRange {
   readonly family: number;
   readonly begin: Buffer;
   readonly end: Buffer;
@@ -58,114 +67,6 @@ export interface WrittenRecord {
   readonly keyEnd: number;
   readonly valueStart: number;
   readonly valueEnd: number;
-}
-
-/** What a tick has written, by index; read by iterators. */
-export interface WrittenEntries {
-  readonly buffer: Buffer;
-  readonly rangeCount: number;
-  keyStart(index: number): number;
-  keyEnd(index: number): number;
-  /** -1 for a delete. */
-  valueStart(index: number): number;
-  valueEnd(index: number): number;
-  /** Whether a committed entry with this key was deleted by a range of this tick. */
-  coversCommitted(family: number, key: Buffer): boolean;
-}
-
-/** A copy of some entries, which outlives the tick. The copy numbers them anew, from 0 in the order given. */
-export class FrozenEntries implements WrittenEntries {
-  readonly buffer: Buffer;
-  readonly rangeCount: number;
-  readonly #bounds: Int32Array;
-  readonly #ranges: readonly DeletedRange[];
-
-  constructor(from: OverlayEntries, indexes: readonly number[], family: number) {
-    this.#ranges = from.overlay.rangesOf(family);
-    this.rangeCount = this.#ranges.length;
-    this.#bounds = new Int32Array(indexes.length * 4);
-    let bytes = 0;
-    for (const index of indexes) {
-      bytes += from.keyEnd(index) - from.keyStart(index) + Math.max(0, from.valueEnd(index) - from.valueStart(index));
-    }
-    this.buffer = Buffer.allocUnsafeSlow(bytes);
-    let end = 0;
-    const copy = (start: number, stop: number): number => {
-      copyBytes(from.buffer, start, stop, this.buffer, end);
-      return (end += stop - start);
-    };
-    indexes.forEach((index, at) => {
-      this.#bounds[at * 4] = end;
-      this.#bounds[at * 4 + 1] = copy(from.keyStart(index), from.keyEnd(index));
-      const isDelete = from.valueStart(index) < 0;
-      this.#bounds[at * 4 + 2] = isDelete ? -1 : end;
-      this.#bounds[at * 4 + 3] = isDelete ? -1 : copy(from.valueStart(index), from.valueEnd(index));
-    });
-  }
-
-  keyStart(index: number): number {
-    return this.#bounds[index * 4] as number;
-  }
-
-  keyEnd(index: number): number {
-    return this.#bounds[index * 4 + 1] as number;
-  }
-
-  valueStart(index: number): number {
-    return this.#bounds[index * 4 + 2] as number;
-  }
-
-  valueEnd(index: number): number {
-    return this.#bounds[index * 4 + 3] as number;
-  }
-
-  coversCommitted(_family: number, key: Buffer): boolean {
-    return this.#ranges.some(({ begin, end }) => begin.compare(key) <= 0 && key.compare(end) < 0);
-  }
-}
-
-/** The entries of the open tick where they stand. */
-export class OverlayEntries implements WrittenEntries {
-  readonly #tick: { readonly overlay: Overlay };
-  readonly #builder: { readonly buffer: Buffer };
-
-  /** @param tick whose overlay is another one in every tick. */
-  constructor(tick: { readonly overlay: Overlay }, builder: { readonly buffer: Buffer }) {
-    this.#tick = tick;
-    this.#builder = builder;
-  }
-
-  get overlay(): Overlay {
-    return this.#tick.overlay;
-  }
-
-  get buffer(): Buffer {
-    return this.#builder.buffer;
-  }
-
-  get rangeCount(): number {
-    return this.overlay.rangeCount;
-  }
-
-  keyStart(index: number): number {
-    return this.overlay.keyStart(index);
-  }
-
-  keyEnd(index: number): number {
-    return this.overlay.keyEnd(index);
-  }
-
-  valueStart(index: number): number {
-    return this.overlay.valueStart(index);
-  }
-
-  valueEnd(index: number): number {
-    return this.overlay.valueEnd(index);
-  }
-
-  coversCommitted(family: number, key: Buffer): boolean {
-    return this.overlay.coversCommitted(family, key);
-  }
 }
 
 /** Of what a collection shares, wherever it stands. */
@@ -201,6 +102,7 @@ export class Overlay {
   #heads = new Int32Array(initialEntries * 2).fill(-1);
   #groupHeads = new Int32Array(initialEntries).fill(-1);
   #ranges: DeletedRange[] = [];
+  #leftOut = 0;
   /** By the hash of what a collection shares. */
   readonly #orders = new Map<number, GroupOrder>();
 
@@ -227,7 +129,62 @@ export class Overlay {
     entries[at + field.family] = family;
     entries[at + field.groupHash] = groupHash;
     entries[at + field.groupNext] = groupLength > 0 ? -1 : -2;
+    entries[at + field.fate] = fate.stays;
+    entries[at + field.supersedes] = -1;
     this.#link(this.count++);
+  }
+
+  /**
+   * Looks whether the record just added makes an older one of its key superfluous, which may then be left out.
+   * @param from older records than this offset are in other batches: those stay.
+   * @param mayBeLeftOut the new one, too, may be left out when it is superseded.
+   * @returns whether one more record is left out.
+   */
+  supersede(buffer: Buffer, from: number, mayBeLeftOut: boolean): boolean {
+    const entries = this.#entries;
+    const at = (this.count - 1) * stride;
+    if (mayBeLeftOut) entries[at + field.fate] = fate.mayBeLeftOut;
+    let index = entries[at + field.next] as number;
+    for (let steps = 0; index >= 0 && steps < chainStepsMax; steps++) {
+      const older = index * stride;
+      if (entries[older + field.hash] === entries[at + field.hash] && this.#haveSameKey(buffer, at, older)) {
+        if (entries[older + field.fate] !== fate.mayBeLeftOut) return false;
+        if ((entries[older + field.keyStart] as number) < from) return false;
+        entries[older + field.fate] = fate.leftOut;
+        entries[at + field.supersedes] = index;
+        this.#leftOut++;
+        return true;
+      }
+      index = entries[older + field.next] as number;
+    }
+    return false;
+  }
+
+  #haveSameKey(buffer: Buffer, a: number, b: number): boolean {
+    const entries = this.#entries;
+    const startA = entries[a + field.keyStart] as number;
+    const startB = entries[b + field.keyStart] as number;
+    const length = (entries[a + field.keyEnd] as number) - startA;
+    if (entries[a + field.family] !== entries[b + field.family]) return false;
+    if ((entries[b + field.keyEnd] as number) - startB !== length) return false;
+    for (let i = length - 1; i >= 0; i--) if (buffer[startA + i] !== buffer[startB + i]) return false;
+    return true;
+  }
+
+  /** Where the records begin and end that are to be left out, by turns, ascending; undefined: there are none. */
+  leftOut(): Int32Array | undefined {
+    if (this.#leftOut === 0) return undefined;
+    const bounds = new Int32Array(2 * this.#leftOut);
+    const entries = this.#entries;
+    let found = 0;
+    for (let at = 0; found < bounds.length; at += stride) {
+      if (entries[at + field.fate] !== fate.leftOut) continue;
+      const keyStart = entries[at + field.keyStart] as number;
+      const of = entries[at + field.family] as number;
+      bounds[found++] = putStart(of, keyStart, entries[at + field.keyEnd] as number);
+      bounds[found++] = entries[at + field.valueEnd] as number;
+    }
+    return bounds;
   }
 
   addRange(family: number, begin: Uint8Array, end: Uint8Array): void {
@@ -425,6 +382,11 @@ export class Overlay {
       this.#heads[bucketOf(entries[at + field.hash] as number, this.#heads.length - 1)] = entries[
         at + field.next
       ] as number;
+      const superseded = entries[at + field.supersedes] as number;
+      if (superseded >= 0) {
+        entries[superseded * stride + field.fate] = fate.mayBeLeftOut;
+        this.#leftOut--;
+      }
       const groupNext = entries[at + field.groupNext] as number;
       if (groupNext > -2) {
         const bucket = bucketOf(entries[at + field.groupHash] as number, this.#groupHeads.length - 1);
@@ -442,13 +404,13 @@ export class Overlay {
       this.#entries = new Int32Array(initialEntries * stride);
       this.#heads = new Int32Array(initialEntries * 2).fill(-1);
       this.#groupHeads = new Int32Array(initialEntries).fill(-1);
-      this.count = 0;
+      this.count = this.#leftOut = 0;
       this.#ranges = [];
     } else if (this.count * 4 < this.#heads.length) this.truncate(0, 0);
     else {
       this.#heads.fill(-1);
       this.#groupHeads.fill(-1);
-      this.count = 0;
+      this.count = this.#leftOut = 0;
       this.#ranges.length = 0;
     }
   }

@@ -19,6 +19,19 @@ function textOf(high: number, low: number): string {
   return ((BigInt(high) << 32n) | BigInt(low)).toString();
 }
 
+/** As `readUInt32BE`, which asks more of its arguments: a record of a stream has five ids, read and written by each XADD. */
+function wordAt(buffer: Buffer, at: number): number {
+  const upper = ((buffer[at] as number) << 24) | ((buffer[at + 1] as number) << 16);
+  return (upper | ((buffer[at + 2] as number) << 8) | (buffer[at + 3] as number)) >>> 0;
+}
+
+function writeWord(into: Buffer, at: number, word: number): void {
+  into[at] = word >>> 24;
+  into[at + 1] = word >>> 16;
+  into[at + 2] = word >>> 8;
+  into[at + 3] = word;
+}
+
 export class StreamId {
   msHigh = 0;
   msLow = 0;
@@ -125,16 +138,21 @@ export class StreamId {
 
   /** Reads the sixteen bytes at `at`. */
   read(buffer: Buffer, at: number): void {
-    this.msHigh = buffer.readUInt32BE(at);
-    this.msLow = buffer.readUInt32BE(at + 4);
-    this.seqHigh = buffer.readUInt32BE(at + 8);
-    this.seqLow = buffer.readUInt32BE(at + 12);
+    this.msHigh = wordAt(buffer, at);
+    this.msLow = wordAt(buffer, at + 4);
+    this.seqHigh = wordAt(buffer, at + 8);
+    this.seqLow = wordAt(buffer, at + 12);
   }
 
   /** Appends the sixteen bytes. */
   write(into: Scratch): void {
-    into.u64Halves(this.msHigh, this.msLow);
-    into.u64Halves(this.seqHigh, this.seqLow);
+    into.reserve(streamIdBytes);
+    const { buffer, end } = into;
+    writeWord(buffer, end, this.msHigh);
+    writeWord(buffer, end + 4, this.msLow);
+    writeWord(buffer, end + 8, this.seqHigh);
+    writeWord(buffer, end + 12, this.seqLow);
+    into.end = end + streamIdBytes;
   }
 
   /** As clients see it: `<ms>-<seq>`, both decimal. */

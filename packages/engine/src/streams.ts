@@ -64,6 +64,8 @@ export class Streams extends Collection {
   #isFirstGone = false;
   #isLastGone = false;
   #setsIds = false;
+  /** The open stream has been stored before. */
+  #hasIds = false;
   readonly #tail = new Scratch(tailBytes);
   readonly #bound = new Scratch(2 * streamIdBytes);
 
@@ -82,26 +84,30 @@ export class Streams extends Collection {
   }
 
   protected override enter(key: UserKey): void {
+    this.#isFirstGone = this.#isLastGone = this.#setsIds = this.#hasIds = false;
     super.enter(key);
-    this.#isFirstGone = this.#isLastGone = this.#setsIds = false;
-    const { tail } = this;
-    if (tail.length < tailBytes - 8) return this.#clearTail(tail.length);
-    this.lastGenerated.read(tail, 0);
-    this.recordedFirst.read(tail, 16);
-    this.maxDeleted.read(tail, 32);
-    this.first.read(tail, 48);
-    this.last.read(tail, 64);
-    this.#addedHigh = tail.readUInt32BE(80);
-    this.#addedLow = tail.readUInt32BE(84);
-    this.groups = tail.length < tailBytes ? 0 : readU64(tail, 88);
+    // A stream just begun.
+    if (!this.#hasIds) this.#clearIds();
   }
 
-  /** A stream just begun. */
-  #clearTail(length: number): void {
-    if (length > 0) {
-      const message = `the metadata record of a stream has only ${length} bytes behind its size`;
+  /** Reads what it means, and keeps no copy: `saveStream` writes all of it anew. */
+  protected override enterTail(buffer: Buffer, start: number, end: number): void {
+    if (end - start < tailBytes - 8) {
+      const message = `the metadata record of a stream has only ${end - start} bytes behind its size`;
       throw new OperationError('ENGINE_RECORD_CORRUPT', message, { outcome: 'not-applied' });
     }
+    this.lastGenerated.read(buffer, start);
+    this.recordedFirst.read(buffer, start + 16);
+    this.maxDeleted.read(buffer, start + 32);
+    this.first.read(buffer, start + 48);
+    this.last.read(buffer, start + 64);
+    this.#addedHigh = buffer.readUInt32BE(start + 80);
+    this.#addedLow = buffer.readUInt32BE(start + 84);
+    this.groups = end - start < tailBytes ? 0 : readU64(buffer, start + 88);
+    this.#hasIds = true;
+  }
+
+  #clearIds(): void {
     this.lastGenerated.clear();
     this.recordedFirst.clear();
     this.maxDeleted.clear();

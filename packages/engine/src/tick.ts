@@ -14,7 +14,8 @@ import { BatchBuilder, type BuilderMark } from './batch-builder.ts';
 import type { Scratch, Span, Window } from './bytes.ts';
 import { family } from './families.ts';
 import { hashOfKey } from './key-hash.ts';
-import { Overlay, OverlayEntries } from './overlay.ts';
+import { Overlay } from './overlay.ts';
+import { OverlayEntries } from './written-entries.ts';
 
 /** A tick that takes no more writes and is not in the database yet. */
 interface ClosedTick {
@@ -28,6 +29,7 @@ interface Savepoint {
   entries: number;
   ranges: number;
   splitPending: boolean;
+  isPlain: boolean;
 }
 
 function savepoint(): Savepoint {
@@ -36,10 +38,22 @@ function savepoint(): Savepoint {
     entries: 0,
     ranges: 0,
     splitPending: false,
+    isPlain: false,
   };
 }
 
 const noSpan: Span = { buffer: Buffer.alloc(0), start: 0, end: 0 };
+
+const zero = 48;
+const space = 32;
+
+/**
+ * Whether a mark says no more than what type follows and, of lists, which command. To others a reader of the log may owe
+ * more than the state at the end of the batch: EXPIRE (`0 8`) is how it hears of a new expiry, XSETID of the ids.
+ */
+function isPlainMark(mark: Uint8Array): boolean {
+  return mark[0] !== zero && (mark.length === 1 || (mark.length === 3 && mark[1] === space));
+}
 
 /** Families whose puts end a batch. */
 function endsBatch(of: number): boolean {
@@ -59,6 +73,8 @@ export class Tick {
   #atomic = savepoint();
   #isAtomic = false;
   #splitPending = false;
+  /** The last mark of the open batch is a plain one. */
+  #isPlain = false;
 
   constructor(batchBytesMax: number) {
     this.#batchBytesMax = batchBytesMax;
@@ -69,7 +85,7 @@ export class Tick {
     return this.#overlay;
   }
 
-  /** Counted records written so far. */
+  /** Counted records written so far, as far as they are to be written: `Overlay.supersede`. */
   get records(): number {
     return this.builder.total;
   }
@@ -162,25 +178,37 @@ export class Tick {
   clearOverlay(): void {
     this.#overlay.reset();
     this.#isAtomic = false;
-    this.#splitPending = false;
+    this.#splitPending = this.#isPlain = false;
     this.#save(this.#command);
   }
 
   /** What the records that follow belong to, e.g. `1` for a string: read by migration from the WAL. */
   logData(blob: Uint8Array): void {
     this.builder.logData(blob);
+    this.#isPlain = isPlainMark(blob);
   }
 
   /** @param groupLength how many bytes of `key` its whole collection shares; 0 for none. */
   put(of: number, key: Scratch, head: Span, body: Span = noSpan, groupLength = 0): void {
     this.builder.put(of, key, head, body);
     this.#overlay.add(of, this.builder, hashOfKey(of, key), groupLength);
-    if (endsBatch(of)) this.#splitPending = true;
+    if (of === family.metadata) this.#supersede(this.#isPlain);
+    else if (endsBatch(of)) this.#splitPending = true;
   }
 
   delete(of: number, key: Scratch, groupLength = 0): void {
     this.builder.delete(of, key);
     this.#overlay.add(of, this.builder, hashOfKey(of, key), groupLength);
+    if (of === family.metadata) this.#supersede(false);
+  }
+
+  /**
+   * Commands on one key within a tick write its metadata record again and again, and in one batch the last of them counts:
+   * older ones are left out of it. Not those of elements: who reads the log by commands owes each of them something.
+   */
+  #supersede(mayBeLeftOut: boolean): void {
+    const { builder } = this;
+    if (this.#overlay.supersede(builder.buffer, builder.batchStart, mayBeLeftOut)) builder.leaveOut();
   }
 
   /** Deletes from `begin` to before `end`. An empty range writes nothing: RocksDB counts it only sometimes. */
@@ -214,7 +242,7 @@ export class Tick {
   #splitIfDue(): void {
     if (!this.#splitPending && this.builder.openBytes < this.#batchBytesMax) return;
     this.builder.close(this.replicationId);
-    this.#splitPending = false;
+    this.#splitPending = this.#isPlain = false;
   }
 
   #save(to: Savepoint): void {
@@ -222,11 +250,13 @@ export class Tick {
     to.entries = this.#overlay.count;
     to.ranges = this.#overlay.rangeCount;
     to.splitPending = this.#splitPending;
+    to.isPlain = this.#isPlain;
   }
 
   #restore(from: Savepoint): void {
     this.builder.truncate(from.builder);
     this.#overlay.truncate(from.entries, from.ranges);
     this.#splitPending = from.splitPending;
+    this.#isPlain = from.isPlain;
   }
 }

@@ -5,12 +5,17 @@ import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } 
 import { keyOf, spanOfArgument, wrongArity } from '../data/arguments.ts';
 import { openCollection } from '../data/open-collection.ts';
 import { notify } from '../events.ts';
+import { IdText } from './id-text.ts';
 import { invalidId, strictIdOf, u64Of } from './ids.ts';
 import { type StreamTypes } from './stream-types.ts';
 import { TrimOptions } from './trim-options.ts';
 
 const star = 42;
 const dash = 45;
+const zero = 48;
+const nine = 57;
+/** Of every XADD that asks for no trimming; nobody changes it. */
+const noTrim = new TrimOptions();
 
 /** Who says what of the id: `*`, `<ms>-*`, `*-<seq>` (Kvrocks' own) or the client all of it. */
 type IdRule = 'generated' | 'generated-seq' | 'generated-ms' | 'given';
@@ -56,6 +61,9 @@ function parseId(request: Request, index: number): IdArgument | Refusal {
 }
 
 function parseAdd(request: Request): AddInput | Refusal {
+  const first = request.buffer[request.start(2)] as number;
+  // Most often no option stands before the id: those begin with a letter.
+  if (first === star || (first >= zero && first <= nine)) return withId(request, 2, true, noTrim);
   const trim = new TrimOptions();
   let makesStream = true;
   let index = 2;
@@ -73,15 +81,20 @@ function parseAdd(request: Request): AddInput | Refusal {
   const refused = trim.check();
   if (refused !== undefined) return refused;
   if (index >= request.count) return wrongArity('xadd');
+  return withId(request, index, makesStream, trim);
+}
+
+function withId(request: Request, index: number, makesStream: boolean, trim: TrimOptions): AddInput | Refusal {
   const argument = parseId(request, index);
   if (argument instanceof Refusal) return argument;
   const fields = request.count - index - 1;
   if (fields < 2 || fields % 2 === 1) return wrongArity('xadd');
-  return { request, ...argument, firstField: index + 1, makesStream, trim };
+  return { request, rule: argument.rule, id: argument.id, firstField: index + 1, makesStream, trim };
 }
 
 /** The id of the next entry. Filled anew by each XADD. */
 const next = new StreamId();
+const idText = new IdText();
 
 /** Brings the id of the entry to be added into `next`. @returns the error line when there can be none. */
 function chooseId({ lastGenerated }: Streams, { rule, id }: AddInput, nowMs: number): string | undefined {
@@ -149,7 +162,7 @@ export function xAdd(types: StreamTypes): CommandDefinition {
       streams.saveStream(key);
       notify(call, 't', 'xadd', key);
       if (trimmed > 0) notify(call, 't', 'xtrim', key);
-      reply.bulkLatin1(next.toString());
+      idText.reply(next, reply);
     },
   });
 }

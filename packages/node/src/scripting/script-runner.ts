@@ -30,8 +30,8 @@ export interface ScriptRunnerEnvironment {
   readonly logger: Logger;
   readonly random: Random;
   readonly version: string;
-  /** Rises with every write, also within the open tick. */
-  visibleSequence(): number;
+  /** Rises with every write into the open tick, which stays open while a script runs. */
+  putInTick(): number;
   resp3Enabled(): boolean;
   /** After this time others are told that the node is busy. */
   busyMs(): number;
@@ -57,7 +57,8 @@ export interface ScriptArguments {
 interface Running {
   readonly script: RunnableScript;
   readonly startedAtMs: number;
-  readonly firstSequence: number;
+  /** What the tick had put when it began. */
+  readonly putBefore: number;
   /** Known from its first pause on. */
   command: readonly Buffer[];
   position: string;
@@ -150,7 +151,7 @@ export class ScriptRunner {
     this.#running = {
       script,
       startedAtMs: clock.leaseMs(),
-      firstSequence: this.#env.visibleSequence(),
+      putBefore: this.#env.putInTick(),
       command: [],
       position: '',
       killed: false,
@@ -303,7 +304,7 @@ export class ScriptRunner {
     const running = this.#running;
     if (running === undefined) return 'NOTBUSY No scripts in execution right now.';
     if (running.script.isFunction !== (what === 'function')) return busyError(running.script.isFunction);
-    if (this.#env.visibleSequence() !== running.firstSequence) return unkillableError;
+    if (this.#env.putInTick() !== running.putBefore) return unkillableError;
     running.killed = true;
     return undefined;
   }

@@ -22,7 +22,7 @@ import { dumpLibraries, readDump } from './library-dump.ts';
 import { PropagateRecords } from './propagate-records.ts';
 import { ScriptRunner, type ScriptRunnerEnvironment } from './script-runner.ts';
 
-export interface ScriptingEnvironment extends Omit<ScriptRunnerEnvironment, 'visibleSequence'> {
+export interface ScriptingEnvironment extends Omit<ScriptRunnerEnvironment, 'putInTick'> {
   readonly engine: Engine;
   readonly logger: Logger;
   readonly isCluster: boolean;
@@ -68,7 +68,7 @@ export class Scripting implements ScriptingPort {
     this.#env = env;
     this.#records = new PropagateRecords(engine);
     this.#freshness = new Freshness(engine);
-    this.runner = new ScriptRunner({ ...env, visibleSequence: () => engine.visibleSequence() });
+    this.runner = new ScriptRunner({ ...env, putInTick: () => engine.putInTick });
     const { runner } = this;
     this.#libraries = new Libraries({ runner, records: this.#records, freshness: this.#freshness, logger });
   }
