@@ -143,6 +143,26 @@ export class Scratch implements Span {
     this.buffer[this.end++] = value;
   }
 
+  /** A safe integer in decimal. */
+  decimal(value: number): void {
+    if (value < 0 || value > 0x7fffffff) {
+      const text = String(value);
+      this.reserve(text.length);
+      this.end += this.buffer.latin1Write(text, this.end);
+      return;
+    }
+    this.reserve(10);
+    let end = this.end + 1;
+    for (let rest = value; rest >= 10; rest = (rest / 10) | 0) end++;
+    let left = value;
+    for (let at = end - 1; at >= this.end; at--) {
+      const tens = (left / 10) | 0;
+      this.buffer[at] = 48 + left - tens * 10;
+      left = tens;
+    }
+    this.end = end;
+  }
+
   /** Big endian, as everything inside keys and values. */
   u16(value: number): void {
     this.reserve(2);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@holdfast/base';
-import { formatDouble, formatHuman, parseDouble, parseDoubleLeniently } from './doubles.ts';
+import { Request } from '@holdfast/resp';
+import { doubleOf, formatDouble, formatHuman, parseDouble, parseDoubleLeniently } from './doubles.ts';
 
 test('any double reads back from what is printed of it', () => {
   const random = seededRandom(9);
@@ -17,6 +18,41 @@ test('any double reads back from what is printed of it', () => {
       assert.ok(Object.is(parseDouble(text), number), text);
       assert.ok(text.length <= 25, text);
     }
+  }
+});
+
+test('an argument is read to the same bits with and without a string', () => {
+  const random = seededRandom(10);
+  const digits = (most: number): string => {
+    let text = '';
+    for (let left = random.u32() % (most + 1); left > 0; left--) text += String(random.u32() % 10);
+    return text;
+  };
+  const texts = [
+    '',
+    '-0',
+    '0',
+    '-0.0',
+    '+7',
+    '.',
+    '-',
+    '+',
+    '-.',
+    '1.2.3',
+    '1-',
+    '000000012345',
+    '999999999999999.',
+    '0x1',
+    '1e3',
+  ];
+  for (let i = 0; i < 20_000; i++) {
+    const sign = ['', '-', '+'][random.u32() % 3] as string;
+    texts.push(`${sign}${digits(9)}${random.u32() % 2 === 0 ? '.' : ''}${digits(10)}`);
+  }
+  for (const text of texts) {
+    const expected = parseDouble(text);
+    for (const behind of ['', '-', '-1', '7'])
+      assert.ok(Object.is(doubleOf(Request.of('zadd', text, behind), 1), expected), `${text} before ${behind}`);
   }
 });
 

@@ -29,11 +29,11 @@ function parseGeoAdd(request: Request): Additions | Refusal {
   const left = request.count - end;
   const isContradiction = (flags & addFlag.nx) !== 0 && (flags & addFlag.xx) !== 0;
   if (left === 0 || left % 3 !== 0 || isContradiction) return new Refusal(errors.syntax);
-  const scores = new Float64Array(left / 3);
-  for (let i = 0; i < scores.length; i++) {
+  const scores: number[] = [];
+  for (let i = 0; i < left / 3; i++) {
     const position = parsePosition(request, end + 3 * i);
     if (position instanceof Refusal) return position;
-    scores[i] = encode(position);
+    scores.push(encode(position));
   }
   return { request, first: end + 2, stride: 3, scores, flags };
 }

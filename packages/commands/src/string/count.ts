@@ -1,5 +1,5 @@
 /** Numbers in strings: INCR, INCRBY, DECR, DECRBY, INCRBYFLOAT. The expiry stays. */
-import { spanOf, type DataTypes, type Span } from '@holdfast/engine';
+import { Scratch, spanOf, type DataTypes, type Span } from '@holdfast/engine';
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, firstKey, type Call, type CommandDefinition } from '../command.ts';
 import { keyOf } from '../data/arguments.ts';
@@ -18,11 +18,21 @@ function addTo({ strings }: DataTypes, call: Call, input: CountInput, reply: Rep
   if (found === 'wrong-type') return reply.error(errors.wrongType);
   const sum = sumOf(found === 'absent' ? undefined : strings.value, input.increment);
   if (typeof sum === 'string') return reply.error(sum);
-  const text = spanOf(String(sum));
+  const text = digitsOf(sum);
   if (found === 'absent') strings.set(key, text, 0);
   else strings.rewrite(key, text, strings.expireMs);
   notify(call, '$', 'incrby', key);
   reply.integer(sum);
+}
+
+const digits = new Scratch(32);
+
+/** Valid until the next call. */
+function digitsOf(sum: number | bigint): Span {
+  if (typeof sum === 'bigint') return spanOf(String(sum));
+  digits.reset();
+  digits.decimal(sum);
+  return digits;
 }
 
 /** @returns the sum, or the error line. Sums of safe numbers of 15 digits are safe. */

@@ -19,7 +19,7 @@ export interface Additions {
   /** The argument that is the first member, and how many arguments further the next one stands. */
   readonly first: number;
   readonly stride: number;
-  readonly scores: Float64Array;
+  readonly scores: readonly number[];
   readonly flags: number;
 }
 
@@ -150,11 +150,11 @@ function parseAdd(request: Request): Additions | Refusal {
     const refused = refusedFlags(flags, pairs);
     if (refused !== undefined) return new Refusal(refused);
   }
-  const scores = new Float64Array(pairs);
+  const scores: number[] = [];
   for (let i = 0; i < pairs; i++) {
     const score = doubleOf(request, end + 2 * i);
     if (Number.isNaN(score)) return new Refusal(errors.notFloat);
-    scores[i] = score;
+    scores.push(score);
   }
   return { request, first: end + 1, stride: 2, scores, flags };
 }
@@ -187,7 +187,7 @@ function zIncrBy(of: SortedSets): CommandDefinition {
     parse(request) {
       const increment = doubleOf(request, 2);
       if (Number.isNaN(increment)) return new Refusal(errors.notFloat);
-      return { request, first: 3, stride: 2, scores: Float64Array.of(increment), flags: incr };
+      return { request, first: 3, stride: 2, scores: [increment], flags: incr };
     },
     run: (call, input, reply) => runAdd(call, of, input, reply),
   });

@@ -21,14 +21,23 @@ function batchesOf({ packed, lengths, count }: Commit): Buffer[] {
   return Array.from({ length: count }, (_, i) => packed.subarray(at, (at += lengths[i] as number)));
 }
 
-/** What an engine wrote, read back. */
-async function written(slotPrefixed: boolean, act: (engine: Engine) => void): Promise<readonly Operation[]> {
+/** What an engine wrote, read back. `act` may end the tick as often as it likes. */
+async function written(
+  slotPrefixed: boolean,
+  act: (engine: Engine, endTick: () => void) => void,
+): Promise<readonly Operation[]> {
   await using test = await openTestEngine({ slotPrefixed, random: seededRandom(7) });
+  const found: Operation[] = [];
+  const endTick = (): void => {
+    const commit = test.engine.commit();
+    assert.ok(commit);
+    found.push(...batchesOf(commit).flatMap((batch) => operationsOf(batch, slotPrefixed)));
+    test.engine.beginCommand();
+  };
   test.engine.beginCommand();
-  act(test.engine);
-  const commit = test.engine.commit();
-  assert.ok(commit);
-  return batchesOf(commit).flatMap((batch) => operationsOf(batch, slotPrefixed));
+  act(test.engine, endTick);
+  endTick();
+  return found;
 }
 
 function lineOf({ kind, words, type, family, action }: Operation): string {
@@ -38,7 +47,7 @@ function lineOf({ kind, words, type, family, action }: Operation): string {
 describe('operations of a rollback file', () => {
   for (const slotPrefixed of [false, true])
     it(`are the commands that were executed (${slotPrefixed ? 'with' : 'without'} slots)`, async () => {
-      const found = await written(slotPrefixed, (engine) => {
+      const found = await written(slotPrefixed, (engine, endTick) => {
         const { strings, hashes, keyspace } = dataTypes(engine);
         strings.set(keyOf('s'), spanOf('v1'), 0);
         strings.set(keyOf('e'), spanOf(''), nowMs + 5);
@@ -46,6 +55,8 @@ describe('operations of a rollback file', () => {
         hashes.put(spanOf('f'), spanOf('1'), true);
         hashes.put(spanOf('g'), spanOf('2'), true);
         hashes.save(keyOf('{s}h'));
+        // Of what is written again in one batch only the last counts.
+        endTick();
         keyspace.expireMs(keyOf('{s}h'), nowMs);
         keyspace.setExpireMs(keyOf('{s}h'), nowMs + 9, nowMs);
         keyspace.expireMs(keyOf('{s}h'), nowMs);
