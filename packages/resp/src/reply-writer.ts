@@ -114,7 +114,7 @@ export class ReplyWriter {
     let at = this.#length;
     target[at++] = type;
     if (value >= 0 && value < 10) target[at++] = 48 + value;
-    else if (value >= 10 && value < 100_000) at = writeDigits(target, at, value);
+    else if (value >= 10 && value <= 0x7fffffff) at = writeDigits(target, at, value);
     else at += target.latin1Write(String(value), at);
     target[at] = cr;
     target[at + 1] = lf;
