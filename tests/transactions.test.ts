@@ -1,10 +1,10 @@
 /** MULTI, EXEC and WATCH against a real node, also across a crash and between namespaces. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { textOf, itemsOf, type RespClient } from '@holdfast/resp';
+import { ReplyError, textOf, itemsOf, type RespClient } from '@holdfast/resp';
 import { ask } from './support/fenced-peers.ts';
 import { startNode } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
@@ -103,4 +103,56 @@ test('what is refused while queueing aborts EXEC; what fails in EXEC is its own 
     '*3\r\n+OK\r\n-WRONGTYPE Operation against a key holding the wrong kind of value\r\n:2\r\n$1\r\n2\r\n';
   await peer.until(() => peer.text.length >= expected.length);
   assert.equal(peer.text, expected);
+});
+
+test('EXEC answers when each of its commands is done: a change of role, and what follows it, in both protocols', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-exec-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'node.conf');
+  writeFileSync(file, '# of the test\n');
+  const master = await startNode(t);
+  const node = await startNode(t, { dir, args: ['-c', file] });
+  for (const protocol of [2, 3]) {
+    const peer = new RawPeer(node.port);
+    t.after(() => peer.destroy());
+    const says = async (lines: readonly string[], expected: string): Promise<void> => {
+      const from = peer.text.length;
+      peer.send([...lines, 'ECHO end', ''].join('\r\n'));
+      await peer.until(() => peer.closed || peer.text.slice(from).endsWith('$3\r\nend\r\n'));
+      const text = peer.text.slice(from);
+      assert.equal(text.slice(0, -9).replaceAll('\r\n', ' ').trim(), expected);
+    };
+    peer.send(`HELLO ${protocol}\r\nECHO end\r\n`);
+    await peer.until(() => peer.text.endsWith('$3\r\nend\r\n'));
+    await says(
+      [
+        'MULTI',
+        'SET a 1',
+        `SLAVEOF 127.0.0.1 ${node.port}`,
+        'SLAVEOF no.such.host.invalid 1',
+        'INCR a',
+        'EXEC',
+        'GET a',
+      ],
+      "+OK +QUEUED +QUEUED +QUEUED +QUEUED *4 +OK -ERR can't replicate itself " +
+        '-ERR Can not resolve hostname: no.such.host.invalid :2 $1 2',
+    );
+    await says(
+      ['MULTI', `SLAVEOF 127.0.0.1 ${master.port}`, 'CONFIG REWRITE', 'SET a 2', 'EXEC'],
+      "+OK +QUEUED +QUEUED +QUEUED *3 +OK +OK -READONLY You can't write against a read only slave.",
+    );
+    assert.match(readFileSync(file, 'utf8'), new RegExp(`^slaveof 127.0.0.1 ${master.port}$`, 'm'));
+    await says(
+      ['MULTI', 'SLAVEOF NO ONE', 'SET a 3', 'CONFIG REWRITE', 'EXEC', 'GET a'],
+      '+OK +QUEUED +QUEUED +QUEUED *3 +OK +OK +OK $1 3',
+    );
+    assert.match(readFileSync(file, 'utf8'), /^slaveof no one$/m);
+  }
+  // It cannot be written any more, which its own reply tells.
+  rmSync(file);
+  const client = await node.client();
+  assert.equal(await ask(client, 'MULTI'), 'OK');
+  assert.equal(await ask(client, 'CONFIG', 'REWRITE'), 'QUEUED');
+  const [refused] = itemsOf(await client.command('EXEC')) ?? [];
+  assert.match(refused instanceof ReplyError ? refused.message : 'no error', /^ERR Rewriting config file: /);
 });

@@ -69,8 +69,6 @@ export interface Call {
   readonly slices?: SlicePort | undefined;
   /** Undefined where a command must end in its turn (EXEC): it then goes on until it has ended, whatever that takes. */
   readonly turns?: TurnPort | undefined;
-  /** Runs in EXEC: its reply cannot be put off. What takes longer is begun, and answered at once. */
-  readonly isQueued?: boolean | undefined;
   /** Undefined while nobody listens to keyspace notifications. */
   readonly events?: KeyEvents | undefined;
 }

@@ -56,7 +56,7 @@ export interface Session {
   /** Closes the connection after the replies written so far. */
   closeAfterReply(): void;
   /**
-   * Puts off the reply of the running command.
+   * Puts off the reply of the running command; in EXEC with it what follows in the queue, and the whole array.
    * @param wait given when nothing is being done meanwhile (WAIT); without it the outcome of a reply that does not come is
    *   unknown.
    */

@@ -34,6 +34,8 @@ export function replicatorEnvironment(node: Node): ReplicatorEnvironment {
       [config.get('port'), config.get('tls-port')].includes(port) && nodeHosts(node).includes(host),
     masterChosen: (master): void => {
       config.put('slaveof', master);
+      // The next command already is a replica's, or a master's.
+      node.conditions.refresh();
       if (master !== undefined) node.endWaits();
     },
     betweenTicks: (run) => betweenTicks(node, run),

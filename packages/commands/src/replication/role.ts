@@ -28,11 +28,9 @@ function slaveof(port: ReplicationPort, name: 'slaveof' | 'replicaof'): CommandD
       if (port.clusterEnabled()) reply.error("ERR can't change to slave in cluster mode");
       else if (port.walDisabled()) reply.error("ERR slaveof doesn't work with disable_wal option");
       else {
-        // The name is resolved first, for which EXEC cannot wait.
-        const deferred = call.isQueued === true ? undefined : call.session.defer();
-        if (deferred === undefined) reply.ok();
+        const deferred = call.session.defer();
         const answer = (refusal: string | undefined): void =>
-          deferred?.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal)));
+          deferred.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal)));
         if (input.kind === 'nobody') port.followNobody(answer);
         else port.followNamed(input.host, input.port, answer);
       }

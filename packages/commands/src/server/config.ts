@@ -49,12 +49,10 @@ export function configCommand(port: ServerPort): CommandDefinition {
     usage: '',
     summary: 'Writes what holds now into the configuration file.',
     parse: noArguments,
-    run: (call, _input, reply) => {
-      // EXEC cannot wait for the file.
-      const deferred = call.isQueued === true ? undefined : call.session.defer();
-      if (deferred === undefined) reply.ok();
+    run: (call) => {
+      const deferred = call.session.defer();
       port.rewriteConfiguration((refusal) =>
-        deferred?.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal))),
+        deferred.complete((late) => (refusal === undefined ? late.ok() : late.error(refusal))),
       );
     },
   });

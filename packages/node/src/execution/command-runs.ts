@@ -100,7 +100,7 @@ export class CommandRuns {
     this.#env = env;
     const running = this.#running;
     const empty = { nowMs: 0, waits: undefined, slices: undefined, turns: undefined, events: undefined };
-    this.#wholeCall = { ...empty, isQueued: true } as unknown as RunningCall;
+    this.#wholeCall = { ...empty } as unknown as RunningCall;
     this.#scriptCall = { ...empty } as unknown as RunningCall;
     this.#call = {
       ...empty,
@@ -140,6 +140,11 @@ export class CommandRuns {
       return true;
     cold.defer(connection, details.request, entry);
     return false;
+  }
+
+  /** What runs next is a part of EXEC of its own: its writes are counted anew. */
+  partBegins(): void {
+    this.#bytesBefore = this.#env.engine.openTickBytes;
   }
 
   /** One of the queue of EXEC. */

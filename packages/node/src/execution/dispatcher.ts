@@ -110,11 +110,15 @@ export class Dispatcher {
       },
     );
     const parts = { entries: this.entries, engine, loop, clock, runs: this.runs, refusals: this.#refusals, watched };
-    this.transactions = new Transactions(parts);
+    this.pause = new CommandPause(clock, timers, () => env.askHeldAgain());
+    const ended = (): void => {
+      this.waits.serve();
+      env.askHeldAgain();
+    };
+    this.transactions = new Transactions({ ...parts, timers, lease, pause: this.pause, ended });
     this.nested = new NestedCommands({ ...parts, isCluster: env.router !== undefined });
     this.waits = new Waits({ ...parts, keys, timers, lease });
     this.slicedReplies = new SlicedReplies(timers, logger);
-    this.pause = new CommandPause(clock, timers, () => env.askHeldAgain());
     this.longRuns = new LongRuns({
       loop,
       timers,
@@ -231,7 +235,7 @@ export class Dispatcher {
     const { definition } = entry;
     const { reply } = connection;
     if (this.pause.mode !== undefined && this.#isPaused(connection, entry, bits)) return false;
-    const kind = definition.name === 'exec' ? this.transactions.kindOfQueued(connection) : kindOfRequest(entry, bits);
+    const kind = definition.name === 'exec' ? this.transactions.kindOf(connection.queued) : kindOfRequest(entry, bits);
     const admission = kind === 'control' ? 'execute' : this.#env.lease.admit(kind, connection.fresh);
     if (admission === 'hold' || (kind !== 'control' && this.#env.loop.isFull)) return false;
     if (turnsAway(admission)) {
@@ -264,7 +268,7 @@ export class Dispatcher {
 
   #isPaused(connection: ClientConnection, { definition }: CommandEntry, bits: number): boolean {
     const { pause, transactions } = this;
-    const isHeld = definition.name === 'exec' ? transactions.isHeld(connection, pause) : pause.holds(definition, bits);
+    const isHeld = definition.name === 'exec' ? transactions.isHeld(connection.queued) : pause.holds(definition, bits);
     connection.paused = isHeld;
     return isHeld;
   }

@@ -52,6 +52,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   /** Bytes of keys this connection watches, with their overhead; kept by WatchedKeys. */
   watchedBytes = 0;
   queueRefused = false;
+  /** The queue of EXEC that is being run: it takes what its commands put off. */
+  queue: { defer(connection: ClientConnection): Deferred } | undefined = undefined;
   subscriptions = 0;
   /** Bytes of its subscriptions' names, with their overhead; kept by Subscriptions. */
   subscriptionBytes = 0;
@@ -126,9 +128,9 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
     this.#output.bind();
   }
 
-  /** A request waits for the lease. */
+  /** A request, or what is left of a transaction, waits for the lease. */
   get held(): boolean {
-    return this.input.held;
+    return this.input.held || this.occupancy.isHeld;
   }
 
   get state(): State {
@@ -329,6 +331,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   resume(): void {
     if (!this.isOpen) return;
     this.paused = false;
+    this.occupancy.current?.askAgain?.();
     this.input.resume();
   }
 
@@ -475,6 +478,7 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   }
 
   defer(wait?: HarmlessWait): Deferred {
+    if (this.queue !== undefined) return this.queue.defer(this);
     const deferred = new DeferredReply(this, !this.#output.unbound, wait);
     this.occupancy.begin(deferred);
     return deferred;

@@ -45,6 +45,11 @@ export class Occupancy {
     return this.#occupation?.isReply === true;
   }
 
+  /** What occupies it may not go on now. */
+  get isHeld(): boolean {
+    return this.#occupation?.isHeld === true;
+  }
+
   /** Memory that is kept for what occupies it. */
   get bytes(): number {
     return this.#occupation?.bytes ?? 0;
@@ -72,6 +77,11 @@ export class Occupancy {
     this.wrote(mark);
     this.#output.flushPushed();
     this.#owner.goOn();
+  }
+
+  /** What is executed now, outside of a command's run, is answered with the open tick. */
+  join(): void {
+    this.#output.join();
   }
 
   /** Part of a reply was written since `mark`, outside of a command's run. */

@@ -14,6 +14,8 @@ export interface Occupation {
   readonly isReply: boolean;
   /** Memory that it keeps for its client; absent: next to nothing. */
   readonly bytes?: number;
+  /** It may not go on now, and is asked again when what is held may be admitted. */
+  readonly isHeld?: boolean;
   /** Writes the reply of a timeout. Called only while `isWait`. */
   expire(reply: ReplyWriter): void;
   /**
@@ -23,6 +25,8 @@ export interface Occupation {
   left(): void;
   /** The connection takes more output. May be called too often. */
   onRoom?(): void;
+  /** What was held may be admitted again. May be called too often. */
+  askAgain?(): void;
 }
 
 /** Redis' texts. */
