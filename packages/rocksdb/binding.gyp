@@ -17,6 +17,7 @@
         "native/counters.cc",
         "native/database.cc",
         "native/errors.cc",
+        "native/file_reads.cc",
         "native/file_statistics.cc",
         "native/filters.cc",
         "native/handles.cc",

@@ -54,8 +54,6 @@ class CloseJob : public Job {
 Database::Database() {
   // A family's options may set a prefix extractor: bounds and order are by the whole key nevertheless.
   reads.total_order_seek = true;
-  cached_reads = reads;
-  cached_reads.read_tier = rocksdb::kBlockCacheTier;
 }
 
 Database::~Database() {

@@ -58,7 +58,6 @@ class Database : public std::enable_shared_from_this<Database> {
   std::shared_ptr<IoRate> io_rate;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ReadOptions reads;
-  rocksdb::ReadOptions cached_reads;
   rocksdb::PinnableSlice scratch;
   // Asks running manual compactions to end.
   std::atomic<bool> cancel{false};
@@ -128,6 +127,7 @@ rocksdb::ColumnFamilyHandle* ReadFamily(Call& call, napi_value value, Database& 
 napi_value LatestSequence(Call& call);          // reads.cc
 napi_value Get(Call& call);                     // reads.cc
 napi_value GetCached(Call& call);               // reads.cc
+napi_value GetWithoutWaiting(Call& call);       // reads.cc
 napi_value MultiGet(Call& call);                // reads.cc
 napi_value MultiGetAsync(Call& call);           // reads.cc
 napi_value FetchAsync(Call& call);              // reads.cc

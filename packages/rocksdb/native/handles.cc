@@ -29,6 +29,7 @@ ClassSpec SpecOf(Kind kind) {
           {{"latestSequence", Sync<LatestSequence>},
            {"get", Sync<Get>},
            {"getCached", Sync<GetCached>},
+           {"getWithoutWaiting", Sync<GetWithoutWaiting>},
            {"multiGet", Sync<MultiGet>},
            {"multiGetAsync", Async<MultiGetAsync>},
            {"fetchAsync", Async<FetchAsync>},

@@ -16,6 +16,7 @@
 #include "arguments.h"
 #include "async.h"
 #include "database.h"
+#include "file_reads.h"
 #include "file_statistics.h"
 #include "options.h"
 #include "rewind.h"
@@ -209,6 +210,7 @@ class OpenJob : public Job {
     opened_->ended_work = std::make_shared<EndedWork>();
     cache_ = rocksdb::NewLRUCache(request_.cache_bytes == 0 ? kDefaultCacheBytes : request_.cache_bytes);
     ApplyDatabaseOptions(request_.options, &database_options_);
+    database_options_.env = ReadingEnv();
     database_options_.create_if_missing = request_.create;
     database_options_.listeners.push_back(opened_->ended_work);
     opened_->io_rate = std::make_shared<IoRate>(request_.io_bytes_per_second, request_.io_rate_tuned);

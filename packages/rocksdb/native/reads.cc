@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "async.h"
 #include "database.h"
+#include "file_reads.h"
 
 namespace holdfast {
 
@@ -16,7 +17,8 @@ constexpr int32_t kAbsent = -1;
 constexpr int32_t kNotInMemory = -2;
 constexpr size_t kFetchedBytesMax = 65536;
 
-napi_value Lookup(Call& call, const rocksdb::ReadOptions& options, Database& database) {
+// `no_waiting`: nullptr for a lookup that waits.
+napi_value Lookup(Call& call, const rocksdb::ReadOptions& options, Database& database, const NoWaiting* no_waiting = nullptr) {
   rocksdb::ColumnFamilyHandle* family = ReadFamily(call, call.argv[0], database);
   const Bytes key = ReadBytes(call, call.argv[1], "key");
   const Bytes into = ReadTarget(call, call.argv[2], "into");
@@ -29,7 +31,7 @@ napi_value Lookup(Call& call, const rocksdb::ReadOptions& options, Database& dat
     if (value.size() <= into.size && value.size() > 0) memcpy(const_cast<char*>(into.data), value.data(), value.size());
   } else if (status.IsNotFound()) {
     result = kAbsent;
-  } else if (status.IsIncomplete() && options.read_tier == rocksdb::kBlockCacheTier) {
+  } else if (no_waiting != nullptr && no_waiting->WouldWait()) {
     result = kNotInMemory;
   } else {
     throw FromStatus(status, "get");
@@ -157,7 +159,14 @@ napi_value Get(Call& call) {
 
 napi_value GetCached(Call& call) {
   Database& database = Self(call);
-  return Lookup(call, database.cached_reads, database);
+  const NoWaiting no_waiting(Reach::kNothing);
+  return Lookup(call, database.reads, database, &no_waiting);
+}
+
+napi_value GetWithoutWaiting(Call& call) {
+  Database& database = Self(call);
+  const NoWaiting no_waiting(Reach::kKernelCache);
+  return Lookup(call, database.reads, database, &no_waiting);
 }
 
 napi_value MultiGet(Call& call) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildInfo, destroy, open, RocksError } from './index.ts';
@@ -259,6 +260,76 @@ test('getCached answers from memory and never from the disk', async (t) => {
   assert.equal(database.getCached(0, key, into), -2);
   assert.equal(database.get(0, key, into), 1);
   assert.equal(database.getCached(0, key, into), 1);
+});
+
+test('getWithoutWaiting reads what the kernel has of a file in memory, and nothing from the disk', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  const database = await open(openOptions(path));
+  t.after(() => database.close());
+  if (!tellsWhatIsInMemory(path)) {
+    t.skip('this file system may not tell what it has in memory');
+    return;
+  }
+  const into = Buffer.alloc(40_000);
+  const key = Buffer.from('k');
+  const value = 'v'.repeat(into.length); // of several pages
+  writeNow(database, batchBuilder().put(0, 'k', value).bytes());
+  await database.flush();
+  const forget = (): void => {
+    database.flushBlockCache();
+    for (const { name } of database.liveFiles())
+      spawnSync('dd', [`if=${join(path, name)}`, 'iflag=nocache', 'count=0', 'status=none']);
+  };
+  database.flushBlockCache();
+  assert.equal(database.getCached(0, key, into), -2);
+  assert.equal(database.getWithoutWaiting(0, key, into), value.length);
+  assert.equal(into.toString(), value);
+  forget();
+  assert.equal(database.getWithoutWaiting(0, key, into), -2);
+  assert.equal(read(database, 0, 'k', into.length), value);
+  assert.equal(database.getWithoutWaiting(0, key, into), value.length);
+});
+
+/** ext4, XFS and Btrfs do. */
+function tellsWhatIsInMemory(path: string): boolean {
+  return [0xef53, 0x58465342, 0x9123683e].includes(statfsSync(path).type);
+}
+
+test('reads that wait find records that lie across the pieces in which files are read, and at their ends', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  const database = await open(openOptions(path));
+  t.after(() => database.close());
+  const batch = batchBuilder();
+  const value = (i: number): string => `${i} `.repeat(1 + ((i * 37) % 900));
+  for (let i = 0; i < 500; i++) batch.put(0, `k${i}`, value(i));
+  writeNow(database, batch.bytes());
+  await database.flush();
+  for (const { name } of database.liveFiles())
+    spawnSync('dd', [`if=${join(path, name)}`, 'iflag=nocache', 'count=0', 'status=none']);
+  for (let i = 499; i >= 0; i--) assert.equal(read(database, 0, `k${i}`, 8192), value(i));
+});
+
+test('lookups that do not wait say of a key whose file is not open that it is not in memory', async (t) => {
+  const path = join(scratchDirectory(t), 'db');
+  const columnFamilies = [{ name: 'default', filter: 'none' as const, options: { disable_auto_compactions: 'true' } }];
+  // RocksDB opens 16 files with the database, and keeps ten open.
+  const options = openOptions(path, { columnFamilies, options: { max_open_files: '20' } });
+  const first = await open(options);
+  const keys = Array.from({ length: 40 }, (_, i) => Buffer.from(`k${i}`));
+  for (const [i, key] of keys.entries()) {
+    writeNow(first, batchBuilder().put(0, key, `v${i}`).bytes());
+    await first.flush();
+  }
+  await first.close();
+  const database = await open(options);
+  t.after(() => database.close());
+  const into = Buffer.alloc(8);
+  for (const how of ['getCached', 'getWithoutWaiting'] as const) {
+    const lengths = keys.map((key) => database[how](0, key, into));
+    assert.ok(!lengths.includes(0) && !lengths.includes(-1), `${how}: values of ${lengths.join(' ')} bytes`);
+    assert.ok(lengths.includes(-2), `${how}: all files are open`);
+  }
+  for (const [i, key] of keys.entries()) assert.equal(read(database, 0, key.toString()), `v${i}`);
 });
 
 test('what fetchAsync has read getCached finds; values of more than 64 KiB are not handed over', async (t) => {

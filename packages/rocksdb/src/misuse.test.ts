@@ -320,6 +320,7 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['latestSequence', () => database.latestSequence()],
     ['get', () => database.get(0, key, into)],
     ['getCached', () => database.getCached(0, key, into)],
+    ['getWithoutWaiting', () => database.getWithoutWaiting(0, key, into)],
     ['multiGet', () => database.multiGet(Buffer.alloc(0), 0)],
     ['multiGetAsync', () => database.multiGetAsync(Buffer.alloc(0), 0)],
     ['fetchAsync', () => database.fetchAsync(Buffer.alloc(0), 0)],

@@ -176,6 +176,8 @@ export interface Database {
    * @returns as `get`; -2 when the answer is not in memory.
    */
   getCached(family: number, key: Uint8Array, into: Uint8Array): number;
+  /** As `getCached`, but also from what the kernel has of the files in memory, where it tells (preadv2, RWF_NOWAIT). */
+  getWithoutWaiting(family: number, key: Uint8Array, into: Uint8Array): number;
   /**
    * Many lookups in one call. `packed`: for each key u32 family, u32 length (little-endian), key bytes.
    * @returns for each key i32 length (little-endian; -1 absent), then the value's bytes.

@@ -1,0 +1,171 @@
+#include "file_reads.h"
+
+#include <fcntl.h>
+#include <rocksdb/file_system.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+
+namespace holdfast {
+
+namespace {
+
+using rocksdb::FileOptions;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+// A block of data as configured by default.
+constexpr size_t kReadUnit = 16384;
+
+struct Waiting {
+  bool is_allowed = true;
+  Reach reach = Reach::kKernelCache;
+  bool was_refused = false;
+};
+thread_local Waiting waiting;
+
+IOStatus Refused() {
+  waiting.was_refused = true;
+  return IOStatus::Busy("it would wait for the disk");
+}
+
+class TableFile : public rocksdb::FSRandomAccessFile {
+ public:
+  TableFile(std::string name, int fd) : name_(std::move(name)), fd_(fd) {}
+  ~TableFile() override { close(fd_); }
+
+  IOStatus Read(uint64_t offset, size_t length, const IOOptions&, Slice* result, char* scratch, IODebugContext*) const override {
+    if (!waiting.is_allowed && waiting.reach == Reach::kNothing) return Refused();
+    size_t done = ReadAtHand(offset, length, scratch);
+    if (done == length) {
+      *result = Slice(scratch, done);
+      return IOStatus::OK();
+    }
+    if (!waiting.is_allowed) return Refused();
+    if (length < kReadUnit) return ReadUnits(offset, length, result, scratch);
+    while (done < length) {
+      const ssize_t more = Pread(scratch + done, length - done, offset + done);
+      if (more < 0) return Failed("read", offset);
+      if (more == 0) break;
+      done += static_cast<size_t>(more);
+    }
+    *result = Slice(scratch, done);
+    return IOStatus::OK();
+  }
+
+  IOStatus Prefetch(uint64_t offset, size_t length, const IOOptions&, IODebugContext*) override {
+    if (readahead(fd_, static_cast<off64_t>(offset), length) == 0) return IOStatus::OK();
+    return errno == EINVAL ? IOStatus::NotSupported("readahead of " + name_) : Failed("read ahead", offset);
+  }
+
+  void Hint(AccessPattern pattern) override {
+    static constexpr int kAdvice[] = {POSIX_FADV_NORMAL, POSIX_FADV_RANDOM, POSIX_FADV_SEQUENTIAL, POSIX_FADV_WILLNEED,
+                                      POSIX_FADV_DONTNEED};
+    posix_fadvise(fd_, 0, 0, kAdvice[pattern]);
+  }
+
+  IOStatus InvalidateCache(size_t offset, size_t length) override {
+    const int error = posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+    return error == 0 ? IOStatus::OK() : IOStatus::IOError("forget " + name_, strerror(error));
+  }
+
+ private:
+  // What the kernel has in memory, from the beginning. @returns so many bytes.
+  size_t ReadAtHand(uint64_t offset, size_t length, char* into) const {
+    size_t done = 0;
+    while (done < length && tells_.load(std::memory_order_relaxed)) {
+      const iovec piece{into + done, length - done};
+      const ssize_t more = preadv2(fd_, &piece, 1, static_cast<off64_t>(offset + done), RWF_NOWAIT);
+      if (more > 0)
+        done += static_cast<size_t>(more);
+      else if (more < 0 && errno == EINTR)
+        continue;
+      else {
+        // A file system or kernel that cannot tell: everything is taken to be on the disk.
+        if (more < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) tells_.store(false, std::memory_order_relaxed);
+        break;
+      }
+    }
+    return done;
+  }
+
+  // Everything from unit to unit in which the wanted bytes are.
+  IOStatus ReadUnits(uint64_t offset, size_t length, Slice* result, char* scratch) const {
+    char units[2 * kReadUnit];
+    const uint64_t start = offset / kReadUnit * kReadUnit;
+    const size_t lead = static_cast<size_t>(offset - start);
+    const size_t wanted = lead + length;
+    const size_t whole = (wanted + kReadUnit - 1) / kReadUnit * kReadUnit;
+    size_t done = 0;
+    while (done < wanted) {
+      const ssize_t more = Pread(units + done, whole - done, start + done);
+      if (more < 0) return Failed("read", offset);
+      if (more == 0) break;
+      done += static_cast<size_t>(more);
+    }
+    const size_t there = done <= lead ? 0 : std::min(length, done - lead);
+    memcpy(scratch, units + lead, there);
+    *result = Slice(scratch, there);
+    return IOStatus::OK();
+  }
+
+  ssize_t Pread(char* into, size_t length, uint64_t offset) const {
+    ssize_t more;
+    do more = pread(fd_, into, length, static_cast<off_t>(offset));
+    while (more < 0 && errno == EINTR);
+    return more;
+  }
+
+  IOStatus Failed(const char* what, uint64_t offset) const {
+    const std::string reason = strerror(errno);
+    return IOStatus::IOError(std::string(what) + " " + name_ + " at " + std::to_string(offset), reason);
+  }
+
+  const std::string name_;
+  const int fd_;
+  mutable std::atomic<bool> tells_{true};
+};
+
+class ReadingFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  using rocksdb::FileSystemWrapper::FileSystemWrapper;
+
+  const char* Name() const override { return "HoldfastFileSystem"; }
+
+  IOStatus NewRandomAccessFile(const std::string& name, const FileOptions& options,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result, IODebugContext* context) override {
+    // Opening one reads several pieces of it, and RocksDB goes on without some of them.
+    if (!waiting.is_allowed) return Refused();
+    if (options.use_direct_reads || options.use_mmap_reads)
+      return FileSystemWrapper::NewRandomAccessFile(name, options, result, context);
+    int fd;
+    do fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    // It has a status for each reason.
+    if (fd < 0) return FileSystemWrapper::NewRandomAccessFile(name, options, result, context);
+    *result = std::make_unique<TableFile>(name, fd);
+    return IOStatus::OK();
+  }
+};
+
+}  // namespace
+
+NoWaiting::NoWaiting(Reach reach) { waiting = {false, reach, false}; }
+NoWaiting::~NoWaiting() { waiting = {}; }
+bool NoWaiting::WouldWait() const { return waiting.was_refused; }
+
+rocksdb::Env* ReadingEnv() {
+  static rocksdb::Env* const env =
+      rocksdb::NewCompositeEnv(std::make_shared<ReadingFileSystem>(rocksdb::FileSystem::Default())).release();
+  return env;
+}
+
+}  // namespace holdfast
