@@ -28,8 +28,10 @@ export interface CoreResult {
 
 /** What keys and values of one test take together at the most: a keyspace that stays hot with larger values too. */
 const hotBytesMax = 128 * 1024 * 1024;
-/** Of the requests of a test, how many go ahead uncounted. */
+/** Of the requests of a test, how many go ahead uncounted at the least. */
 const warmUpPart = 0.2;
+/** Hot keys have been asked for before: so many draws from a keyspace, as a multiple of it, until nine tenths of it came. */
+const warmUpDraws = 2.3;
 
 /** @returns the kinds in the order of their turns: each round begins with the next one. */
 export function turnsOf<T>(kinds: readonly T[], round: number): T[] {
@@ -40,6 +42,11 @@ export function turnsOf<T>(kinds: readonly T[], round: number): T[] {
 /** @returns how many keys of such values are kept hot. */
 export function keyspaceOf(keyspace: number, valueBytes: number): number {
   return Math.max(1, Math.min(keyspace, Math.floor(hotBytesMax / Math.max(1, valueBytes))));
+}
+
+/** @returns how many requests go ahead uncounted: what is measured is hot keys and compiled code. */
+export function warmUpRequests(requests: number, keyspace: number): number {
+  return Math.ceil(Math.max(requests * warmUpPart, Math.min(requests, keyspace * warmUpDraws)));
 }
 
 /** What a run of the core tests needs beside its options. */
@@ -114,7 +121,7 @@ class Turn {
   async measure(test: Test): Promise<Omit<Measurement, 'round'>> {
     const { workload, pipeline, valueBytes, requests } = test;
     await this.#fill(test);
-    if (this.#isNew(`warm ${workload.name} ${valueBytes}`)) await this.#run(test, Math.ceil(requests * warmUpPart));
+    if (this.#isNew(`warm ${workload.name} ${valueBytes}`)) await this.#run(test, this.#warmUp(test));
     const before = this.#server.usage();
     const { perSecond, p50Ms, p99Ms, p999Ms } = await this.#run(test, requests);
     const after = this.#server.usage();
@@ -141,14 +148,19 @@ class Turn {
     return true;
   }
 
-  async #fill({ workload, valueBytes, requests }: Test): Promise<void> {
+  #warmUp({ requests, valueBytes }: Test): number {
+    return warmUpRequests(requests, keyspaceOf(this.#options.keyspace, valueBytes));
+  }
+
+  async #fill(test: Test): Promise<void> {
+    const { workload, valueBytes, requests } = test;
     const what = workload.fill;
     if (what === undefined) return;
     const isUsedUp = what.kind === 'list' && what.elements === 'requests';
     if (!isUsedUp && !this.#isNew(`${JSON.stringify(what)} ${valueBytes}`)) return;
     const client = await this.#server.client();
     const keyspace = keyspaceOf(this.#options.keyspace, valueBytes);
-    const elements = Math.ceil(requests * (1 + warmUpPart));
+    const elements = requests + this.#warmUp(test);
     await fill(client, what, { value: valueOf(valueBytes), keyspace, requests: elements });
     client.close();
   }

@@ -18,7 +18,8 @@
         "native/sha1.cc",
         "native/stack.cc",
         "native/state.cc",
-        "native/struct.cc"
+        "native/struct.cc",
+        "native/tasks.cc"
       ],
       # Lua's errors jump over frames: no frame on its stack may own anything, and no exception may start there.
       "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fvisibility=hidden", "-Wall", "-Wextra", "-O2"],

@@ -3,9 +3,8 @@
  * and as many sub keys as it has elements, all of its version. Keys are taken apart here by themselves (docs/formats/keys.md).
  */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { seededRandom } from '@holdfast/base';
-import { Engine, family } from '@holdfast/engine';
+import { family, type Engine } from '@holdfast/engine';
+import { readLeftDatabase } from '../support/stored-records.ts';
 import type { Keyspace, Value } from './keyspace.ts';
 
 interface Stored {
@@ -76,22 +75,12 @@ function storedIn(engine: Engine, isCluster: boolean): Map<string, Stored> {
 
 /** @param dir of a node that has ended after a compaction. @returns how many sub keys there are. */
 export async function assertStored(dir: string, isCluster: boolean, keys: Keyspace): Promise<number> {
-  const engine = await Engine.open({
-    path: join(dir, 'db'),
-    slotPrefixed: isCluster,
-    clock: { wallMs: () => Date.now() },
-    random: seededRandom(1),
-  });
-  try {
-    const stored = storedIn(engine, isCluster);
-    assert.deepEqual([...stored.keys()].sort(), [...keys.entries.keys()].sort(), 'metadata records');
-    for (const [name, { value }] of keys.entries) {
-      const expected = expectedSubkeys(value);
-      if (expected !== undefined)
-        assert.deepEqual(stored.get(name)?.subkeys, expected, `sub keys of ${name}, ${value.type}`);
-    }
-    return [...stored.values()].reduce((sum, { subkeys }) => sum + [...subkeys.values()].reduce((a, b) => a + b, 0), 0);
-  } finally {
-    await engine.close();
+  const stored = await readLeftDatabase(dir, isCluster, (engine) => storedIn(engine, isCluster));
+  assert.deepEqual([...stored.keys()].sort(), [...keys.entries.keys()].sort(), 'metadata records');
+  for (const [name, { value }] of keys.entries) {
+    const expected = expectedSubkeys(value);
+    if (expected !== undefined)
+      assert.deepEqual(stored.get(name)?.subkeys, expected, `sub keys of ${name}, ${value.type}`);
   }
+  return [...stored.values()].reduce((sum, { subkeys }) => sum + [...subkeys.values()].reduce((a, b) => a + b, 0), 0);
 }

@@ -54,8 +54,11 @@ function readAll(engine: Engine, isCluster: boolean): Map<string, Found> {
   return keys;
 }
 
-/** @param dir of a node that has ended. @returns its user keys that have a metadata record, dead ones among them. */
-export async function storedKeys(dir: string, isCluster: boolean): Promise<ReadonlyMap<string, StoredKey>> {
+/**
+ * Opens the database that a node left behind, for as long as `read` takes.
+ * @param dir the node's directory; the node has ended.
+ */
+export async function readLeftDatabase<T>(dir: string, isCluster: boolean, read: (engine: Engine) => T): Promise<T> {
   const engine = await Engine.open({
     path: join(dir, 'db'),
     slotPrefixed: isCluster,
@@ -63,8 +66,13 @@ export async function storedKeys(dir: string, isCluster: boolean): Promise<Reado
     random: seededRandom(1),
   });
   try {
-    return readAll(engine, isCluster);
+    return read(engine);
   } finally {
     await engine.close();
   }
+}
+
+/** @param dir of a node that has ended. @returns its user keys that have a metadata record, dead ones among them. */
+export async function storedKeys(dir: string, isCluster: boolean): Promise<ReadonlyMap<string, StoredKey>> {
+  return readLeftDatabase(dir, isCluster, (engine) => readAll(engine, isCluster));
 }

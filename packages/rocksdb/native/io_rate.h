@@ -25,12 +25,18 @@ class IoRate : public rocksdb::RateLimiter {
   int64_t GetBytesPerSecond() const override;
 
  private:
-  // Null while there is no bound.
-  std::shared_ptr<rocksdb::RateLimiter> Current() const;
+  struct Bound {
+    // Null while there is none.
+    std::shared_ptr<rocksdb::RateLimiter> limiter;
+    // The most that one request to it may ask for.
+    int64_t burst_bytes = 0;
+  };
+
+  Bound Current() const;
 
   const bool tuned_;
   mutable std::mutex mutex_;
-  std::shared_ptr<rocksdb::RateLimiter> current_;
+  Bound current_;
 };
 
 }  // namespace holdfast

@@ -1,5 +1,5 @@
 /** Batches and blocks for tests: written plainly, not for speed. Grammar: docs/formats/write-batch.md. */
-import type { Database, WriteOptions } from '../types.ts';
+import type { Database, RangeOptions, WriteOptions } from '../types.ts';
 
 export interface BatchBuilder {
   put(family: number, key: Uint8Array | string, value: Uint8Array | string): BatchBuilder;
@@ -107,4 +107,24 @@ export function writeNow(database: Database, batch: Uint8Array, options: Partial
 /** The `i`th batch of the crash test: two records that name it. */
 export function recordOf(i: number): Buffer {
   return batchBuilder().put(0, `key${i}`, Buffer.alloc(300, i)).put(1, `key${i}`, String(i)).bytes();
+}
+
+/** @returns the keys of a range of family 0, in its order, with a space between. */
+export function keysOf(database: Database, range: RangeOptions): string {
+  const iterator = database.iterate(0, range);
+  const keys: string[] = [];
+  for (let done = false; !done;) {
+    const block = iterator.next(2, 1 << 20);
+    keys.push(...decodeBlock(block.bytes).map(([key]) => key.toString()));
+    done = block.done;
+  }
+  iterator.close();
+  return keys.join(' ');
+}
+
+/** Writes a record for each letter to family 0, its value the capital one. */
+export function letters(database: Database, text: string): void {
+  const batch = batchBuilder();
+  for (const letter of text) batch.put(0, letter, letter.toUpperCase());
+  writeNow(database, batch.bytes());
 }

@@ -3,6 +3,8 @@ export {
   decodeBatches,
   decodeBlock,
   decodeValues,
+  keysOf,
+  letters,
   packKeys,
   recordOf,
   writeNow,
