@@ -13,7 +13,7 @@ function isSecretDirective(written: string): boolean {
 }
 
 export function newObservation(node: Node): Observation {
-  const { logger, random } = node.env;
+  const { logger, random, clock } = node.env;
   return new Observation({
     settings: settings(node),
     random,
@@ -26,6 +26,10 @@ export function newObservation(node: Node): Observation {
     },
     observeBegins: (on): void => {
       node.dispatcher.runs.observesBegins = on;
+    },
+    observeCommits: (on): void => {
+      const told = (durationMs: number): void => node.observation.committed(durationMs, clock.wallMs() - durationMs);
+      node.loop.commitObserver = on ? told : undefined;
     },
     sendLine: (to, line) => node.pubsub.outbox.add(to as ClientConnection, line),
     logSlow: (level, { args, durationUs, peer }): void => {
@@ -55,6 +59,7 @@ export function startObservation(node: Node): void {
   for (const name of [
     'slowlog-log-slower-than',
     'slowlog-max-len',
+    'latency-monitor-threshold',
     'profiling-sample-ratio',
     'profiling-sample-record-max-len',
     'profiling-sample-record-threshold-ms',
@@ -92,6 +97,9 @@ function settings({ env: { config } }: Node): ObservationSettings {
     },
     get sampleThresholdMs() {
       return config.get('profiling-sample-record-threshold-ms');
+    },
+    get spikeFromMs() {
+      return config.get('latency-monitor-threshold');
     },
     get sampledCommands() {
       return config.get('profiling-sample-commands');

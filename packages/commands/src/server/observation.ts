@@ -1,8 +1,9 @@
-/** SLOWLOG PERFLOG LATENCY MONITOR: what was executed, and how long it took. Slow commands are told as Redis 7.2 does. */
+/** SLOWLOG PERFLOG MONITOR, and LATENCY (latency.ts): what was executed, and how long it took. Slow commands are told as Redis 7.2 does. */
 import type { ReplyWriter, Request } from '@holdfast/resp';
 import { Refusal, define, errors, noKeys, type CommandDefinition } from '../command.ts';
 import type { Session } from '../session.ts';
 import { commandWithRows, noArguments, subCommand, type SubCommand } from '../sub-command.ts';
+import { latencyCommand, type LatencyPort } from './latency.ts';
 
 /** One slow command, arguments cut and secrets taken out already. */
 export interface SlowCommand {
@@ -34,19 +35,9 @@ export interface EntryLog<Entry> {
   clear(): void;
 }
 
-/** How often a command took how long. */
-export interface LatencyFacts {
-  readonly name: string;
-  readonly calls: number;
-  /** Upper ends of powers of two in us with the calls up to each, where their number rises. */
-  readonly cumulative: readonly (readonly [upToUs: number, calls: number])[];
-}
-
-export interface ObservationPort {
+export interface ObservationPort extends LatencyPort {
   readonly slow: EntryLog<SlowCommand>;
   readonly sampled: EntryLog<SampledCommand>;
-  /** Histograms of some commands, or of every one that was called; names of none are left out. */
-  latencies(names: readonly string[] | undefined): readonly LatencyFacts[];
   /** From now on the connection is sent what others execute. */
   monitor(session: Session): void;
 }
@@ -149,95 +140,6 @@ function perflog({ sampled }: ObservationPort): CommandDefinition {
   );
 }
 
-const noSpikes =
-  'No latency spike is recorded: spikes are not watched for here. LATENCY HISTOGRAM tells how long commands take.';
-
-function latencyRows(port: ObservationPort): SubCommand[] {
-  return [
-    subCommand<readonly string[] | undefined>({
-      name: 'histogram',
-      arity: -2,
-      usage: '[<command> ...]',
-      summary: 'Returns how often commands took how long: calls up to each power of two in microseconds.',
-      parse: (request) =>
-        request.count === 2
-          ? undefined
-          : Array.from({ length: request.count - 2 }, (_, i) => request.latin1(i + 2).toLowerCase()),
-      run: (_call, names, reply) => {
-        const found = port.latencies(names);
-        reply.map(found.length);
-        for (const facts of found) writeHistogram(facts, reply);
-      },
-    }),
-    subCommand<null>({
-      name: 'latest',
-      arity: 2,
-      usage: '',
-      summary: 'Returns the latest latency spikes: none, they are not watched for.',
-      parse: noArguments,
-      run: (_call, _input, reply) => reply.array(0),
-    }),
-    subCommand<null>({
-      name: 'history',
-      arity: 3,
-      usage: '<event>',
-      summary: 'Returns the latency spikes of an event: none, they are not watched for.',
-      parse: noArguments,
-      run: (_call, _input, reply) => reply.array(0),
-    }),
-    subCommand<null>({
-      name: 'reset',
-      arity: -2,
-      usage: '[<event> ...]',
-      summary: 'Forgets latency spikes; returns of how many events.',
-      parse: noArguments,
-      run: (_call, _input, reply) => reply.integer(0),
-    }),
-    subCommand<null>({
-      name: 'doctor',
-      arity: 2,
-      usage: '',
-      summary: 'Returns a text about latency spikes.',
-      parse: noArguments,
-      run: (_call, _input, reply) => reply.verbatim(noSpikes),
-    }),
-    subCommand<string>({
-      name: 'graph',
-      arity: 3,
-      usage: '<event>',
-      summary: 'Returns a drawing of the latency spikes of an event.',
-      parse: (request) => request.latin1(2).slice(0, 64),
-      run: (_call, event, reply) => reply.error(`ERR No samples available for event '${event}'`),
-    }),
-  ];
-}
-
-function writeHistogram({ name, calls, cumulative }: LatencyFacts, reply: ReplyWriter): void {
-  reply.bulkText(name);
-  reply.map(2);
-  reply.bulkText('calls');
-  reply.integer(calls);
-  reply.bulkText('histogram_usec');
-  reply.map(cumulative.length);
-  for (const [upToUs, count] of cumulative) {
-    reply.integer(upToUs);
-    reply.integer(count);
-  }
-}
-
-function latency(port: ObservationPort): CommandDefinition {
-  return define(
-    commandWithRows({
-      name: 'latency',
-      flags: ['admin', 'loading', 'stale', 'no-script'],
-      group: 'server',
-      since: '2.8.13',
-      summary: 'How long commands take.',
-      rows: latencyRows(port),
-    }),
-  );
-}
-
 function monitor(port: ObservationPort): CommandDefinition {
   return define<null>({
     name: 'monitor',
@@ -258,5 +160,5 @@ function monitor(port: ObservationPort): CommandDefinition {
 }
 
 export function observationCommands(port: ObservationPort): CommandDefinition[] {
-  return [slowlog(port), perflog(port), latency(port), monitor(port)];
+  return [slowlog(port), perflog(port), latencyCommand(port), monitor(port)];
 }

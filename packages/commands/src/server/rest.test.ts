@@ -39,19 +39,71 @@ test('PERFLOG has names, durations and what RocksDB counted', () => {
   assert.equal(node.run('PERFLOG LEN'), ':0\r\n');
 });
 
-test('LATENCY HISTOGRAM is a map by command; spikes are not watched for', () => {
+test('LATENCY HISTOGRAM is a map by command', () => {
   const node = new FakeNode();
   const histogram = '$14\r\nhistogram_usec\r\n*4\r\n:8\r\n:1\r\n:64\r\n:3\r\n';
   assert.equal(node.run('LATENCY HISTOGRAM'), `*2\r\n$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:3\r\n${histogram}`);
   assert.equal(node.run('LATENCY HISTOGRAM nope'), '*0\r\n');
   assert.match(node.run('LATENCY HISTOGRAM GET'), /^\*2\r\n\$3\r\nget\r\n/);
-  assert.equal(node.run('LATENCY LATEST'), '*0\r\n');
-  assert.equal(node.run('LATENCY HISTORY command'), '*0\r\n');
-  assert.equal(node.run('LATENCY RESET a b'), ':0\r\n');
-  assert.match(node.run('LATENCY DOCTOR'), /^\$\d+\r\nNo latency spike/);
-  assert.equal(node.run('LATENCY GRAPH x'), "-ERR No samples available for event 'x'\r\n");
   node.session.protocol = 3;
   assert.match(node.run('LATENCY HISTOGRAM'), /^%1\r\n.*%2\r\n.*%2\r\n/s);
+});
+
+describe('LATENCY', () => {
+  test('shows spikes by event as Redis does', () => {
+    const node = new FakeNode();
+    node.spikes = [
+      {
+        event: 'command',
+        spikes: [
+          { atSeconds: 1_700_000_000, durationMs: 300 },
+          { atSeconds: 1_700_000_001, durationMs: 500 },
+        ],
+        worstMs: 900,
+      },
+    ];
+    assert.equal(node.run('LATENCY LATEST'), '*1\r\n*4\r\n$7\r\ncommand\r\n:1700000001\r\n:500\r\n:900\r\n');
+    const history = '*2\r\n*2\r\n:1700000000\r\n:300\r\n*2\r\n:1700000001\r\n:500\r\n';
+    assert.equal(node.run('LATENCY HISTORY command'), history);
+    assert.equal(node.run('LATENCY HISTORY Command'), '*0\r\n', 'events are told apart by case');
+    assert.equal(node.run('LATENCY RESET a b'), ':2\r\n');
+    assert.equal(node.run('LATENCY RESET'), ':2\r\n');
+    assert.deepEqual(node.calls, ['forget a,b', 'forget all']);
+  });
+
+  test('GRAPH draws a column for each spike', () => {
+    const node = new FakeNode();
+    node.spikes = [
+      {
+        event: 'commit',
+        spikes: [100, 200, 400].map((durationMs, i) => ({ atSeconds: 1_700_000_000 - 10 * (2 - i), durationMs })),
+        worstMs: 900,
+      },
+    ];
+    const lines = node.run('LATENCY GRAPH commit').split('\n').slice(1);
+    assert.deepEqual(lines, [
+      'commit - high 400 ms, low 100 ms (all time high 900 ms)',
+      '-'.repeat(80),
+      '  #',
+      '  #',
+      ' ##',
+      '###',
+      'from 21 s ago on the left to 1 s ago on the right',
+      '\r',
+      '',
+    ]);
+    assert.equal(node.run('LATENCY GRAPH x'), "-ERR No samples available for event 'x'\r\n");
+  });
+
+  test('DOCTOR says whether spikes are watched for, what there was, and where to look', () => {
+    const node = new FakeNode();
+    assert.match(node.run('LATENCY DOCTOR'), /not watched for.*latency-monitor-threshold.* None is remembered/);
+    node.spikeFromMs = 50;
+    node.spikes = [{ event: 'command', spikes: [{ atSeconds: 1, durationMs: 60 }], worstMs: 70 }];
+    const text = node.run('LATENCY DOCTOR');
+    assert.match(text, /What takes 50 ms or longer/);
+    assert.match(text, /command: 1 seconds with spikes, 60 ms on average, 70 ms at worst. SLOWLOG GET/);
+  });
 });
 
 test('MONITOR answers first', () => {

@@ -44,11 +44,19 @@ export interface RunningCommand {
   readonly bits: number;
 }
 
+/** A client's command that goes on in turns: its time is known when it has ended. */
+export interface LongCommand extends RunningCommand {
+  /** By the clock of durations. */
+  startedAtMs: number;
+  /** Unix time in ms when it began. */
+  nowMs: number;
+}
+
 /** Takes over what a client's command leaves for later. */
 export interface LaterWork {
   wait(command: RunningCommand, wait: Wait): void;
   slice(command: RunningCommand, sliced: SlicedReply): void;
-  takeTurns(command: RunningCommand, run: LongRun): void;
+  takeTurns(command: LongCommand, run: LongRun): void;
 }
 
 /** How a command is run. */
@@ -86,6 +94,8 @@ export class CommandRuns {
   readonly #env: CommandRunsEnvironment;
   /** When the command began that is about to run. */
   #startedAtMs = 0;
+  /** The running command, when it has begun to take turns. */
+  #long: LongCommand | undefined;
   /** A client's own command. */
   readonly #call: RunningCall;
   /** One that ends where it is. */
@@ -106,7 +116,12 @@ export class CommandRuns {
       ...empty,
       waits: { begin: (wait: Wait) => later.wait(running, wait) },
       slices: { begin: (sliced: SlicedReply) => later.slice(running, sliced) },
-      turns: { begin: (run: LongRun) => later.takeTurns(running, run) },
+      turns: {
+        begin: (run: LongRun): void => {
+          this.#long = { ...running, request: running.request.copy(), startedAtMs: 0, nowMs: 0 };
+          later.takeTurns(this.#long, run);
+        },
+      },
     } as unknown as RunningCall;
   }
 
@@ -251,6 +266,11 @@ export class CommandRuns {
     origin: CommandOrigin,
   ): void {
     const { clock, written, engine } = this.#env;
+    if (this.#long !== undefined && origin === 'client') {
+      Object.assign(this.#long, { startedAtMs, nowMs });
+      this.#long = undefined;
+      return;
+    }
     const durationUs = (clock.ends() - startedAtMs) * 1000;
     const counted = entry.subEntries === undefined ? entry : countedEntry(entry, request);
     counted.usec += durationUs;
@@ -271,6 +291,14 @@ export class CommandRuns {
         origin,
         isDone: origin !== 'client' || !session.blocked,
       });
+  }
+
+  /** A command that took turns has ended, with `reply` and nothing else in it. */
+  longEnded(command: LongCommand, reply: ReplyWriter): void {
+    const { connection: session, request, entry, bits, startedAtMs, nowMs } = command;
+    if (reply.errors > 0) this.#noteError(entry, request, reply);
+    const call = { session, namespace: session.namespace, nowMs } as RunningCall;
+    this.#ended(call, entry, { reply, bits, request }, startedAtMs, 'client');
   }
 
   #tellOfBegin({ session, nowMs }: RunningCall, entry: CommandEntry, request: Request, origin: CommandOrigin): void {

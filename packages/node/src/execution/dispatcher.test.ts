@@ -371,6 +371,29 @@ describe('a script that takes several turns', () => {
     assert.deepEqual(world.engine.calls, ['begin', 'end']);
   });
 
+  test('is measured from its beginning to its end, and told of and counted then', async () => {
+    const { world, script } = scriptWorld();
+    const seen: unknown[] = [];
+    const executed: CommandObserver['executed'] = ({ entry, request, origin, durationUs, isDone, nowMs }) => {
+      if (origin === 'client') seen.push([entry.definition.name, request.latin1(1), durationUs, isDone, nowMs]);
+    };
+    Object.assign(world.dispatcher.runs, { observer: { executed }, observedFromUs: 0 });
+    const runner = world.connect();
+    const beganAtMs = world.time.wallMs();
+    runner.socket.push('SCRIPT x\r\n');
+    await new Promise((resolve) => setImmediate(resolve));
+    const entry = [...world.dispatcher.entries].find(({ definition }) => definition.name === 'script');
+    assert.deepEqual([seen, entry?.calls], [[], 0]);
+    script().turns = 3;
+    // After each turn but the last.
+    script().busy = (): undefined => world.time.advance(100) as undefined;
+    await runner.say();
+    world.time.advance(1000);
+    assert.equal(await runner.say(), '+done\r\n');
+    assert.deepEqual(seen, [['script', 'x', 200_000, true, beganAtMs]]);
+    assert.deepEqual([entry?.calls, entry?.usec], [1, 200_000]);
+  });
+
   test('that is busy has others told so, and may be ended by those it admits', async () => {
     const { world, script } = scriptWorld();
     const [runner, other, killer] = [world.connect(), world.connect(), world.connect()];

@@ -125,7 +125,8 @@ export class Dispatcher {
       logger,
       nested: this.nested,
       askHeldAgain: () => env.askHeldAgain(),
-      ended: () => this.waits.serve(),
+      ended: (command, reply) => this.runs.longEnded(command, reply),
+      served: () => this.waits.serve(),
     });
   }
 

@@ -11,7 +11,7 @@ import { ReplyWriter, type Request } from '@holdfast/resp';
 import type { ClientConnection } from '../net/client-connection.ts';
 import type { Occupation } from '../net/occupation.ts';
 import type { CommandEntry } from './command-entry.ts';
-import type { RunningCommand } from './command-runs.ts';
+import type { LongCommand } from './command-runs.ts';
 import type { NestedCommands } from './nested-commands.ts';
 import type { TickLoop } from './tick-loop.ts';
 
@@ -22,21 +22,26 @@ export interface LongRunsEnvironment {
   readonly nested: NestedCommands;
   /** What is held may be asked again: the run has ended, or says that it is busy. */
   askHeldAgain(): void;
-  /** It has ended, as the outermost command that it was. */
-  ended(): void;
+  /** It has ended, with a reply: to be counted. */
+  ended(command: LongCommand, reply: ReplyWriter): void;
+  /** It has ended, as the outermost command that it was: who waits for what it wrote is served. */
+  served(): void;
 }
 
 /** The connection of a script that goes on: it reads nothing, and the script does not need it. */
 class Running implements Occupation {
   readonly isWait = false;
   readonly isReply = false;
+  readonly command: LongCommand;
   readonly connection: ClientConnection;
   readonly run: LongRun;
   readonly reply: ReplyWriter;
   /** What is held was told that the node is busy. */
   isBusy = false;
 
-  constructor(connection: ClientConnection, run: LongRun) {
+  constructor(command: LongCommand, run: LongRun) {
+    const { connection } = command;
+    this.command = command;
     this.connection = connection;
     this.run = run;
     this.reply = new ReplyWriter();
@@ -64,17 +69,17 @@ export class LongRuns {
     return this.#running !== undefined;
   }
 
-  begin({ connection }: RunningCommand, run: LongRun): void {
-    const running = new Running(connection, run);
+  begin(command: LongCommand, run: LongRun): void {
+    const running = new Running(command, run);
     this.#running = running;
-    connection.occupancy.begin(running);
+    command.connection.occupancy.begin(running);
     this.#env.loop.pin(() => this.#dropped());
     this.#env.timers.soon(() => this.#next(running));
   }
 
   #next(running: Running): void {
     if (this.#running !== running) return;
-    const { run, reply, connection } = running;
+    const { run, reply, connection, command } = running;
     let goesOn = false;
     try {
       goesOn = run.next(reply);
@@ -93,12 +98,13 @@ export class LongRuns {
     this.#running = undefined;
     this.#env.nested.end();
     this.#env.loop.unpin();
+    this.#env.ended(command, reply);
     if (connection.occupancy.is(running)) {
       const mark = connection.reply.mark();
       connection.reply.raw(reply.take());
       connection.occupancy.finish(running, mark, true);
     }
-    this.#env.ended();
+    this.#env.served();
     this.#env.askHeldAgain();
   }
 

@@ -451,3 +451,19 @@ test('what waits is dropped with the commit under way, which has been waited for
   world.loop.dropWaiting('resigned');
   assert.deepEqual([a.abandoned, b.abandoned, world.fed, world.loop.waitingTicks], [1, 1, [1, 2], 0]);
 });
+
+test('who wants to know is told how long commits have taken that wrote something', () => {
+  const world = new World();
+  const output = new Output();
+  const told: number[] = [];
+  world.hasWorker = true;
+  world.loop.commitObserver = (durationMs): void => void told.push(durationMs);
+  world.run(output, 'a');
+  world.time.advance(0);
+  world.time.advance(250);
+  world.landUnderCommit();
+  assert.deepEqual(told, [250]);
+  world.run(output, 'b', { writes: false });
+  world.loop.end();
+  assert.deepEqual(told, [250]);
+});

@@ -127,6 +127,8 @@ export interface TickLoopEnvironment {
 
 export class TickLoop {
   readonly stats: TickStats = { commits: 0, commandsCommitted: 0, commitFailures: 0 };
+  /** Told how long each commit that wrote something has taken; undefined while nobody wants to know. */
+  commitObserver: ((durationMs: number) => void) | undefined = undefined;
   readonly #env: TickLoopEnvironment;
   #outputs: TickOutput[] = [];
   #committing: Committing | undefined;
@@ -296,6 +298,7 @@ export class TickLoop {
     if (commit !== undefined) {
       this.stats.commits++;
       this.stats.commandsCommitted += committing.commands;
+      this.commitObserver?.(this.#env.clock.leaseMs() - committing.sinceMs);
       this.#env.followers.onCommit(commit);
     }
     if (!committing.isDropped) this.#await(committing);

@@ -60,6 +60,13 @@ export interface NodeRim {
   stop(): void;
 }
 
+const notCounted = 'not counted: this RocksDB was built without counters of threads';
+/** PERFLOG says so rather than nothing. */
+const countsNothing: ThreadProfiler = {
+  begin: (): void => undefined,
+  end: () => ({ reads: notCounted, files: notCounted }),
+};
+
 /** How long a measured directory size is good enough. */
 const sizeAgeMs = 1000;
 
@@ -99,7 +106,7 @@ export function nodeRim(dir: string, timers: Timers): NodeRim {
     stall: (ms): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
     rocksdb: buildInfo,
     blockReads: () => (threadCounters ? blockReads() : undefined),
-    profiler: { begin: beginProfile, end: endProfile },
+    profiler: threadCounters ? { begin: beginProfile, end: endProfile } : countsNothing,
     databaseBytes,
     rollbackBytes,
     stop: (): void => guard?.stop(),

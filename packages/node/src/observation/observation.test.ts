@@ -8,7 +8,7 @@ import type { CommandOrigin } from '../execution/command-observer.ts';
 import type { Monitoring } from './monitors.ts';
 import { Observation, type ObservationSettings } from './observation.ts';
 
-function entryOf(name: string, flags: readonly 'admin'[] = []): CommandEntry {
+function entryOf(name: string, flags: readonly ('admin' | 'fast')[] = []): CommandEntry {
   return commandEntry(
     define({
       name,
@@ -41,12 +41,14 @@ class World {
     sampleEntriesMax: 2,
     sampleThresholdMs: 1,
     sampledCommands: '',
+    spikeFromMs: 0,
   };
   readonly entries = new Map([entryOf('get'), entryOf('set')].map((entry) => [entry.definition.name, entry]));
   readonly lines: string[] = [];
   readonly logged: string[] = [];
   observedFromUs = Infinity;
   observesBegins = false;
+  observesCommits = false;
   profiling = false;
   random = 0;
   readonly observation: Observation = new Observation({
@@ -65,6 +67,7 @@ class World {
     named: (name) => [this.entries.get(name)].filter((entry) => entry !== undefined),
     observeFrom: (us) => void (this.observedFromUs = us),
     observeBegins: (on) => void (this.observesBegins = on),
+    observeCommits: (on) => void (this.observesCommits = on),
     sendLine: (to, line) => void this.lines.push(`${to.id}: ${line.toString('latin1').trimEnd()}`),
     logSlow: (level, { args }) => void this.logged.push(`${level} ${args.join(' ')}`),
   });
@@ -77,14 +80,15 @@ class World {
   run(
     client: Client,
     line: string | Request,
-    how: { us?: number; origin?: CommandOrigin; admin?: true; waits?: true; leaves?: true } = {},
+    how: { us?: number; origin?: CommandOrigin; admin?: true; fast?: true; waits?: true; leaves?: true } = {},
   ): void {
     const request = typeof line === 'string' ? Request.of(...line.split(' ')) : line;
     const name = request.latin1(0).toLowerCase();
     const command = {
       session: client as unknown as Session,
       request,
-      entry: this.entries.get(name) ?? entryOf(name, how.admin === true ? ['admin'] : []),
+      entry:
+        this.entries.get(name) ?? entryOf(name, how.admin === true ? ['admin'] : how.fast === true ? ['fast'] : []),
       nowMs: 1_700_000_000_250,
       origin: how.origin ?? 'client',
     };
@@ -295,6 +299,31 @@ test('commands are told of from the duration that somebody wants to know', () =>
   assert.deepEqual([world.observedFromUs, world.observesBegins], [0, true]);
   world.observation.forget(watcher);
   assert.deepEqual([world.observedFromUs, world.observesBegins], [2000, false]);
+});
+
+test('what takes as long as latency-monitor-threshold says is a spike; nothing is watched for while it is 0', () => {
+  const world = new World();
+  world.settings.slowerThanUs = -1;
+  world.observation.settingsChanged();
+  assert.deepEqual([world.observedFromUs, world.observesCommits], [Infinity, false]);
+  world.settings.spikeFromMs = 20;
+  world.observation.settingsChanged();
+  assert.deepEqual([world.observedFromUs, world.observesCommits], [20_000, true]);
+  const client = world.client(7);
+  world.run(client, 'GET a', { us: 19_999 });
+  world.run(client, 'GET b', { us: 20_999 });
+  world.run(client, 'GET c', { us: 900_000, origin: 'script' });
+  world.run(client, 'GET d', { us: 900_000, waits: true });
+  world.run(client, 'PING', { us: 800_000, fast: true });
+  world.observation.committed(19.9, 1_700_000_000_000);
+  world.observation.committed(1500.4, 1_700_000_000_000);
+  const spikes = world.observation.spikes.events().map(({ event, spikes: all }) => [event, all]);
+  assert.deepEqual(spikes, [
+    ['command', [{ atSeconds: 1_700_000_000, durationMs: 20 }]],
+    ['fast-command', [{ atSeconds: 1_700_000_001, durationMs: 800 }]],
+    ['commit', [{ atSeconds: 1_700_000_001, durationMs: 1500 }]],
+  ]);
+  assert.deepEqual(world.slowArguments(), []);
 });
 
 test('LATENCY HISTOGRAM tells of commands that were called, each once', () => {

@@ -6,6 +6,7 @@ import { randomBelow, type Random } from '@holdfast/base';
 import type { LatencyFacts, ObservationPort, SampledCommand, Session, SlowCommand } from '@holdfast/commands';
 import type { CommandEntry } from '../execution/command-entry.ts';
 import type { CommandObserver, ExecutedCommand } from '../execution/command-observer.ts';
+import { LatencySpikes, type LatencyEvent } from './latency-spikes.ts';
 import { Monitors, type Monitoring } from './monitors.ts';
 import { NewestEntries } from './newest-entries.ts';
 import { clippedArguments, type SecretDirectives } from './shown-arguments.ts';
@@ -22,6 +23,8 @@ export interface ObservationSettings {
   readonly sampleThresholdMs: number;
   /** Commands sampled, separated by commas; `*` means all. */
   readonly sampledCommands: string;
+  /** What takes so long is a latency spike, in ms; 0: nothing is. */
+  readonly spikeFromMs: number;
 }
 
 /** RocksDB's counters of this thread. */
@@ -44,6 +47,8 @@ export interface ObservationEnvironment {
   observeFrom(us: number): void;
   /** Whether commands are told of before they run. */
   observeBegins(on: boolean): void;
+  /** Whether `committed` is told of commits. */
+  observeCommits(on: boolean): void;
   /** Sends a line of MONITOR with the tick. */
   sendLine(to: Monitoring, line: Buffer): void;
   /** `slowlog-dump-logfile-level` */
@@ -53,6 +58,7 @@ export interface ObservationEnvironment {
 export class Observation implements CommandObserver, ObservationPort {
   readonly slow: NewestEntries<SlowCommand>;
   readonly sampled: NewestEntries<SampledCommand>;
+  readonly spikes: LatencySpikes = new LatencySpikes();
   readonly monitors: Monitors;
   readonly #env: ObservationEnvironment;
   #sampledNames: ReadonlySet<string> | 'all' = new Set();
@@ -78,8 +84,10 @@ export class Observation implements CommandObserver, ObservationPort {
     // The end of a profile is to be heard of, however short the command was.
     const sampleFromUs = samples ? 0 : Infinity;
     const slowFromUs = settings.slowerThanUs < 0 ? Infinity : settings.slowerThanUs;
+    const spikesFromUs = settings.spikeFromMs === 0 ? Infinity : settings.spikeFromMs * 1000;
+    this.#env.observeCommits(settings.spikeFromMs > 0);
     this.#env.observeBegins(samples || this.monitors.count > 0);
-    this.#env.observeFrom(this.monitors.count > 0 ? 0 : Math.min(sampleFromUs, slowFromUs));
+    this.#env.observeFrom(this.monitors.count > 0 ? 0 : Math.min(sampleFromUs, slowFromUs, spikesFromUs));
   }
 
   #namesSome(): boolean {
@@ -112,9 +120,27 @@ export class Observation implements CommandObserver, ObservationPort {
     if (this.monitors.count > 0 && command.entry.definition.group !== 'scripting') this.monitors.show(command);
     // What a script ran is part of the script's own time; what waits takes none.
     if (command.origin === 'script' || !command.isDone) return;
+    const { entry, durationUs, nowMs } = command;
+    const isFast = entry.definition.flags.includes('fast');
+    this.#noteSpike(isFast ? 'fast-command' : 'command', durationUs / 1000, nowMs);
     const { slowerThanUs } = this.#env.settings;
-    if (slowerThanUs >= 0 && command.durationUs >= slowerThanUs) this.#noteSlow(command);
-    if (command.entry === this.#profiled && command.origin !== 'wait') this.#noteSample(command);
+    if (slowerThanUs >= 0 && durationUs >= slowerThanUs) this.#noteSlow(command);
+    if (entry === this.#profiled && command.origin !== 'wait') this.#noteSample(command);
+  }
+
+  /** A commit that wrote something has ended. */
+  committed(durationMs: number, beganAtMs: number): void {
+    this.#noteSpike('commit', durationMs, beganAtMs);
+  }
+
+  #noteSpike(event: LatencyEvent, durationMs: number, beganAtMs: number): void {
+    const { spikeFromMs } = this.#env.settings;
+    if (spikeFromMs > 0 && durationMs >= spikeFromMs)
+      this.spikes.note(event, Math.floor(durationMs), Math.floor((beganAtMs + durationMs) / 1000));
+  }
+
+  spikeFromMs(): number {
+    return this.#env.settings.spikeFromMs;
   }
 
   #noteSlow({ session, request, entry, durationUs, nowMs }: ExecutedCommand): void {

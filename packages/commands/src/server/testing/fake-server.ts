@@ -7,6 +7,7 @@ import { CommandTable } from '../../table.ts';
 import { FakeSession, runOn } from '../../testing/fake-session.ts';
 import { serverCommands } from '../index.ts';
 import type { EntryLog, SlowCommand } from '../observation.ts';
+import type { SpikeFacts } from '../latency.ts';
 import type { ServerPort } from '../port.ts';
 
 class FakeLog<Entry> implements EntryLog<Entry> {
@@ -43,6 +44,8 @@ function slow(id: number): SlowCommand {
 export class FakeNode {
   readonly calls: string[] = [];
   rewriteRefusal: string | undefined;
+  spikes: readonly SpikeFacts[] = [];
+  spikeFromMs = 0;
   refusal: string | undefined;
   lastBackup = -1;
   readonly table: CommandTable = new CommandTable();
@@ -80,6 +83,11 @@ export class FakeNode {
                 ],
               },
             ],
+      spikes: {
+        events: () => this.spikes,
+        forget: (names) => this.#note(`forget ${names?.join() ?? 'all'}`) ?? 2,
+      },
+      spikeFromMs: () => this.spikeFromMs,
       monitor: (session) => this.#note(`monitor ${session.id}`),
     },
     upkeep: {

@@ -284,6 +284,14 @@ export const data = {
     effect: 'used',
     doc: 'Counts how long each command takes, for LATENCY HISTOGRAM and INFO latencystats (a directive of Redis).',
   },
+  'latency-monitor-threshold': {
+    type: 'int',
+    default: 0,
+    when: 'run',
+    effect: 'used',
+    unit: 'ms',
+    doc: 'Commands and commits that take so long are latency spikes (LATENCY LATEST); 0 watches for none (a directive of Redis).',
+  },
   'auto-resize-block-and-sst': {
     type: 'yes-no',
     default: true,

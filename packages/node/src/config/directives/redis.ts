@@ -76,7 +76,6 @@ export const redis: DirectiveTable = {
   'lazyfree-lazy-server-del': switchOf(false, expiry),
   'lazyfree-lazy-user-del': switchOf(false, expiry),
   'lazyfree-lazy-user-flush': switchOf(false, expiry),
-  'latency-monitor-threshold': int(0, 'Spikes of latency, which are not watched for here.'),
   'tracking-table-max-keys': int(1_000_000, 'Client-side caching, which is not supported.'),
   'client-query-buffer-limit': size(
     1_073_741_824,
