@@ -24,6 +24,8 @@ export interface IntDirective extends Common {
   readonly min?: number;
   /** Largest allowed value; 2^31 - 1 when absent. */
   readonly max?: number;
+  /** Why `min` to `max` are all that is taken, where that says too little. */
+  readonly because?: string;
   readonly default: number;
 }
 

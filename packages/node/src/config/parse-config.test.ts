@@ -64,6 +64,10 @@ test('a bad value names file, line, directive and what is allowed', () => {
   assert.deepEqual(errorsOf('', { overrides: [['port', 'x']] }), [
     "Failed to load config. Error: port: expected a whole number from 0 to 65535, got 'x' (command line)",
   ]);
+  assert.deepEqual(errorsOf('redis-databases 0\nredis-databases 16'), [
+    'Failed to load config. Error: at line #L2: redis-databases: expected 0 (databases with numbers, of Kvrocks 2.15, do ' +
+      "not exist here: use namespaces), got '16' (kvrocks.conf)",
+  ]);
   assert.deepEqual(errorsOf('port 1\ndir "x'), [
     'Failed to load config. Error: at line #L2: config line ends unexpectedly in quoted string (kvrocks.conf)',
   ]);

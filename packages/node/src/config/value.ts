@@ -35,7 +35,10 @@ const byteUnits: Readonly<Record<string, number>> = {
 
 const types: ValueTypes = {
   int: {
-    allowed: ({ min = 0, max = intMax }) => `a whole number from ${min} to ${max}`,
+    allowed: ({ min = 0, max = intMax, because }) =>
+      because === undefined
+        ? `a whole number from ${min} to ${max}`
+        : `${min === max ? min : `${min} to ${max}`} (${because})`,
     read: (directive, text) => (/^-?[0-9]{1,16}$/.test(text) ? within(directive, Number(text)) : bad),
   },
   bytes: {

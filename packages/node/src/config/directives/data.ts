@@ -113,11 +113,12 @@ export const data = {
   },
   'redis-databases': {
     type: 'int',
+    max: 0,
+    because: 'databases with numbers, of Kvrocks 2.15, do not exist here: use namespaces',
     default: 0,
     when: 'start',
-    effect: 'accepted',
-    unit: 'databases',
-    doc: 'Databases that SELECT chooses from; 0 means that SELECT has no effect.',
+    effect: 'used',
+    doc: 'Databases that SELECT chooses from: none, SELECT has no effect, as in Kvrocks 2.10.',
   },
   'redis-cursor-compatible': {
     type: 'yes-no',
