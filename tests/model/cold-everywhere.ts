@@ -16,8 +16,10 @@ const reopen = Object.getOwnPropertyDescriptor(Engine.prototype, 'reopen')?.valu
 Engine.prototype.reopen = async function (this: Engine, walStopAt?: number): Promise<void> {
   await reopen.call(this, walStopAt);
   const { database } = this;
-  const getCached = database.getCached.bind(database);
-  const forgetful: Database['getCached'] = (family, key, into) =>
-    random.u32() < shareOf2to32 ? onDisk : getCached(family, key, into);
-  Object.defineProperty(database, 'getCached', { value: forgetful });
+  for (const how of ['getCached', 'getWithoutWaiting'] as const) {
+    const lookUp = database[how].bind(database);
+    const forgetful: Database['getCached'] = (family, key, into) =>
+      random.u32() < shareOf2to32 ? onDisk : lookUp(family, key, into);
+    Object.defineProperty(database, how, { value: forgetful });
+  }
 };

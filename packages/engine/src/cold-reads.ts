@@ -2,7 +2,7 @@
  * Lookups that would wait for the disk, while a command runs that can be taken back and run again.
  *
  * Such a command must not stop the event loop for a disk read. So while it runs, records are looked for in memory only
- * (memtables and block cache), and what is not there is noted. What the command has done then counts for nothing: whoever
+ * (memtables, block cache, and for some lookups what the kernel has of the files), and what is not there is noted. What the command has done then counts for nothing: whoever
  * runs it takes it back, has the noted records read by a worker (`Engine.fetch`), and runs it again while they are here.
  *
  * A command that only reads goes on as if the record were absent, so that one that reads many (MGET, HMGET, SINTER) tells
@@ -44,6 +44,10 @@ export class ColdReads {
   isEnabled = true;
   /** For the lookups that follow. */
   mode: ColdMode = 'read';
+  /** Lookups of one command that may read files themselves, when nothing follows it: some microseconds each. */
+  inPlaceMax = 64;
+  /** So many lookups since `begin` may still read files themselves, as far as the kernel has them in memory. */
+  inPlace = 0;
   /** Lookups since `begin` that found their record on disk only. */
   misses = 0;
   /** Records that have been read and not been forgotten. */
@@ -53,10 +57,11 @@ export class ColdReads {
   readonly #window = new Window();
   readonly #key = new Scratch();
 
-  /** A command begins that can be taken back. */
-  begin(mode: 'end' | 'feign'): void {
+  /** A command begins that can be taken back. @param readsInPlace it may read files as far as that does not wait. */
+  begin(mode: 'end' | 'feign', readsInPlace = false): void {
     this.mode = mode;
     this.misses = 0;
+    this.inPlace = readsInPlace ? this.inPlaceMax : 0;
   }
 
   /** It has ended. @returns whether it missed something: then nothing of it counts. */

@@ -62,7 +62,7 @@ const nothing = { packed: Buffer.alloc(0), lengths: new Uint32Array() } as const
 
 const defaultBatchBytesMax = 1 << 20;
 const defaultRowCacheBytes = 64 << 20;
-/** `getCached` says so. */
+/** Lookups that do not wait say so. */
 const onDisk = -2;
 /** Values up to this size are read into a buffer that is kept. */
 const keptValueBytes = 1 << 20;
@@ -327,7 +327,7 @@ export class Engine {
     }
     const bytes = key.view();
     let into = this.#valueBytes;
-    let length = cold.mode === 'read' ? this.database.get(of, bytes, into) : this.database.getCached(of, bytes, into);
+    let length = cold.mode === 'read' ? this.database.get(of, bytes, into) : this.#readAtHand(of, bytes, into);
     if (length === onDisk) {
       cold.missed(of, key, hash);
       return -1;
@@ -340,6 +340,13 @@ export class Engine {
     }
     this.value.set(into, 0, length);
     return 1;
+  }
+
+  #readAtHand(of: number, key: Buffer, into: Buffer): number {
+    const { database, cold } = this;
+    if (cold.inPlace === 0) return database.getCached(of, key, into);
+    cold.inPlace--;
+    return database.getWithoutWaiting(of, key, into);
   }
 
   /**

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <rocksdb/file_system.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -32,6 +34,11 @@ struct Waiting {
 };
 thread_local Waiting waiting;
 
+// To ask what is in memory costs half as much as reading it. So it is asked only while some reads are of what is not:
+// after one of those for so many reads.
+constexpr int kAsksFor = 32;
+thread_local int asks = 0;
+
 IOStatus Refused() {
   waiting.was_refused = true;
   return IOStatus::Busy("it would wait for the disk");
@@ -39,26 +46,23 @@ IOStatus Refused() {
 
 class TableFile : public rocksdb::FSRandomAccessFile {
  public:
-  TableFile(std::string name, int fd) : name_(std::move(name)), fd_(fd) {}
-  ~TableFile() override { close(fd_); }
+  // `mapped`: the file, to ask what is in memory, never read itself; nullptr when it could not be mapped.
+  TableFile(std::string name, int fd, char* mapped, size_t bytes) : name_(std::move(name)), fd_(fd), mapped_(mapped), bytes_(bytes) {}
+  ~TableFile() override {
+    if (mapped_ != nullptr) munmap(mapped_, bytes_);
+    close(fd_);
+  }
 
   IOStatus Read(uint64_t offset, size_t length, const IOOptions&, Slice* result, char* scratch, IODebugContext*) const override {
+    if (waiting.is_allowed && length >= kReadUnit) return ReadAll(offset, length, result, scratch);
     if (!waiting.is_allowed && waiting.reach == Reach::kNothing) return Refused();
-    size_t done = ReadAtHand(offset, length, scratch);
-    if (done == length) {
-      *result = Slice(scratch, done);
+    if (IsAtHand(offset, length, scratch)) {
+      *result = Slice(scratch, length);
       return IOStatus::OK();
     }
-    if (!waiting.is_allowed) return Refused();
-    if (length < kReadUnit) return ReadUnits(offset, length, result, scratch);
-    while (done < length) {
-      const ssize_t more = Pread(scratch + done, length - done, offset + done);
-      if (more < 0) return Failed("read", offset);
-      if (more == 0) break;
-      done += static_cast<size_t>(more);
-    }
-    *result = Slice(scratch, done);
-    return IOStatus::OK();
+    if (waiting.is_allowed) return ReadUnits(offset, length, result, scratch);
+    if (waiting.reach == Reach::kBeginsReading) Begin(offset, length);
+    return Refused();
   }
 
   IOStatus Prefetch(uint64_t offset, size_t length, const IOOptions&, IODebugContext*) override {
@@ -78,6 +82,43 @@ class TableFile : public rocksdb::FSRandomAccessFile {
   }
 
  private:
+  // Reads it, if the kernel has it in memory.
+  bool IsAtHand(uint64_t offset, size_t length, char* into) const {
+    if (asks > 0) {
+      asks--;
+      if (!IsInMemory(offset, length)) {
+        asks = kAsksFor;
+        return false;
+      }
+    }
+    if (ReadAtHand(offset, length, into) == length) return true;
+    asks = kAsksFor;
+    return false;
+  }
+
+  // Asking does not read anything, as preadv2 does of what it does not get. True also when nobody knows.
+  bool IsInMemory(uint64_t offset, size_t length) const {
+    static const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    unsigned char pages[64];
+    const uint64_t start = offset / page * page;
+    const size_t count = static_cast<size_t>((offset + length - start + page - 1) / page);
+    if (mapped_ == nullptr || offset + length > bytes_ || count > sizeof pages) return true;
+    if (mincore(mapped_ + start, count * page, pages) != 0) return true;
+    return std::all_of(pages, pages + count, [](unsigned char each) { return (each & 1) != 0; });
+  }
+
+  IOStatus ReadAll(uint64_t offset, size_t length, Slice* result, char* scratch) const {
+    size_t done = 0;
+    while (done < length) {
+      const ssize_t more = Pread(scratch + done, length - done, offset + done);
+      if (more < 0) return Failed("read", offset);
+      if (more == 0) break;
+      done += static_cast<size_t>(more);
+    }
+    *result = Slice(scratch, done);
+    return IOStatus::OK();
+  }
+
   // What the kernel has in memory, from the beginning. @returns so many bytes.
   size_t ReadAtHand(uint64_t offset, size_t length, char* into) const {
     size_t done = 0;
@@ -95,6 +136,13 @@ class TableFile : public rocksdb::FSRandomAccessFile {
       }
     }
     return done;
+  }
+
+  // Whoever waits for it later finds it on its way, or here.
+  void Begin(uint64_t offset, size_t length) const {
+    const uint64_t start = offset / kReadUnit * kReadUnit;
+    const uint64_t end = (offset + length + kReadUnit - 1) / kReadUnit * kReadUnit;
+    readahead(fd_, static_cast<off64_t>(start), end - start);
   }
 
   // Everything from unit to unit in which the wanted bytes are.
@@ -131,6 +179,8 @@ class TableFile : public rocksdb::FSRandomAccessFile {
 
   const std::string name_;
   const int fd_;
+  char* const mapped_;
+  const size_t bytes_;
   mutable std::atomic<bool> tells_{true};
 };
 
@@ -151,7 +201,10 @@ class ReadingFileSystem : public rocksdb::FileSystemWrapper {
     while (fd < 0 && errno == EINTR);
     // It has a status for each reason.
     if (fd < 0) return FileSystemWrapper::NewRandomAccessFile(name, options, result, context);
-    *result = std::make_unique<TableFile>(name, fd);
+    struct stat about;
+    const size_t bytes = fstat(fd, &about) == 0 ? static_cast<size_t>(about.st_size) : 0;
+    void* mapped = bytes == 0 ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    *result = std::make_unique<TableFile>(name, fd, mapped == MAP_FAILED ? nullptr : static_cast<char*>(mapped), bytes);
     return IOStatus::OK();
   }
 };
@@ -161,6 +214,7 @@ class ReadingFileSystem : public rocksdb::FileSystemWrapper {
 NoWaiting::NoWaiting(Reach reach) { waiting = {false, reach, false}; }
 NoWaiting::~NoWaiting() { waiting = {}; }
 bool NoWaiting::WouldWait() const { return waiting.was_refused; }
+void NoWaiting::Again() { waiting.was_refused = false; }
 
 rocksdb::Env* ReadingEnv() {
   static rocksdb::Env* const env =

@@ -13,7 +13,12 @@
 namespace holdfast {
 
 // What a thread that does not wait may read of a table file.
-enum class Reach { kNothing, kKernelCache };
+enum class Reach {
+  kNothing,
+  kKernelCache,
+  // As kKernelCache, and what it does not get the disk begins to read.
+  kBeginsReading,
+};
 
 // While it lives, reads of this thread do not wait for the disk, and no table file is opened. Not RocksDB's read tier of the
 // block cache: with that a key that may be in a file that is not open is found, with an empty value.
@@ -24,8 +29,9 @@ class NoWaiting {
   NoWaiting(const NoWaiting&) = delete;
   NoWaiting& operator=(const NoWaiting&) = delete;
 
-  // Whether a read would have waited: what failed then has failed because of that.
+  // Whether a read would have waited since the last Again: what failed then has failed because of that.
   bool WouldWait() const;
+  void Again();
 };
 
 // RocksDB's own, but for the reads of table files; lives as long as the process.

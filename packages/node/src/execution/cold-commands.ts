@@ -11,6 +11,9 @@
  * looked through: the metadata of their keys is fetched with it. All that is missed within one turn of the event loop goes
  * to the workers in batches, each record once.
  *
+ * A command with nothing behind it reads what the kernel has of the files in memory itself: a job of a worker for one record
+ * costs more than that.
+ *
  * A command that has been fetched for several times and still misses something waits for the disk in its turn: it has to
  * get on, also when others write what it reads all the time, or when a value is larger than what workers hand over.
  *
@@ -131,7 +134,7 @@ export class ColdCommands {
     if (!entry.isData || !engine.cold.isEnabled || connection.input.fetches >= fetchesMax) return;
     this.#hits = lookups.hits;
     this.#misses = lookups.misses;
-    engine.cold.begin((bits & flagBits.write) === 0 ? 'feign' : 'end');
+    engine.cold.begin((bits & flagBits.write) === 0 ? 'feign' : 'end', connection.input.bufferedBytes === 0);
   }
 
   /** @returns whether what it has done counts for nothing, because it missed something. */
