@@ -250,6 +250,7 @@ test('groups are refused where there is none, or one already', async () => {
     ['XINFO GROUPS none', '-ERR no such key'],
     ['XINFO CONSUMERS none g', '-ERR no such key'],
     ['XINFO CONSUMERS s none', "-NOGROUP No such consumer group 'none' for key name 's'"],
+    ['XINFO stream s x', "-ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP."],
     ['XINFO STREAM s FULL COUNT', "-ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP."],
     ['XINFO STREAM s FULL COUNT x', '-ERR value is not an integer or out of range'],
   ]);

@@ -27,7 +27,9 @@ function parseStream(request: Request): StreamInput | Refusal {
   if (request.count === 3) return { request, fullCount: undefined };
   const isFull = request.is(3, 'full') && (request.count === 4 || request.count === 6);
   if (!isFull || (request.count === 6 && !request.is(4, 'count'))) {
-    return new Refusal("ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.");
+    return new Refusal(
+      `ERR unknown subcommand or wrong number of arguments for '${request.latin1(1)}'. Try XINFO HELP.`,
+    );
   }
   const count = request.count === 4 ? 10 : int64NumberOf(request, 5);
   if (count === undefined) return new Refusal(errors.notInteger);
