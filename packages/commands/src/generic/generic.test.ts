@@ -174,7 +174,12 @@ test('OBJECT answers what tools ask', async () => {
   ]);
   assert.match(runner.line('OBJECT FREQ n'), /^-ERR An LFU maxmemory policy is not selected/);
   assert.match(runner.line('OBJECT HELP'), /^\*\d+\r\n\+OBJECT /);
-  assert.match(runner.line('OBJECT FOO n'), /^-ERR unknown subcommand or wrong number of arguments for 'FOO'/);
+  transcript(runner, [
+    ['OBJECT FOO n', "-ERR unknown subcommand 'FOO'. Try OBJECT HELP."],
+    ['OBJECT FREQ', "-ERR wrong number of arguments for 'object|freq' command"],
+    ['OBJECT ENCODING a b', "-ERR wrong number of arguments for 'object|encoding' command"],
+    ['OBJECT HELP a', "-ERR wrong number of arguments for 'object|help' command"],
+  ]);
 });
 
 /** Keys of a whole SCAN iteration. */

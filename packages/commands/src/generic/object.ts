@@ -114,10 +114,11 @@ const questions: readonly ObjectQuestion[] = ['dump', 'encoding', 'refcount', 'i
 
 function parseObject(request: Request): ObjectInput | Refusal {
   if (request.count === 2 && request.is(1, 'help')) return { request, question: 'help' };
-  const question = request.count === 3 ? questions.find((word) => request.is(1, word)) : undefined;
-  if (question !== undefined) return { request, question };
-  const name = request.latin1(1).slice(0, 128);
-  return new Refusal(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try OBJECT HELP.`);
+  const question = questions.find((word) => request.is(1, word));
+  if (question === undefined && !request.is(1, 'help'))
+    return new Refusal(`ERR unknown subcommand '${request.latin1(1).slice(0, 128)}'. Try OBJECT HELP.`);
+  if (question !== undefined && request.count === 3) return { request, question };
+  return new Refusal(`ERR wrong number of arguments for 'object|${question ?? 'help'}' command`);
 }
 
 export function objectCommand(types: DataTypes): CommandDefinition {
