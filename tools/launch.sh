@@ -24,5 +24,5 @@ launch() {
   # Workers read records from disk (six of them, docs/decisions/0015-cold-reads.md), commit, and do what else takes long.
   UV_THREADPOOL_SIZE=${UV_THREADPOOL_SIZE:-8}
   export NODE_COMPILE_CACHE GLIBC_TUNABLES UV_THREADPOOL_SIZE
-  exec "$node" --disable-warning=ExperimentalWarning "$root/$entry" "$@"
+  exec "$node" --max-inlined-bytecode-size-cumulative=2000 --disable-warning=ExperimentalWarning "$root/$entry" "$@"
 }

@@ -171,6 +171,11 @@ export class Overlay {
     return true;
   }
 
+  /** A later entry of the same batch has the key of this one. */
+  isSuperseded(index: number): boolean {
+    return this.#entries[index * stride + field.fate] === fate.leftOut;
+  }
+
   /** Where the records begin and end that are to be left out, by turns, ascending; undefined: there are none. */
   leftOut(): Int32Array | undefined {
     if (this.#leftOut === 0) return undefined;

@@ -140,7 +140,7 @@ export class RowCache {
       const slabs = this.#slabs;
       if (index % warmedMax === 0 && slabs !== undefined) this.#warming.writes(slabs, overlay, index);
       const of = overlay.familyOf(index);
-      if (of > family.metadata || slabs === undefined) continue;
+      if (of > family.metadata || slabs === undefined || overlay.isSuperseded(index)) continue;
       // Most of what is written is not here: the key is copied only when its hash is.
       const hash = overlay.hashAt(index);
       if (!slabs.hasHash(hash)) continue;

@@ -32,10 +32,20 @@ export function tickLoopEnvironment(node: Node): TickLoopEnvironment {
  * Batches smaller than this are written at once: handing them to a worker, and hearing from it, costs more than they do.
  * What fifty clients without pipelining write in a turn is below it for every command.
  */
-const inlineBytesMax = 16_384;
+const inlineBytesMax = 16 << 10;
+/**
+ * The same where no processor is left for the worker, beside this thread and clients or flushes: there it only takes turns
+ * with them. What fifty clients with pipelines of sixteen write in a turn is below it.
+ */
+const inlineBytesMaxOfFew = 256 << 10;
+const fewProcessors = 2;
 
 function tickEngine(node: Node): TickEngine {
   const { engine } = node;
+  const { config, rim } = node.env;
+  // A worker that waits for the disk needs no processor.
+  const isWorkerDear = rim.processors <= fewProcessors && !config.get('rocksdb.write_options.sync');
+  const inlineBytes = isWorkerDear ? inlineBytesMaxOfFew : inlineBytesMax;
   return {
     get openTickBytes(): number {
       return engine.openTickBytes;
@@ -44,7 +54,7 @@ function tickEngine(node: Node): TickEngine {
       const bytes = engine.openTickBytes;
       if (bytes > 0) node.replicator.checkBeforeCommit();
       // What begins a stretch of history is in the log, or is not, before anything else happens.
-      if (now === 'now' || bytes < inlineBytesMax || node.replicator.historyInTick) commitNow(node, done);
+      if (now === 'now' || bytes < inlineBytes || node.replicator.historyInTick) commitNow(node, done);
       else
         engine.commitOnWorker((commit, error) => {
           if (error !== undefined) node.replicator.onCommitFailed();

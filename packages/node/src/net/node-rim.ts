@@ -1,7 +1,7 @@
 /** Everything the node touches of its machine besides sockets: its files, its disk, its addresses. */
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
-import { machine, release, type } from 'node:os';
+import { availableParallelism, machine, release, type } from 'node:os';
 import { join } from 'node:path';
 import type { Timers } from '@holdfast/base';
 import { bootId } from '@holdfast/base/real';
@@ -44,6 +44,8 @@ export interface NodeRim {
   /** Watches free space from now on; tells every change. */
   guardDisk(minFreeBytes: () => number, onChange: (full: boolean) => void): void;
   disk(): DiskFacts;
+  /** How many processors this process may use. */
+  readonly processors: number;
   /** This process as the operating system sees it. */
   process(): ProcessFacts;
   /** The library in use; assertions make it about twice as slow per write. */
@@ -102,6 +104,7 @@ export function nodeRim(dir: string, timers: Timers): NodeRim {
       guard.start();
     },
     disk: () => diskFacts(dir),
+    processors: availableParallelism(),
     process: processFacts,
     stall: (ms): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
     rocksdb: buildInfo,
