@@ -41,6 +41,8 @@ function isRow(reply: Expected): reply is readonly Expected[] {
 
 export function doubleText(value: number): string {
   if (value === Infinity) return 'inf';
+  // Redis prints what fits into a long long as that, with every digit.
+  if (Number.isInteger(value) && Math.abs(value) <= 2 ** 62) return BigInt(value).toString();
   return value === -Infinity ? '-inf' : String(value);
 }
 
