@@ -10,6 +10,7 @@
  * undo the tail, also across the end of a batch. While a replication id is set every batch ends with LogData `r <id>`.
  */
 import { OperationError } from '@holdfast/base';
+import { copyWithout } from '@holdfast/rocksdb';
 import { copyBytes, type Scratch, type Span } from './bytes.ts';
 
 export const recordTag = {
@@ -51,7 +52,7 @@ export interface TakenBatches {
   readonly built: Buffer;
 }
 
-const nothingLeftOut = new Int32Array(0);
+const nothingLeftOut = new Uint32Array(0);
 
 /** Where the put of `family` begins whose key stands from `keyStart` to `keyEnd`. */
 export function putStart(family: number, keyStart: number, keyEnd: number): number {
@@ -65,24 +66,17 @@ function varintBytes(value: number): number {
 }
 
 /** A copy of batches without some of their records; `lengths` is brought up to date. */
-function withoutRecords(built: Buffer, lengths: Uint32Array, leaveOut: Int32Array): Buffer {
-  const packed = Buffer.allocUnsafeSlow(built.length);
-  let from = 0;
-  let to = 0;
+function withoutRecords(built: Buffer, lengths: Uint32Array, leaveOut: Uint32Array): Buffer {
   let batch = 0;
   let batchEnd = lengths[0] as number;
   for (let i = 0; i < leaveOut.length; i += 2) {
     const begin = leaveOut[i] as number;
-    const end = leaveOut[i + 1] as number;
-    copyBytes(built, from, begin, packed, to);
-    to += begin - from;
-    from = end;
     // The lengths of batches behind this one are as built still.
     while (begin >= batchEnd) batchEnd += lengths[++batch] as number;
-    lengths[batch] = (lengths[batch] as number) - (end - begin);
+    lengths[batch] = (lengths[batch] as number) - ((leaveOut[i + 1] as number) - begin);
   }
-  copyBytes(built, from, built.length, packed, to);
-  return packed.subarray(0, to + built.length - from);
+  const packed = Buffer.allocUnsafeSlow(built.length);
+  return packed.subarray(0, copyWithout(built, leaveOut, packed));
 }
 
 export class BatchBuilder {
@@ -215,7 +209,7 @@ export class BatchBuilder {
    * anew. The open batch must have been closed.
    * @param leaveOut where records begin and end that are not to be written, by turns, ascending.
    */
-  take(firstSequence: number, leaveOut: Int32Array = nothingLeftOut): TakenBatches {
+  take(firstSequence: number, leaveOut: Uint32Array = nothingLeftOut): TakenBatches {
     const count = this.#ends.length;
     const lengths = new Uint32Array(count);
     let start = 0;

@@ -177,9 +177,9 @@ export class Overlay {
   }
 
   /** Where the records begin and end that are to be left out, by turns, ascending; undefined: there are none. */
-  leftOut(): Int32Array | undefined {
+  leftOut(): Uint32Array | undefined {
     if (this.#leftOut === 0) return undefined;
-    const bounds = new Int32Array(2 * this.#leftOut);
+    const bounds = new Uint32Array(2 * this.#leftOut);
     const entries = this.#entries;
     let found = 0;
     for (let at = 0; found < bounds.length; at += stride) {

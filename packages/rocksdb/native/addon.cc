@@ -107,6 +107,7 @@ napi_value Init(napi_env env, napi_value exports) {
       {"leave", nullptr, Sync<Leave>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"buildInfo", nullptr, Sync<BuildInfo>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"blockReads", nullptr, Sync<BlockReadsOf>, nullptr, nullptr, nullptr, napi_enumerable, addon},
+      {"copyWithout", nullptr, Sync<CopyWithout>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"beginProfile", nullptr, Sync<BeginProfile>, nullptr, nullptr, nullptr, napi_enumerable, addon},
       {"endProfile", nullptr, Sync<EndProfile>, nullptr, nullptr, nullptr, napi_enumerable, addon},
   };

@@ -139,6 +139,7 @@ napi_value LargestFlushedSequence(Call& call);  // reads.cc
 napi_value LiveFiles(Call& call);               // reads.cc
 napi_value Write(Call& call);                   // writes.cc
 napi_value WriteAsync(Call& call);              // writes.cc
+napi_value CopyWithout(Call& call);             // writes.cc
 napi_value SyncWal(Call& call);                 // writes.cc
 napi_value SyncWalAsync(Call& call);            // writes.cc
 napi_value Iterate(Call& call);                 // iterator.cc

@@ -1,4 +1,4 @@
-// Raw batches into the database: copied, walked, then written in order.
+// Raw batches into the database: copied, walked, then written in order. And the copy of batches without some records.
 #include <cstring>
 
 #include "arguments.h"
@@ -79,6 +79,28 @@ class SyncWalJob : public Job {
 };
 
 }  // namespace
+
+napi_value CopyWithout(Call& call) {
+  const Bytes from = ReadBytes(call, call.argv[0], "from");
+  const Bytes gaps = ReadUint32s(call, call.argv[1], "gaps");
+  const Bytes into = ReadTarget(call, call.argv[2], "into");
+  if (into.size < from.size) throw Failure{"ROCKS_ARGUMENT", "into is shorter than from"};
+  if (gaps.size % 2 != 0) throw Failure{"ROCKS_ARGUMENT", "gaps must be pairs of a begin and an end"};
+  char* const target = const_cast<char*>(into.data);
+  size_t at = 0, to = 0;
+  for (size_t i = 0; i < gaps.size; i += 2) {
+    uint32_t gap[2];
+    memcpy(gap, gaps.data + i * sizeof gap[0], sizeof gap);
+    if (gap[0] < at || gap[1] < gap[0] || gap[1] > from.size)
+      throw Failure{"ROCKS_ARGUMENT", "the gap from " + std::to_string(gap[0]) + " to " + std::to_string(gap[1]) +
+                                          " does not lie behind the one before it and within from"};
+    memmove(target + to, from.data + at, gap[0] - at);
+    to += gap[0] - at;
+    at = gap[1];
+  }
+  memmove(target + to, from.data + at, from.size - at);
+  return NumberValue(call.env, static_cast<double>(to + from.size - at));
+}
 
 napi_value Write(Call& call) {
   WriteRequest request;

@@ -1,5 +1,5 @@
 export { RocksError } from './errors.ts';
-export { beginProfile, blockReads, buildInfo, destroy, endProfile, open } from './open.ts';
+export { beginProfile, blockReads, buildInfo, copyWithout, destroy, endProfile, open } from './open.ts';
 export type {
   BlockIterator,
   BlockReads,

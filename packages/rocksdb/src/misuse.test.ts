@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBelow, seededRandom } from '@holdfast/base';
-import { open, RocksError } from './index.ts';
+import { copyWithout, open, RocksError } from './index.ts';
 import {
   batchBuilder,
   openOptions,
@@ -428,4 +428,27 @@ test('large values and keys pass, and what is too large is refused', async (t) =
   assert.equal(await codeOf(() => database.get(0, huge, into)), 'ROCKS_ARGUMENT');
   assert.equal(await codeOf(() => database.write(huge, Uint32Array.of(2 ** 31), 1, plain)), 'ROCKS_ARGUMENT');
   assert.equal(await codeOf(() => database.multiGet(huge, 1)), 'ROCKS_ARGUMENT');
+});
+
+test('bytes are copied without the gaps, and gaps that are none are refused', async () => {
+  const from = Buffer.from('0123456789');
+  const copied = (...gaps: number[]): string => {
+    const target = Buffer.alloc(12, '-');
+    return target.latin1Slice(0, copyWithout(from, Uint32Array.from(gaps), target));
+  };
+  assert.equal(copied(), '0123456789');
+  assert.equal(copied(2, 4), '01456789');
+  assert.equal(copied(0, 1, 1, 1, 5, 9), '12349');
+  assert.equal(copied(0, 10), '');
+  const refused: [string, () => unknown][] = [
+    ['half a pair', () => copied(2)],
+    ['backwards', () => copied(4, 2)],
+    ['overlapping', () => copied(2, 5, 4, 6)],
+    ['past the end', () => copied(8, 11)],
+    ['far past the end', () => copied(0xfffffff0, 0xffffffff)],
+    ['into too short', () => copyWithout(from, new Uint32Array(), Buffer.alloc(9))],
+    ['gaps of another type', () => copyWithout(from, wrong(new Int32Array(2)), Buffer.alloc(10))],
+    ['from detached', () => copyWithout(detached(), new Uint32Array(), Buffer.alloc(16))],
+  ];
+  for (const [name, act] of refused) assert.equal(await codeOf(act), 'ROCKS_ARGUMENT', name);
 });

@@ -1,4 +1,4 @@
-/** The three entry points of the binding; everything else hangs on the Database that `open` resolves to. */
+/** The entry points of the binding; everything else hangs on the Database that `open` resolves to. */
 import { addon } from './native.ts';
 import type { BlockReads, BuildInfo, Database, OpenOptions, ThreadProfile } from './types.ts';
 
@@ -24,6 +24,17 @@ export function buildInfo(): BuildInfo {
 /** What reads found in the block cache and what they did not, of all databases of this thread's environment. */
 export function blockReads(): BlockReads {
   return addon.blockReads();
+}
+
+/**
+ * Copies `from` without what lies between each begin and end in `gaps` (by turns, ascending) to the beginning of `into`, in one
+ * native call for all pieces.
+ * @param into as long as `from` at least.
+ * @returns how many bytes.
+ * @throws RocksError ROCKS_ARGUMENT.
+ */
+export function copyWithout(from: Uint8Array, gaps: Uint32Array, into: Uint8Array): number {
+  return addon.copyWithout(from, gaps, into);
 }
 
 /** From now on RocksDB counts and times what this thread does; it costs on every operation, and `endProfile` ends it. */

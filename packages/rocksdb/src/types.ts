@@ -280,6 +280,11 @@ export interface RocksdbModule {
   buildInfo(): BuildInfo;
   /** By all databases of this environment since its start: on its own thread, and by jobs that have ended. */
   blockReads(): BlockReads;
+  /**
+   * Copies `from` without what lies between each begin and end in `gaps` (by turns, ascending) to the beginning of `into`, which is as
+   * long as `from` at least. @returns how many bytes. @throws RocksError ROCKS_ARGUMENT.
+   */
+  copyWithout(from: Uint8Array, gaps: Uint32Array, into: Uint8Array): number;
   /** From now on RocksDB counts and times what this thread does, from 0. Costs on every operation. */
   beginProfile(): void;
   /** Ends what `beginProfile` began. */
