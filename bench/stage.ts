@@ -139,6 +139,20 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
+/** @returns what `work` comes to. @throws Error that says what was waited for, when the time is up; the work is left alone. */
+export async function within<T>(what: string, work: Promise<T>, timeoutMs: number): Promise<T> {
+  const timer = new AbortController();
+  const inVain = pause(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`waited ${timeoutMs / 1000} s in vain: ${what}`);
+  });
+  inVain.catch(() => undefined); // nobody waits for it any more
+  try {
+    return await Promise.race([work, inVain]);
+  } finally {
+    timer.abort();
+  }
+}
+
 /** CPU time of a program so far. */
 export function cpuSecondsOf({ child }: Companion): number {
   return usageOf(child.pid as number).cpuSeconds;

@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '@holdfast/base';
 import type { RespClient } from '@holdfast/resp';
 import { fill } from '../filler.ts';
 import { besideWork, type BackgroundWork } from '../goals.ts';
@@ -11,7 +12,7 @@ import { ask, infoOf } from '../info.ts';
 import { probe, type ProbeFigures } from '../probe.ts';
 import { eachKind, type Findings, type Section, type SectionContext } from '../section.ts';
 import type { Directive } from '../servers.ts';
-import { until, type RunningServer, type Stage } from '../stage.ts';
+import { until, within, type RunningServer, type Stage } from '../stage.ts';
 import { valueOf } from '../workloads.ts';
 
 const valueBytes = 1024;
@@ -19,6 +20,9 @@ const valueBytes = 1024;
 const dataBytes = 1e9;
 const windowMs = 10_000;
 const workMs = 600_000;
+/** A gigabyte, on the slowest machine that is worth measuring. */
+const fillMs = 300_000;
+const idleMs = 180_000;
 const hotKeys = 1000;
 const connections = 8;
 /** Logs are not kept once they are flushed: from a log that reaches back to the beginning a new replica needs no full sync. */
@@ -44,8 +48,10 @@ export const background: Section = async (context, findings) => {
     const server = await stage.start(kind, { directives: shortLog });
     const client = await server.client();
     const keys = Math.round((options.quick ? dataBytes / 20 : dataBytes) / (valueBytes + 16));
-    await fill(client, { kind: 'strings' }, { value: valueOf(valueBytes), keyspace: keys, requests: 0 });
-    await ask(client, 'COMPACT'); // flushes what the logs would still hold
+    const filling = fill(client, { kind: 'strings' }, { value: valueOf(valueBytes), keyspace: keys, requests: 0 });
+    await within(`${kind.title} has taken ${keys} keys`, filling, fillMs);
+    progress.say(`background: ${kind.name}, compacting`);
+    await within('COMPACT is answered', ask(client, 'COMPACT'), idleMs); // flushes what the logs would still hold
     await untilIdle(client);
     for (let round = 1; round <= options.rounds; round++) {
       progress.say(`background: ${kind.name}, round ${round}/${options.rounds}`);
@@ -124,10 +130,16 @@ async function fullSync(asked: RespClient, master: RunningServer, stage: Stage):
   await rm(replica.dir, { recursive: true, force: true });
 }
 
+/** @throws Error that names what the server says it does, when that does not end. */
 async function untilIdle(client: RespClient): Promise<void> {
+  let said = 'nothing';
   const isIdle = async (): Promise<boolean> => {
     const info = await infoOf(client);
-    return (info.get('is_compacting') ?? 'no') === 'no' && (info.get('num_running_compactions') ?? '0') === '0';
+    const [compacting, running] = [info.get('is_compacting') ?? 'no', info.get('num_running_compactions') ?? '0'];
+    said = `is_compacting ${compacting}, num_running_compactions ${running}`;
+    return compacting === 'no' && running === '0';
   };
-  await until('the server has nothing to do', isIdle, workMs);
+  await until('the server has nothing to do', isIdle, idleMs).catch((error: unknown) => {
+    throw new Error(`${messageOf(error)}; INFO said: ${said}`);
+  });
 }
