@@ -1,6 +1,7 @@
 /** Reads from disk of real nodes: data in files, block cache empty after a restart, no row cache. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -42,6 +43,20 @@ async function fill(client: RespClient): Promise<void> {
   );
 }
 
+/** What the kernel keeps of a directory's files is written and forgotten: a reader of few records would not be put off. */
+function forgetFiles(dir: string): void {
+  for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }))
+    if (name.endsWith('.sst'))
+      execFileSync('dd', [
+        'status=none',
+        'if=/dev/null',
+        `of=${join(dir, name)}`,
+        'oflag=nocache',
+        'conv=notrunc,fdatasync',
+        'count=0',
+      ]);
+}
+
 /** A node that has everything in files and nothing in memory. */
 async function startCold(t: TestContext, ...more: string[]): Promise<NodeProcess> {
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-cold-'));
@@ -51,6 +66,7 @@ async function startCold(t: TestContext, ...more: string[]): Promise<NodeProcess
   await fill(await first.client());
   first.signal('SIGTERM');
   await first.exited();
+  forgetFiles(dir);
   return startNode(t, { dir, args });
 }
 
