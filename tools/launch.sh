@@ -23,6 +23,8 @@ launch() {
   GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
   # Workers read records from disk (six of them, docs/decisions/0015-cold-reads.md), commit, and do what else takes long.
   UV_THREADPOOL_SIZE=${UV_THREADPOOL_SIZE:-8}
+  # How much TurboFan inlines: docs/decisions/0018-few-processors-small-memtables.md.
+  inlined=--max-inlined-bytecode-size-cumulative=2000
   export NODE_COMPILE_CACHE GLIBC_TUNABLES UV_THREADPOOL_SIZE
-  exec "$node" --max-inlined-bytecode-size-cumulative=2000 --disable-warning=ExperimentalWarning "$root/$entry" "$@"
+  exec "$node" $inlined --disable-warning=ExperimentalWarning "$root/$entry" "$@"
 }

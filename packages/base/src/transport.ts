@@ -21,7 +21,7 @@ export interface Transport {
   readonly pendingBytes: number;
   /** Replaces the receiver of events. Events before the first call are kept back. */
   listen(events: TransportEvents): void;
-  /** Queues `bytes`; the caller gives them up. Returns false when it is time to wait for `onDrain`. */
+  /** Queues `bytes`, which stay as they are until `pendingBytes` is 0. Returns false when it is time to wait for `onDrain`. */
   write(bytes: Uint8Array): boolean;
   /** Stops delivering data (back-pressure); the kernel's buffers fill. */
   pause(): void;

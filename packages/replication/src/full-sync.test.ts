@@ -11,6 +11,7 @@ import { put } from './testing/batches.ts';
 import { MemoryFiles } from './testing/memory-files.ts';
 import { MemoryLog } from './testing/memory-log.ts';
 import { settle } from './testing/settle.ts';
+import { Socket } from './testing/socket.ts';
 
 const paths = replicationPaths('/data');
 const minuteMs = 60_000;
@@ -347,6 +348,28 @@ describe('the checkpoint', () => {
     void source.checkpoints.sendFiles(here, ['CURRENT', '../secret', '000001.log']);
     await settle(time);
     assert.deepEqual([text, ended], ['16\r\nMANIFEST-000001\n', true]);
+  });
+
+  it('is sent whole to a peer that takes part of a piece at a time', async () => {
+    const { time, source } = world();
+    await ask(source, time);
+    const content = Buffer.from(
+      Uint8Array.from({ length: 3 * fileChunkBytes + 99 }, (_, i) => (i * 7) ^ (i >> 8) ^ (i >> 16)),
+    );
+    source.files.content.set('/data/checkpoint/000001.log', content);
+    const socket = new Socket();
+    socket.room = 0;
+    void source.checkpoints.sendFiles(socket, ['000001.log']);
+    const taken: Buffer[] = [];
+    for (let left = content.length; left > -1000; left -= 100_000) {
+      await settle(time);
+      socket.accept(100_000);
+      socket.events?.onDrain?.(); // below a mark, not when all is sent
+      taken.push(socket.take());
+    }
+    const expected = Buffer.concat([Buffer.from(`${content.length}\r\n`), content]);
+    assert.ok(Buffer.concat(taken).equals(expected));
+    assert.ok(socket.closed);
   });
 
   it('is sent piece by piece no faster than allowed, all transfers together', async () => {

@@ -20,8 +20,13 @@ export class PushedStream {
     });
   }
 
+  /** Bytes written that are still needed. */
+  get pendingBytes(): number {
+    return this.#transport.pendingBytes;
+  }
+
   /**
-   * Resolves when more may be written.
+   * Resolves when more may be written. `bytes` may be used again once nothing is pending.
    * @throws OperationError FULL_SYNC_TRANSFER when the peer has gone or takes nothing.
    */
   async write(bytes: Uint8Array): Promise<void> {

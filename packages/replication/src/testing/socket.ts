@@ -36,7 +36,7 @@ export class Socket implements Transport {
       const first = this.#pending[0] as Uint8Array;
       const taken = first.subarray(0, this.room);
       this.room -= taken.length;
-      this.#sent.push(taken);
+      this.#sent.push(Buffer.from(taken));
       if (taken.length === first.length) this.#pending.shift();
       else this.#pending[0] = first.subarray(taken.length);
     }
