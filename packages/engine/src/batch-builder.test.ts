@@ -131,3 +131,33 @@ test('a batch that is cut off or carries an unknown record is refused by the rea
   unknown[12] = 0x7f;
   assert.throws(() => records(unknown), ProtocolError);
 });
+
+test('what was given back is built in again, but not while it is read', () => {
+  const builder = new BatchBuilder();
+  const build = (value: string): Buffer => {
+    builder.put(1, key('a'), spanOf(''), spanOf(value));
+    builder.close(undefined);
+    return builder.take(1).packed;
+  };
+  const [first, second] = [build('1'), build('2')];
+  builder.recycle(first);
+  const third = build('3'); // open already when it was given back
+  const fourth = build('4');
+  assert.equal(fourth.buffer, first.buffer);
+  assert.deepEqual([second, third, fourth].map(records), [['put1 a 2'], ['put1 a 3'], ['put1 a 4']]);
+  assert.equal(new Set([second, third, fourth, builder.buffer].map(({ buffer }) => buffer)).size, 4);
+});
+
+test('neither large buffers nor many are kept', () => {
+  const builder = new BatchBuilder();
+  const given = Array.from({ length: 9 }, (_, i) => Buffer.allocUnsafeSlow(i === 8 ? 2 ** 20 + 1 : 2 ** 20));
+  for (const buffer of given.reverse()) builder.recycle(buffer);
+  const used = Array.from({ length: 10 }, () => {
+    builder.put(1, key('a'), spanOf(''), spanOf('1'));
+    builder.close(undefined);
+    return builder.take(1).packed.buffer;
+  });
+  const again = given.filter(({ buffer }) => used.includes(buffer));
+  assert.equal(again.length, 4);
+  assert.ok(again.every(({ length }) => length === 2 ** 20));
+});

@@ -52,6 +52,11 @@ export interface TakenBatches {
   readonly built: Buffer;
 }
 
+/** Larger buffers are not kept. */
+const keptBytesMax = 1 << 20;
+/** Two of the tick that a worker writes, one of the next, and one to spare. */
+const sparesMax = 4;
+
 const nothingLeftOut = new Uint32Array(0);
 
 /** Where the put of `family` begins whose key stands from `keyStart` to `keyEnd`. */
@@ -65,8 +70,15 @@ function varintBytes(value: number): number {
   return bytes;
 }
 
-/** A copy of batches without some of their records; `lengths` is brought up to date. */
-function withoutRecords(built: Buffer, lengths: Uint32Array, leaveOut: Uint32Array): Buffer {
+interface LeftOut {
+  /** Of each batch. */
+  readonly lengths: Uint32Array;
+  /** Where the records begin and end, by turns, ascending. */
+  readonly leaveOut: Uint32Array;
+}
+
+/** Copies batches without some of their records; `lengths` is brought up to date. */
+function withoutRecords(built: Buffer, { lengths, leaveOut }: LeftOut, into: Buffer): Buffer {
   let batch = 0;
   let batchEnd = lengths[0] as number;
   for (let i = 0; i < leaveOut.length; i += 2) {
@@ -75,8 +87,7 @@ function withoutRecords(built: Buffer, lengths: Uint32Array, leaveOut: Uint32Arr
     while (begin >= batchEnd) batchEnd += lengths[++batch] as number;
     lengths[batch] = (lengths[batch] as number) - ((leaveOut[i + 1] as number) - begin);
   }
-  const packed = Buffer.allocUnsafeSlow(built.length);
-  return packed.subarray(0, copyWithout(built, leaveOut, packed));
+  return into.subarray(0, copyWithout(built, leaveOut, into));
 }
 
 export class BatchBuilder {
@@ -96,6 +107,8 @@ export class BatchBuilder {
   #ends: number[] = [];
   #counts: number[] = [];
   #initialBytes: number;
+  /** What `recycle` was given. */
+  readonly #spares: Buffer[] = [];
 
   constructor(initialBytes = 4096) {
     this.#initialBytes = initialBytes;
@@ -224,17 +237,28 @@ export class BatchBuilder {
       start = end;
     }
     const built = this.buffer.subarray(0, start);
-    const packed = leaveOut.length === 0 ? built : withoutRecords(built, lengths, leaveOut);
     // The next tick is probably about as large; room for half as much again saves it from growing.
-    const next = Math.min(Math.max(this.#initialBytes, (start * 3) >> 1), 1 << 20);
-    this.buffer = Buffer.allocUnsafeSlow(next);
+    const room = Math.min(Math.max(this.#initialBytes, (start * 3) >> 1), keptBytesMax);
+    const isWhole = leaveOut.length === 0;
+    const packed = isWhole ? built : withoutRecords(built, { lengths, leaveOut }, this.#room(Math.max(start, room)));
+    this.buffer = this.#room(room);
     this.#clear();
     return { packed, lengths, count, built };
   }
 
+  /** Nobody reads `bytes`, which `take` gave up, any more: they are written over, by the tick after the open one at the earliest. */
+  recycle({ buffer }: Buffer): void {
+    if (buffer.byteLength <= keptBytesMax && this.#spares.length < sparesMax) this.#spares.push(Buffer.from(buffer));
+  }
+
+  #room(bytes: number): Buffer {
+    const spare = this.#spares.pop();
+    return spare !== undefined && spare.length >= bytes ? spare : Buffer.allocUnsafeSlow(bytes);
+  }
+
   /** Forgets everything. */
   reset(): void {
-    if (this.buffer.length > 1 << 20) this.buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
+    if (this.buffer.length > keptBytesMax) this.buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
     this.#clear();
   }
 

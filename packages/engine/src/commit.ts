@@ -1,4 +1,4 @@
-/** What one ended tick wrote: raw batches as they stand in the WAL, for the replicas' sockets. The receiver owns it. */
+/** What one ended tick wrote: raw batches as they stand in the WAL, for the replicas' sockets. The receiver has it until it gives it to `Engine.recycle`. */
 export interface Commit {
   /** Sequence of the first counted record. */
   readonly firstSequence: number;

@@ -15,6 +15,7 @@ export function tickLoopEnvironment(node: Node): TickLoopEnvironment {
         node.replicator.onCommit(commit);
         node.shared.publishSequence(commit.lastSequence, node.replicator.lastEpoch);
         node.conditions.writeSucceeded();
+        node.engine.recycle(commit); // sockets have copies of their own
       },
       probe: () => node.inSync.startProbe(),
       mayRelease: (sequence, probe) =>
