@@ -69,6 +69,18 @@ describe('a follower', () => {
     assert.equal(set.facts()[0]?.state, 'live');
   });
 
+  it('that takes a commit late gets it as it was, whatever is committed meanwhile', () => {
+    const { log, set } = world();
+    const socket = new Socket();
+    set.attach(socket, replica, { nextSequence: 1, opened: undefined });
+    set.feed(log.write(put('a', '1')));
+    socket.room = 0;
+    for (const name of ['b', 'c', 'd']) set.feed(log.write(put(name, '1')));
+    socket.accept(1000);
+    set.feed(log.write(put('e', '1')));
+    assert.deepEqual(read(socket), [1, 2, 3, 4, 5]);
+  });
+
   it('that is behind gets everything once and in order, whatever is committed meanwhile', () => {
     const { time, log, set } = world();
     for (let i = 0; i < 5; i++) log.write(put(`k${i}`, 'x'.repeat(300_000)));

@@ -21,9 +21,22 @@ export interface FollowerSetEnvironment {
   onDetached(follower: Follower, isReset: boolean): void;
 }
 
+/** Larger frames are not kept. */
+const roomBytesMax = 1 << 20;
+
+/** The memory in which `part` is. */
+function whole({ buffer }: Buffer): Buffer {
+  return Buffer.from(buffer);
+}
+
 export class FollowerSet {
   readonly #env: FollowerSetEnvironment;
   readonly #followers = new Set<Follower>();
+  /**
+   * Frames that every socket has taken: the next ones stand here. New memory for each commit has V8 look for garbage many
+   * times a second.
+   */
+  #room: Buffer | undefined;
   #housekeeping: Timer | undefined;
 
   constructor(env: FollowerSetEnvironment) {
@@ -79,11 +92,14 @@ export class FollowerSet {
   /** Hands a commit to the sockets of all live followers. */
   feed(commit: Commit): void {
     let framed: Buffer | undefined;
+    let isTaken = true;
     for (const follower of this.#followers) {
       if (!follower.takes(commit)) continue;
-      framed ??= frameBatches(commit.packed, commit.lengths, commit.count);
+      framed ??= frameBatches(commit.packed, commit.lengths, commit.count, this.#room);
       follower.sendLive(framed, commit.lastSequence);
+      isTaken &&= follower.unsentBytes() === 0;
     }
+    if (framed !== undefined) this.#room = isTaken && framed.length <= roomBytesMax ? whole(framed) : undefined;
   }
 
   /**

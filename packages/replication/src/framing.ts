@@ -28,11 +28,14 @@ const probeBytesMax = probeWord.length + 16;
 /** Asks for an ack at once (Kvrocks 2.14 and newer; older replicas take it for a batch and fail). */
 export const getAckFrame: Buffer = Buffer.from('$7\r\n_getack\r\n');
 
-/** Appends `$<n>\r\n<batch>\r\n` for each of `count` batches that stand one after the other in `packed`. */
-export function frameBatches(packed: Buffer, lengths: Uint32Array, count: number): Buffer {
+/**
+ * `$<n>\r\n<batch>\r\n` for each of `count` batches that stand one after the other in `packed`.
+ * @param room where to, if it is large enough; otherwise the frames have a buffer of their own.
+ */
+export function frameBatches(packed: Buffer, lengths: Uint32Array, count: number, room?: Buffer): Buffer {
   let bytes = 0;
   for (let i = 0; i < count; i++) bytes += frameBytes(lengths[i] as number);
-  const framed = Buffer.allocUnsafeSlow(bytes);
+  const framed = room !== undefined && room.length >= bytes ? room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
   let from = 0;
   let to = 0;
   for (let i = 0; i < count; i++) {
