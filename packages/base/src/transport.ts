@@ -19,9 +19,11 @@ export interface Transport {
   readonly peer: string;
   /** Bytes written that the operating system has not accepted yet. */
   readonly pendingBytes: number;
+  /** Of these, bytes that stand where the caller of `write` had them. */
+  readonly borrowedBytes: number;
   /** Replaces the receiver of events. Events before the first call are kept back. */
   listen(events: TransportEvents): void;
-  /** Queues `bytes`, which stay as they are until `pendingBytes` is 0. Returns false when it is time to wait for `onDrain`. */
+  /** Queues `bytes`, which stay as they are until `borrowedBytes` is 0. Returns false when it is time to wait for `onDrain`. */
   write(bytes: Uint8Array): boolean;
   /** Stops delivering data (back-pressure); the kernel's buffers fill. */
   pause(): void;

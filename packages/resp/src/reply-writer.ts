@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { OperationError } from '@holdfast/base';
 import './buffer-types.ts';
 import { repliesBytesMax } from './limits.ts';
+import { giveBack, roomFor } from './reply-memory.ts';
 /**
  * Encodes replies into one growing buffer per connection. Nothing is flushed here: the tick decides when bytes leave
  * (`take`), and a command that is rolled back is cut off again (`mark`, `truncate`).
@@ -19,6 +20,8 @@ const spareBytesMax = 65536;
  */
 const pooledBytesMax = 2048;
 const keptBytesMax = 4096;
+/** The next reply of a writer is taken to be as large as the last one, up to this. */
+const foreseenBytesMax = 1 << 18;
 /** Lines of so many characters are written without a call. */
 const shortText = 16;
 
@@ -27,6 +30,9 @@ export class ReplyWriter {
   readonly #bytesMax: number;
   #buffer: Buffer;
   #length = 0;
+  /** Where a reply begins: what a writer has while it waits. */
+  #home: Buffer;
+  #foreseenBytes = 0;
 
   /** Errors written, those that were truncated again included. */
   errors = 0;
@@ -36,7 +42,8 @@ export class ReplyWriter {
   /** @param bytesMax replies that are waiting to be taken; what would exceed it throws, so that the command fails. */
   constructor(initialBytes = 512, bytesMax: number = repliesBytesMax) {
     this.#bytesMax = bytesMax;
-    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#home = Buffer.allocUnsafeSlow(initialBytes);
+    this.#buffer = this.#home;
   }
 
   /** Bytes written and not taken. */
@@ -84,11 +91,13 @@ export class ReplyWriter {
       this.#length = 0;
       return copied;
     }
-    const isSparse = this.#buffer.length > spareBytesMax && this.#length < this.#buffer.length / 2;
-    const taken = isSparse
-      ? Buffer.from(this.#buffer.subarray(0, this.#length))
-      : this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(512, Math.min(this.#length, 65536)));
+    const buffer = this.#buffer;
+    const isSparse = buffer.length > spareBytesMax && this.#length < buffer.length / 2;
+    const taken = isSparse ? Buffer.from(buffer.subarray(0, this.#length)) : buffer.subarray(0, this.#length);
+    if (isSparse) giveBack(buffer);
+    if (buffer === this.#home) this.#home = Buffer.allocUnsafeSlow(512);
+    this.#buffer = this.#home;
+    this.#foreseenBytes = Math.min(this.#length, foreseenBytesMax);
     this.#length = 0;
     return taken;
   }
@@ -98,9 +107,14 @@ export class ReplyWriter {
     const needed = this.#length + bytes;
     if (needed <= this.#buffer.length) return;
     if (needed > limit) this.#refuse();
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#buffer.length * 2, this.#bytesMax)));
-    this.#buffer.copy(grown, 0, 0, this.#length);
-    this.#buffer = grown;
+    const outgrown = this.#buffer;
+    const isFirst = outgrown === this.#home;
+    const wanted = Math.max(isFirst ? this.#foreseenBytes : 0, outgrown.length * 2);
+    const grown = roomFor(Math.max(needed, Math.min(wanted, this.#bytesMax)));
+    outgrown.copy(grown, 0, 0, this.#length);
+    // A piece may be larger than what may wait.
+    this.#buffer = grown.subarray(0, Math.max(needed, this.#bytesMax));
+    if (!isFirst) giveBack(outgrown);
   }
 
   #refuse(): never {

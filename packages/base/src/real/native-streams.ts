@@ -203,6 +203,11 @@ class NativeStream implements ClientTransport {
     all.add(this);
   }
 
+  /** What is gathered is a copy. */
+  get borrowedBytes(): number {
+    return this.#unsentBytes;
+  }
+
   get pendingBytes(): number {
     return this.#unsentBytes + (this.#gathering === this.#streams.gathering ? this.#gatheredBytes : 0);
   }

@@ -45,6 +45,10 @@ class SocketTransport implements Transport, ClientTransport {
     });
   }
 
+  get borrowedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   get pendingBytes(): number {
     return this.#socket.writableLength;
   }

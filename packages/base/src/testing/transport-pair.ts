@@ -3,6 +3,7 @@ import type { Transport, TransportEvents } from '../transport.ts';
 class MemoryTransport implements Transport {
   readonly peer: string;
   pendingBytes = 0;
+  borrowedBytes = 0;
   other!: MemoryTransport;
   #events: TransportEvents | undefined;
   #held: Buffer[] = [];

@@ -111,6 +111,7 @@ export function mortalTransport(transport: Transport, life: Life): Transport {
   return {
     peer: transport.peer,
     pendingBytes: 0,
+    borrowedBytes: 0,
     listen: ({ onData, onEnd, onDrain, onClose }) =>
       transport.listen({
         onData: (chunk) => life.when(() => onData(chunk)),

@@ -5,7 +5,7 @@
  * It is what the tick loop knows of a connection. Everything leaves in the order of the ticks.
  */
 import type { ClientTransport } from '@holdfast/base';
-import { repliesBytesMax, ReplyWriter } from '@holdfast/resp';
+import { giveBack, repliesBytesMax, ReplyWriter, smallestRoomBytes } from '@holdfast/resp';
 import type { TickOutput } from '../execution/tick-loop.ts';
 import type { ClientMemory } from './client-memory.ts';
 import type { ClientKind, ConnectionHost } from './connection-host.ts';
@@ -118,6 +118,7 @@ export class ConnectionOutput implements TickOutput {
     this.#unreleasedBytes -= bytes.length;
     if (!this.#owner.isSendable) return;
     this.send(bytes);
+    if (bytes.length >= smallestRoomBytes / 2 && this.#transport.borrowedBytes === 0) giveBack(bytes);
     this.#owner.released();
   }
 

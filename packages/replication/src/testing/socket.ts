@@ -14,6 +14,10 @@ export class Socket implements Transport {
     return this.#pending.reduce((bytes, piece) => bytes + piece.length, 0);
   }
 
+  get borrowedBytes(): number {
+    return this.pendingBytes;
+  }
+
   listen(events: TransportEvents): void {
     this.events = events;
   }
