@@ -109,8 +109,10 @@ class Turn {
   readonly #stage: Stage;
   readonly #server: RunningServer;
   readonly #options: CoreOptions;
-  /** What the server was filled with, and what it was warmed up for. */
-  readonly #done = new Set<string>();
+  /** What the server was warmed up for. */
+  readonly #warm = new Set<string>();
+  /** Bytes of the values that it was filled with last, by what. */
+  readonly #filled = new Map<string, number>();
 
   constructor(stage: Stage, server: RunningServer, options: CoreOptions) {
     this.#stage = stage;
@@ -121,7 +123,9 @@ class Turn {
   async measure(test: Test): Promise<Omit<Measurement, 'round'>> {
     const { workload, pipeline, valueBytes, requests } = test;
     await this.#fill(test);
-    if (this.#isNew(`warm ${workload.name} ${valueBytes}`)) await this.#run(test, this.#warmUp(test));
+    const name = `${workload.name} ${valueBytes}`;
+    if (!this.#warm.has(name)) await this.#run(test, this.#warmUp(test));
+    this.#warm.add(name);
     const before = this.#server.usage();
     const { perSecond, p50Ms, p99Ms, p999Ms } = await this.#run(test, requests);
     const after = this.#server.usage();
@@ -142,12 +146,6 @@ class Turn {
     };
   }
 
-  #isNew(what: string): boolean {
-    if (this.#done.has(what)) return false;
-    this.#done.add(what);
-    return true;
-  }
-
   #warmUp({ requests, valueBytes }: Test): number {
     return warmUpRequests(requests, keyspaceOf(this.#options.keyspace, valueBytes));
   }
@@ -157,7 +155,9 @@ class Turn {
     const what = workload.fill;
     if (what === undefined) return;
     const isUsedUp = what.kind === 'list' && what.elements === 'requests';
-    if (!isUsedUp && !this.#isNew(`${JSON.stringify(what)} ${valueBytes}`)) return;
+    // Values of another size may stand there by now: SET comes with all sizes before GET comes with the first.
+    if (!isUsedUp && this.#filled.get(JSON.stringify(what)) === valueBytes) return;
+    this.#filled.set(JSON.stringify(what), valueBytes);
     const client = await this.#server.client();
     const keyspace = keyspaceOf(this.#options.keyspace, valueBytes);
     const elements = requests + this.#warmUp(test);
