@@ -340,7 +340,7 @@ test('a log that a writer left at kill -9 rewinds to any of its batches', async 
   // It flushed every hundredth batch.
   let target = 0;
   await session(path, (left) => {
-    target = 2 * Math.floor((left.largestFlushedSequence() + left.latestSequence()) / 4);
+    target = 2 * Math.ceil((left.largestFlushedSequence() + left.latestSequence()) / 4);
   });
   const database = await rewound(path, target);
   const into = Buffer.alloc(512);
