@@ -2,7 +2,7 @@ export { Request } from './request.ts';
 export { RequestDecoder, defaultRequestLimits, type RequestLimits } from './request-decoder.ts';
 export { KeysAhead } from './keys-ahead.ts';
 export { ReplyWriter } from './reply-writer.ts';
-export { giveBack, smallestRoomBytes } from './reply-memory.ts';
+export { giveBack, smallestRoomBytes, spareReplyBytes } from './reply-memory.ts';
 export { repliesBytesMax } from './limits.ts';
 export { ReplyDecoder, type ReplyLimits } from './reply-decoder.ts';
 export {

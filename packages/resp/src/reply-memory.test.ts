@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { giveBack, roomFor } from './reply-memory.ts';
+import { giveBack, roomFor, spareReplyBytes } from './reply-memory.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
 test('memory that was given back is given out again, to one at a time', () => {
   const first = roomFor(95_000);
+  const spareBytes = spareReplyBytes();
   giveBack(first.subarray(5, 10));
+  assert.equal(spareReplyBytes(), spareBytes + 96 * 1024);
   const [again, other] = [roomFor(90_000), roomFor(90_000)];
   assert.equal(again.buffer, first.buffer);
   assert.notEqual(other.buffer, again.buffer);

@@ -36,6 +36,11 @@ function hasRoomFor(bytes: number, index: number): boolean {
   return keptBytes + bytes <= keptBytesMax;
 }
 
+/** Bytes that wait for a reply; at most 32 MiB. For INFO. */
+export function spareReplyBytes(): number {
+  return keptBytes;
+}
+
 /** Nobody reads or writes `bytes`, nor what it is a part of, any more. To be said once. */
 export function giveBack({ buffer }: Buffer): void {
   const size = buffer.byteLength;

@@ -1,5 +1,6 @@
 /** Gathers what INFO shows from the parts of the node. Called when somebody asks, and for rates every 100 ms. */
 import { defaultNamespace } from '@holdfast/engine';
+import { spareReplyBytes } from '@holdfast/resp';
 import type { ProcessFacts } from '../net/node-rim.ts';
 import type { Node } from '../node.ts';
 import { fenceInfoLines, replicationInfoLines } from '../replication/info.ts';
@@ -88,6 +89,7 @@ export class InfoCollector {
         heapBytes: machine.heapBytes,
         bufferBytes: machine.bufferBytes,
         heldReplyBytes: this.#node.loop.heldBytes,
+        spareReplyBytes: spareReplyBytes(),
         rocksdb: condition.loading ? noRocksdb : rocksdbMemory(this.#node.engine.database),
       },
       persistence: this.#persistence(),

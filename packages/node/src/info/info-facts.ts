@@ -75,6 +75,8 @@ export interface MemoryFacts {
   readonly bufferBytes: number;
   /** Replies that wait for their release; part of the buffers. */
   readonly heldReplyBytes: number;
+  /** Memory of sent replies that later ones will have; part of the buffers. */
+  readonly spareReplyBytes: number;
   readonly rocksdb: RocksdbMemory;
 }
 

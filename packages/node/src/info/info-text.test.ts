@@ -34,6 +34,7 @@ const facts: InfoFacts = {
     functions: 4,
     libraries: 3,
     heldReplyBytes: 7,
+    spareReplyBytes: 6,
     rocksdb: { memtableBytes: 1000, blockCacheBytes: 20, tableReaderBytes: 4 },
   },
   persistence: {
@@ -182,7 +183,7 @@ test('figures are written as Kvrocks writes them', () => {
   assert.match(text('memory'), /^# Memory\r\nused_memory:3072\r\nused_memory_human:3.00K\r\n/);
   assert.match(
     text('memory'),
-    /used_memory_row_cache:10240\r\nused_memory_held_replies:7\r\nused_memory_memtables:1000\r\nused_memory_block_cache:20\r\nused_memory_table_readers:4\r\n/,
+    /used_memory_row_cache:10240\r\nused_memory_held_replies:7\r\nused_memory_spare_replies:6\r\nused_memory_memtables:1000\r\nused_memory_block_cache:20\r\nused_memory_table_readers:4\r\n/,
   );
   assert.match(text('memory'), /number_of_cached_scripts:5\r\nnumber_of_functions:4\r\nnumber_of_libraries:3\r\n/);
   assert.match(text('stats'), /evicted_clients:1\r\n/);

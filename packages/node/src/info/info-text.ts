@@ -108,7 +108,7 @@ function serverLines(server: ServerFacts): string[] {
   ];
 }
 
-/** The row cache and held replies are part of the buffers; everything else adds up to `used_memory`. */
+/** The row cache, held replies and spare memory for replies are part of the buffers; everything else adds up to `used_memory`. */
 function memoryLines(memory: MemoryFacts, rowCacheBytes: number): string[] {
   const { memtableBytes, blockCacheBytes, tableReaderBytes } = memory.rocksdb;
   const native = memory.scriptBytes + memtableBytes + blockCacheBytes + tableReaderBytes;
@@ -122,6 +122,7 @@ function memoryLines(memory: MemoryFacts, rowCacheBytes: number): string[] {
     `used_memory_buffers:${memory.bufferBytes}`,
     `used_memory_row_cache:${rowCacheBytes}`,
     `used_memory_held_replies:${memory.heldReplyBytes}`,
+    `used_memory_spare_replies:${memory.spareReplyBytes}`,
     `used_memory_memtables:${memtableBytes}`,
     `used_memory_block_cache:${blockCacheBytes}`,
     `used_memory_table_readers:${tableReaderBytes}`,
