@@ -1,12 +1,12 @@
 /** Reads from disk of real nodes: data in files, block cache empty after a restart, no row cache. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ReplyError, textOf, type CommandArgument, type RespClient } from '@holdfast/resp';
 import { startNode, until, type NodeProcess } from './support/node-process.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 type Command = [CommandArgument, ...CommandArgument[]];
 
@@ -59,8 +59,7 @@ function forgetFiles(dir: string): void {
 
 /** A node that has everything in files and nothing in memory. */
 async function startCold(t: TestContext, ...more: string[]): Promise<NodeProcess> {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-cold-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('cold');
   const args = ['--row-cache-size', '0', ...more];
   const first = await startNode(t, { dir, args });
   await fill(await first.client());

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ReplyDecoder, RequestDecoder, encodeCommand } from '@holdfast/resp';
 import { startNode, until } from './support/node-process.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures', 'kvrocks-2.10');
 
@@ -64,7 +64,7 @@ async function assertReads(port: number, folder: string): Promise<void> {
 }
 
 function unpacked(folder: string): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-kvrocks-'));
+  const dir = scratchDirectory('kvrocks');
   const { status, stderr } = spawnSync('tar', ['-xzf', join(fixtures, folder, 'data.tar.gz'), '-C', dir]);
   assert.equal(status, 0, String(stderr));
   return dir;
@@ -77,7 +77,6 @@ for (const [folder, args] of [
 ] as const) {
   test(`a Kvrocks data directory opens and answers as Kvrocks did: ${folder}`, async (t) => {
     const dir = unpacked(folder);
-    t.after(() => rmSync(dir, { recursive: true }));
     // The recorded cluster node listened on its own port; its nodes.conf makes it master of every slot here too.
     const node = await startNode(t, { dir, args });
     await assertReads(node.port, folder);

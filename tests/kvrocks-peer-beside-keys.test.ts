@@ -8,7 +8,6 @@ import { leavesOf } from './model/reply.ts';
 import type { Wire } from './model/wire.ts';
 import { kvrocksMissing } from './support/kvrocks-server.ts';
 import {
-  directory,
   holdfast,
   kvrocks,
   untilCaughtUp,
@@ -20,6 +19,7 @@ import {
 } from './support/kvrocks-peers.ts';
 import { until } from './support/node-process.ts';
 import { assertSameState, stateOf, type State } from './support/whole-state.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const both: readonly (readonly [what: string, first: Start, second: Start])[] = [
   ['Holdfast first, then Kvrocks', holdfast, kvrocks],
@@ -44,7 +44,7 @@ const guarded = ['--requirepass', 'administrator', '--masterauth', 'administrato
 
 for (const [what, first, second] of both) {
   test(`namespaces and their keys: ${what}`, { skip: kvrocksMissing }, async (t) => {
-    const dir = directory(t);
+    const dir = scratchDirectory('peer');
     const writer = await first(t, { dir, args: guarded });
     const admin = await wireAs(t, writer, 'administrator');
     assert.equal(await admin.ask('NAMESPACE', 'ADD', 'blue', 'token-of-blue'), '+OK\r\n');
@@ -57,7 +57,7 @@ for (const [what, first, second] of both) {
     await writeRandomly(green, writer, 13, 300);
 
     const follower = await second(t, {
-      dir: directory(t),
+      dir: scratchDirectory('peer'),
       args: [...guarded, '--slaveof', `127.0.0.1 ${writer.port}`],
     });
     const followerAdmin = await wireAs(t, follower, 'administrator');
@@ -84,8 +84,11 @@ for (const [what, first, second] of both) {
     `messages, waiting readers, scripts and functions reach a replica: ${what}`,
     { skip: kvrocksMissing },
     async (t) => {
-      const master = await first(t, { dir: directory(t), args: [] });
-      const replica = await second(t, { dir: directory(t), args: ['--slaveof', `127.0.0.1 ${master.port}`] });
+      const master = await first(t, { dir: scratchDirectory('peer'), args: [] });
+      const replica = await second(t, {
+        dir: scratchDirectory('peer'),
+        args: ['--slaveof', `127.0.0.1 ${master.port}`],
+      });
       const [on, at, listener, waiting] = [
         await wireTo(t, master),
         await wireTo(t, replica),

@@ -8,7 +8,6 @@ import { test, type TestContext } from 'node:test';
 import type { Wire } from './model/wire.ts';
 import { kvrocksMissing } from './support/kvrocks-server.ts';
 import {
-  directory,
   holdfast,
   info,
   kvrocks,
@@ -22,10 +21,11 @@ import {
 import { until } from './support/node-process.ts';
 import { storedKeys, type StoredKey } from './support/stored-records.ts';
 import { assertSameState, stateOf, type State } from './support/whole-state.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const nodeId = 'a'.repeat(40);
 
-/** Makes a node of a cluster the master of every slot. It keeps that in its directory, for whoever opens it next. */
+/** Makes a node of a cluster the master of every slot. It keeps that in its for whoever opens it next. */
 async function ownAllSlots(wire: Wire, { port }: Server): Promise<void> {
   assert.equal(await wire.ask('CLUSTERX', 'SETNODEID', nodeId), '+OK\r\n');
   const line = `${nodeId} 127.0.0.1 ${port} master - 0-16383`;
@@ -60,9 +60,9 @@ interface Journey {
   readonly firstArgs?: readonly string[];
 }
 
-/** The first writes a directory, the second reads it, compacts it and writes more, and the first reads it again. */
+/** The first writes a the second reads it, compacts it and writes more, and the first reads it again. */
 async function travel(t: TestContext, { first, second, args, firstArgs = [] }: Journey): Promise<void> {
-  const dir = directory(t);
+  const dir = scratchDirectory('peer');
   const isCluster = args.includes('--cluster-enabled');
   const writer = await first(t, { dir, args: [...args, ...firstArgs] });
   const writerWire = await wireTo(t, writer);
@@ -143,7 +143,7 @@ function comparableRecords(keys: ReadonlyMap<string, StoredKey>): State {
 test('the same commands leave the same records in both', { skip: kvrocksMissing }, async (t) => {
   const stored: ReadonlyMap<string, StoredKey>[] = [];
   for (const start of [holdfast, kvrocks]) {
-    const dir = directory(t);
+    const dir = scratchDirectory('peer');
     const server = await start(t, { dir, args: [] });
     await writeEverything(await wireTo(t, server), server);
     await server.stop();
@@ -169,10 +169,10 @@ async function syncs(master: Wire): Promise<{ full: number; partial: number }> {
 }
 
 async function follow(t: TestContext, startMaster: Start, startReplica: Start): Promise<void> {
-  const master = await startMaster(t, { dir: directory(t), args: [] });
+  const master = await startMaster(t, { dir: scratchDirectory('peer'), args: [] });
   const masterWire = await wireTo(t, master);
   const args = ['--slaveof', `127.0.0.1 ${master.port}`];
-  const dir = directory(t);
+  const dir = scratchDirectory('peer');
 
   // 1. From the beginning, the log has it all; writes go on meanwhile.
   await writeEverything(masterWire, master);
@@ -236,8 +236,8 @@ test(
   async (t) => {
     const ids = ['a', 'b'].map((letter) => letter.repeat(40));
     const servers = [
-      await holdfast(t, { dir: directory(t), args: cluster }),
-      await kvrocks(t, { dir: directory(t), args: cluster }),
+      await holdfast(t, { dir: scratchDirectory('peer'), args: cluster }),
+      await kvrocks(t, { dir: scratchDirectory('peer'), args: cluster }),
     ];
     const wires = await Promise.all(servers.map((server) => wireTo(t, server)));
     for (const [i, wire] of wires.entries())

@@ -2,25 +2,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import type { Connector } from '@holdfast/base';
 import { realTimers, socketTransport, tcpConnector } from '@holdfast/base/real';
 import { ReplyError, RespClient, textOf, type CommandArgument } from '@holdfast/resp';
 import { freePorts } from '@holdfast/base/testing';
 import { startNode, until } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const binary = join(import.meta.dirname, '..', 'bin', 'holdfast-server');
-
-function folder(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-listen-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 async function ask(client: RespClient, ...args: [CommandArgument, ...CommandArgument[]]): Promise<string> {
   const reply = await client.command(...args);
@@ -50,7 +44,7 @@ async function run(args: readonly string[]): Promise<{ status: number | null; ou
 const options = { timers: realTimers, connectTimeoutMs: 5000, commandTimeoutMs: 20_000 };
 
 test('a Unix socket alone: mode, address in CLIENT LIST, password as anywhere, removed at the end', async (t) => {
-  const path = join(folder(t), 'node.sock');
+  const path = join(scratchDirectory('listen'), 'node.sock');
   const args = ['--port', '0', '--unixsocket', path, '--unixsocketperm', '0600', '--requirepass', 'secret'];
   const node = await startNode(t, { connector: unixConnector(path), args });
   assert.equal(statSync(path).mode & 0o777, 0o600);
@@ -65,7 +59,7 @@ test('a Unix socket alone: mode, address in CLIENT LIST, password as anywhere, r
 });
 
 test('the socket of a dead process is replaced; that of a living one, and any other file, refuses the start', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('listen');
   const path = join(dir, 'node.sock');
   const [port = 0] = await freePorts(1);
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', path];
@@ -95,10 +89,10 @@ test('the socket of a dead process is replaced; that of a living one, and any ot
 test(
   'a Unix socket that may not be made says so',
   { skip: process.getuid?.() === 0 && 'root may write anywhere' },
-  async (t) => {
-    const dir = folder(t);
+  async () => {
+    const dir = scratchDirectory('listen');
     chmodSync(dir, 0o500);
-    const { status, output } = await run(['--dir', folder(t), '--unixsocket', join(dir, 'node.sock')]);
+    const { status, output } = await run(['--dir', scratchDirectory('listen'), '--unixsocket', join(dir, 'node.sock')]);
     assert.equal(status, 1);
     assert.match(output, /cannot listen on .*node\.sock: .*EACCES/);
   },
@@ -115,7 +109,14 @@ test('several addresses: IPv4 and IPv6 wildcards side by side; what begins with 
   }
   node.signal('SIGTERM');
   assert.equal(await node.exited(), 0);
-  const { status, output } = await run(['--dir', folder(t), '--port', String(port), '--bind', '192.0.2.1']);
+  const { status, output } = await run([
+    '--dir',
+    scratchDirectory('listen'),
+    '--port',
+    String(port),
+    '--bind',
+    '192.0.2.1',
+  ]);
   assert.equal(status, 1);
   assert.match(output, /cannot listen on 192\.0\.2\.1:\d+: .*EADDRNOTAVAIL/);
 });
@@ -138,7 +139,7 @@ test('a listening socket may be inherited', async (t) => {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-  const dir = folder(t);
+  const dir = scratchDirectory('listen');
   const args = ['--dir', dir, '--port', '0', '--socket-fd', '3'];
   const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'inherit', fd] });
   t.after(() => child.kill('SIGKILL'));
@@ -178,7 +179,7 @@ test('who comes above maxclients reads why, although it has sent something; the 
 });
 
 test('a limit of open files that is too low for maxclients is told of, and refuses more at run time', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('listen');
   const [port = 0] = await freePorts(1);
   const args = ['--port', String(port), '--dir', dir, '--log-dir', 'stdout'];
   const child = spawn('/bin/sh', ['-c', 'ulimit -n 1000; exec "$0" "$@"', binary, ...args], {
@@ -246,7 +247,7 @@ test('behind a balancer clients are known by the address that its PROXY header n
 });
 
 test('where a PROXY header is required nothing of a trusted source runs without one', async (t) => {
-  const path = join(folder(t), 'node.sock');
+  const path = join(scratchDirectory('listen'), 'node.sock');
   const trust = ['--proxy-protocol', 'required', '--proxy-protocol-trusted', '127.0.0.1', '--bind', '127.0.0.1'];
   const node = await startNode(t, { connector: unixConnector(path), args: [...trust, '--unixsocket', path] });
   const peer = new RawPeer(node.port);
@@ -265,7 +266,13 @@ test('who is not trusted is not believed', async (t) => {
   assert.match(await seenAs(port, ''), /^127\.0\.0\.1:/);
   assert.match(await seenAs(port, header('192.0.2.7')), /^127\.0\.0\.1:/, 'for it the header is a wrong command');
   const refused = async (...args: string[]): Promise<string> => {
-    const { status, output } = await run(['--dir', folder(t), '--proxy-protocol', 'required', ...args]);
+    const { status, output } = await run([
+      '--dir',
+      scratchDirectory('listen'),
+      '--proxy-protocol',
+      'required',
+      ...args,
+    ]);
     assert.equal(status, 1);
     return output;
   };

@@ -3,14 +3,12 @@
  * and to the next process, and kept to the slots of their node.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { encodeCommand, itemsOf, textOf, type RespClient } from '@holdfast/resp';
 import { ask, idA, idB, keepLeased, report, shard, topology, type Peer } from './support/fenced-peers.ts';
 import { startNode, until, type NodeProcess } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const library =
   "#!lua name=lib\nredis.register_function{function_name='twice', callback=function(_, a) return a[1] * 2 end, flags={'no-writes'}}";
@@ -29,8 +27,7 @@ function peerOf(t: TestContext, node: NodeProcess, ...commands: string[][]): Raw
 }
 
 test('a script is there as a whole or not at all after kill -9', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-eval-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('eval');
   const keys = Array.from({ length: 40 }, (_, i) => `key${i}`);
   // More than a batch would hold outside of a script: 1 MiB in all.
   const script =
@@ -125,8 +122,7 @@ test('what calls in a loop is killed too, also inside pcall', async (t) => {
 });
 
 test('a script that has written is not killed, and SHUTDOWN NOSAVE leaves nothing of it', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-eval-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('eval');
   const node = await startNode(t, { dir, args: ['--lua-time-limit', '50'] });
   const client = await node.client();
   assert.equal(await answer(client, 'SET', 'before', '1'), 'OK');
@@ -180,8 +176,7 @@ test('in a script nothing waits: what could take an element answers at once, onl
 });
 
 test('scripts and libraries are found after a restart, and on a replica until the master forgets them', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-eval-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('eval');
   const first = await startNode(t, { dir });
   const before = await first.client();
   const sha = await ask(before, 'SCRIPT', 'LOAD', 'return ARGV[1]');

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -12,6 +11,7 @@ import { ReplyError, itemsOf, textOf, type CommandArgument, type RespClient } fr
 import { freePorts } from '@holdfast/base/testing';
 import { startNode, until, type NodeProcess } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const binary = join(import.meta.dirname, '..', 'bin', 'holdfast-server');
 
@@ -30,12 +30,6 @@ async function run(args: readonly string[], input = ''): Promise<Ended> {
   child.stdin.on('error', () => undefined).end(input);
   await once(child, 'close');
   return { status: child.exitCode, ...got };
-}
-
-function folder(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-alone-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
 }
 
 /** A reply as one line: errors by their message, arrays in brackets. */
@@ -59,7 +53,7 @@ async function nodeAndClient(t: TestContext, ...args: string[]): Promise<{ node:
 }
 
 test('SIGTERM ends the node cleanly: status 0, no pid file, the data there after the restart', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const first = await startNode(t, { dir });
   const pidFile = join(dir, 'kvrocks.pid');
   assert.equal(Number(readFileSync(pidFile, 'utf8')), first.child.pid, 'the launcher becomes the server');
@@ -77,7 +71,7 @@ test('SIGTERM ends the node cleanly: status 0, no pid file, the data there after
 });
 
 test('log files by level beside links with their names; those of earlier processes go when it is time', async (t) => {
-  const logs = folder(t);
+  const logs = scratchDirectory('alone');
   const args = ['--log-dir', logs];
   const first = await startNode(t, { args: [...args, '--log-retention-days', '1'] });
   const own = (word: string): string[] => readdirSync(logs).filter((name) => name.startsWith(`kvrocks.log.${word}.`));
@@ -126,7 +120,7 @@ test('SIGTERM ends a master whose replica is attached, and the replica that has 
 });
 
 test('kill -9 loses no acknowledged write', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const first = await startNode(t, { dir });
   const client = await first.client();
   const acknowledged: number[] = [];
@@ -162,8 +156,8 @@ test('SHUTDOWN ends it as SIGTERM does, and the connection just closes', async (
   assert.equal(await node.exited(), 0);
 });
 
-test('a bad value refuses the start, naming file, line, directive and what is allowed', async (t) => {
-  const file = join(folder(t), 'kvrocks.conf');
+test('a bad value refuses the start, naming file, line, directive and what is allowed', async () => {
+  const file = join(scratchDirectory('alone'), 'kvrocks.conf');
   writeFileSync(file, '# comment\nport 6666\nmaxclients many\n');
   const { status, stdout } = await run(['-c', file]);
   assert.equal(status, 1);
@@ -174,7 +168,7 @@ test('a bad value refuses the start, naming file, line, directive and what is al
 });
 
 test('an unknown directive is a warning with its line, and the node starts', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const file = join(dir, 'kvrocks.conf');
   const [port = 0] = await freePorts(1);
   writeFileSync(file, `port ${port}\nno-such-directive yes\ndir ${dir}\n`);
@@ -183,8 +177,8 @@ test('an unknown directive is a warning with its line, and the node starts', asy
   assert.match(node.output(), /kvrocks\.conf.*2|line 2|#L2/);
 });
 
-test('the configuration may come from standard input, and the command line wins over it', async (t) => {
-  const dir = folder(t);
+test('the configuration may come from standard input, and the command line wins over it', async () => {
+  const dir = scratchDirectory('alone');
   const [port = 0, wrong = 0] = await freePorts(2);
   const child = spawn(binary, ['-c', '-', '--port', String(port)], { stdio: ['pipe', 'ignore', 'inherit'] });
   const exited = once(child, 'exit');
@@ -221,7 +215,7 @@ test('a taken port or a directory in use ends the start with status 1 and one li
   await once(taken, 'listening');
   t.after(() => void taken.close());
   const { port } = taken.address() as { port: number };
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const busy = await run(['--port', String(port), '--dir', dir]);
   assert.equal(busy.status, 1);
   assert.equal(busy.stderr, `holdfast-server: cannot listen on 127.0.0.1:${port}: the address is already in use\n`);
@@ -232,8 +226,8 @@ test('a taken port or a directory in use ends the start with status 1 and one li
   assert.match(second.stderr, /^holdfast-server: [^\n]+\n$/);
 });
 
-test('with requirepass nothing runs before AUTH', async (t) => {
-  const dir = folder(t);
+test('with requirepass nothing runs before AUTH', async () => {
+  const dir = scratchDirectory('alone');
   const [port = 0] = await freePorts(1);
   const child = spawn(binary, ['--port', String(port), '--dir', dir, '--requirepass', 'secret'], { stdio: 'ignore' });
   const exited = once(child, 'exit');
@@ -261,7 +255,7 @@ test('with requirepass nothing runs before AUTH', async (t) => {
 });
 
 test('CONFIG SET holds at once, REWRITE keeps it with comments and order, start-only directives are refused', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const file = join(dir, 'kvrocks.conf');
   const [port = 0] = await freePorts(1);
   writeFileSync(file, `# first\nmaxclients 500\n\n# second\nport ${port}\n`);
@@ -290,7 +284,7 @@ test('CONFIG SET holds at once, REWRITE keeps it with comments and order, start-
 
 test('SLAVEOF is kept by CONFIG REWRITE, so that a restart does not make a master of a replica', async (t) => {
   const master = await startNode(t);
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const file = join(dir, 'kvrocks.conf');
   writeFileSync(file, '# a replica soon\n');
   const { port } = master;
@@ -324,7 +318,7 @@ test('CONFIG REWRITE without a file says so', async (t) => {
 });
 
 test('rename-command gives another name or takes the command away', async (t) => {
-  const dir = folder(t);
+  const dir = scratchDirectory('alone');
   const file = join(dir, 'kvrocks.conf');
   const [port = 0] = await freePorts(1);
   writeFileSync(file, 'rename-command GET fetch\nrename-command FLUSHALL ""\n');

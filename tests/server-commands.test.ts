@@ -1,13 +1,13 @@
 /** Namespaces, MONITOR, backups and renamed commands on `bin/holdfast-server`, where files, restarts and sockets matter. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ReplyError, itemsOf, textOf, type CommandArgument, type RespClient } from '@holdfast/resp';
 import { freePorts } from '@holdfast/base/testing';
 import { startNode, until, type NodeProcess } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 async function ask(client: RespClient, ...args: [CommandArgument, ...CommandArgument[]]): Promise<string> {
   return shown(await client.command(...args));
@@ -29,8 +29,7 @@ interface Configured {
 
 /** A node with a configuration file, which may be started again. */
 async function configured(t: TestContext, text: string): Promise<Configured> {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-server-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('server');
   const file = join(dir, 'kvrocks.conf');
   writeFileSync(file, text);
   const [port = 0] = await freePorts(1);
@@ -152,8 +151,7 @@ test('a backup is a database that a node starts on', async (t) => {
   assert.equal(await ask(client, 'SET', 'k', 'after'), 'OK');
   const backup = join(place.dir, 'backup');
   assert.ok(existsSync(join(backup, 'CURRENT')));
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-restored-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('restored');
   cpSync(backup, join(dir, 'db'), { recursive: true });
   const restored = await startNode(t, { dir });
   assert.equal(await ask(await clientOf(t, restored), 'GET', 'k'), 'before');

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { connect, createSecureContext, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -13,6 +12,7 @@ import { ReplyError, RespClient, textOf, type CommandArgument } from '@holdfast/
 import { TestAuthority, withoutOpenssl, type CertificateFiles } from './support/certificates.ts';
 import { freePorts } from '@holdfast/base/testing';
 import { startNode, until, type NodeProcess } from './support/node-process.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const binary = join(import.meta.dirname, '..', 'bin', 'holdfast-server');
 const skip = withoutOpenssl();
@@ -141,7 +141,7 @@ describe('TLS', { skip }, () => {
   });
 
   test('a renewed certificate is shown to new connections; open ones go on', async (t) => {
-    const dir = folder(t);
+    const dir = scratchDirectory('tls');
     const files = { cert: join(dir, 'node.crt'), key: join(dir, 'node.key') };
     const put = ({ cert, key }: CertificateFiles): void => {
       copyFileSync(cert, files.cert);
@@ -197,7 +197,7 @@ describe('TLS', { skip }, () => {
   });
 
   test('files that cannot be used refuse the start, by directive, name and reason', (t) => {
-    const dir = folder(t);
+    const dir = scratchDirectory('tls');
     const own = authority.issue('own');
     const other = authority.issue('other');
     const junk = join(dir, 'junk');
@@ -224,7 +224,7 @@ describe('TLS', { skip }, () => {
   });
 
   test('authorities may stand in a folder, and a node may speak nothing but TLS', async (t) => {
-    const dir = folder(t);
+    const dir = scratchDirectory('tls');
     copyFileSync(authority.cert, join(dir, 'any-name.pem'));
     writeFileSync(join(dir, 'README'), 'not a certificate');
     const own = authority.issue('only-tls');
@@ -376,15 +376,9 @@ describe('TLS', { skip }, () => {
   });
 });
 
-function folder(t: { after(fn: () => void): void }): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-tls-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
 /** Runs a server that ends by itself. */
 function runServer(t: TestContext, args: readonly string[]): { status: number | null; output: string } {
-  const all = ['--port', '1', '--dir', join(folder(t), 'data'), ...args];
+  const all = ['--port', '1', '--dir', join(scratchDirectory('tls'), 'data'), ...args];
   const { status, stdout, stderr } = spawnSync(binary, all, { encoding: 'utf8', timeout: 30_000 });
   return { status, output: stdout + stderr };
 }

@@ -1,13 +1,13 @@
 /** MULTI, EXEC and WATCH against a real node, also across a crash and between namespaces. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ReplyError, textOf, itemsOf, type RespClient } from '@holdfast/resp';
 import { ask } from './support/fenced-peers.ts';
 import { startNode } from './support/node-process.ts';
 import { RawPeer } from './support/raw-peer.ts';
+import { scratchDirectory } from './support/scratch-directory.ts';
 
 const keys = Array.from({ length: 40 }, (_, i) => `key${i}`);
 const padding = 'x'.repeat(2000);
@@ -20,8 +20,7 @@ async function numbers(client: RespClient): Promise<string[]> {
 }
 
 test('a transaction is there as a whole or not at all after kill -9, and after it nothing older', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-exec-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('exec');
   let round = 0;
   for (let crash = 0; crash < 4; crash++) {
     const node = await startNode(t, { dir });
@@ -106,8 +105,7 @@ test('what is refused while queueing aborts EXEC; what fails in EXEC is its own 
 });
 
 test('EXEC answers when each of its commands is done: a change of role, and what follows it, in both protocols', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-exec-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('exec');
   const file = join(dir, 'node.conf');
   writeFileSync(file, '# of the test\n');
   const master = await startNode(t);

@@ -1,10 +1,9 @@
 /** A whole trial: rounds of random commands and kills, and at its end a compaction, after which the directory is counted. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '@holdfast/base/testing';
 import { startNode, until, type NodeProcess } from '../support/node-process.ts';
+import { scratchDirectory } from '../support/scratch-directory.ts';
 import { assertStored } from './stored.ts';
 import { Trial } from './trial.ts';
 import { Wire } from './wire.ts';
@@ -66,8 +65,7 @@ async function compact(trial: Trial): Promise<void> {
 /** @returns what was done, in a line. @throws AssertionError with the seed and the last commands. */
 export async function runTrial(ends: Ends, shape: TrialShape): Promise<string> {
   const { seed, kills, unitsPerKill } = shape;
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-model-'));
-  ends.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratchDirectory('model');
   const [port = 0] = await freePorts(1);
   let starts = 0;
   const start = (): Promise<NodeProcess> => {

@@ -2,9 +2,6 @@
  * Two servers that are to be told apart by nothing: ours and a real Kvrocks, started alike, and what is written to them.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Generator } from '../model/generator.ts';
 import { kinds } from '../model/families.ts';
@@ -38,12 +35,6 @@ export const holdfast: Start = async (t, options) => {
 };
 
 export const kvrocks: Start = async (t, options) => ({ name: 'Kvrocks', ...(await startKvrocks(t, options)) });
-
-export function directory(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-peer-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 export async function wireTo(t: TestContext, server: Server): Promise<Wire> {
   const wire = await Wire.connect(server.port);
