@@ -10,6 +10,9 @@
 //
 // The events of a turn are delivered in its check phase, ahead of the immediates of that turn, since libuv calls the
 // check handle that was started last first; or earlier, when arena or table are full.
+//
+// After a delivery the loop asks once or twice more before it sleeps: who is woken is woken by a peer that waits meanwhile,
+// and at one request per round trip that is what it waits for. Where asking was in vain it is done ever more rarely.
 #include "streams.h"
 
 #include <errno.h>
@@ -34,6 +37,11 @@ constexpr size_t kArenaBytes = 1 << 20;
 constexpr size_t kReceiveBytesMax = 256 * 1024;
 // With less room than this the arena counts as full.
 constexpr size_t kReceiveBytesMin = 64 * 1024;
+
+// For so long the loop goes on asking for events before it sleeps.
+constexpr uint64_t kAwakeNs = 20 * 1000;
+// Where it asked in vain it sleeps at once the next times: one, three, seven, up to 63 of them.
+constexpr uint32_t kVainMax = 6;
 
 // Second word of an event, if it is no offset in the arena.
 constexpr int32_t kEnded = -1;
@@ -70,6 +78,16 @@ struct Streams {
   napi_env env = nullptr;
   uv_loop_t* loop = nullptr;
   uv_check_t check;
+  // While it is started the loop does not sleep.
+  uv_idle_t awake;
+  // There is another processor on which peers can run meanwhile.
+  bool mayStayAwake = false;
+  bool staysAwake = false;
+  // When the first turn ended that brought nothing; 0 before.
+  uint64_t awakeSinceNs = 0;
+  // How often in succession nothing came, up to kVainMax; and how often it is not tried because of that.
+  uint32_t vain = 0;
+  uint32_t skips = 0;
   napi_ref handler = nullptr;
   napi_ref receiver = nullptr;
   napi_async_context context = nullptr;
@@ -205,9 +223,40 @@ void OnPoll(uv_poll_t* poll, int status, int events) {
   Watch(stream);
 }
 
+void OnAwake(uv_idle_t*) {}
+
+// What was delivered will be answered, and then more may come at once.
+void StayAwake(Streams* streams) {
+  streams->awakeSinceNs = 0;
+  if (streams->staysAwake) {
+    streams->vain = 0;
+  } else if (streams->skips > 0) {
+    streams->skips--;
+  } else {
+    streams->staysAwake = true;
+    uv_idle_start(&streams->awake, OnAwake);
+  }
+}
+
+// A turn has brought nothing.
+void ConsiderSleep(Streams* streams) {
+  const uint64_t nowNs = uv_hrtime();
+  if (streams->awakeSinceNs == 0) streams->awakeSinceNs = nowNs;
+  if (nowNs - streams->awakeSinceNs < kAwakeNs) return;
+  streams->staysAwake = false;
+  uv_idle_stop(&streams->awake);
+  if (streams->vain < kVainMax) streams->vain++;
+  streams->skips = (1u << streams->vain) - 1;
+}
+
 void OnCheck(uv_check_t* check) {
   Streams* streams = static_cast<Streams*>(check->data);
-  if (streams->events > 0) Deliver(streams);
+  if (streams->events > 0) {
+    if (streams->mayStayAwake) StayAwake(streams);
+    Deliver(streams);
+  } else if (streams->staysAwake) {
+    ConsiderSleep(streams);
+  }
 }
 
 void OnStreamClosed(uv_handle_t* handle) {
@@ -236,8 +285,9 @@ void Stop(napi_async_cleanup_hook_handle, void* data) {
   for (Slot& slot : streams->slots)
     if (slot.stream != nullptr) close(Leave(slot.stream));
   napi_set_instance_data(streams->env, nullptr, nullptr, nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&streams->check),
-           [](uv_handle_t* handle) { HandleClosed(static_cast<Streams*>(handle->data)); });
+  const auto closed = [](uv_handle_t* handle) { HandleClosed(static_cast<Streams*>(handle->data)); };
+  uv_close(reinterpret_cast<uv_handle_t*>(&streams->check), closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&streams->awake), closed);
 }
 
 bool Arguments(napi_env env, napi_callback_info info, size_t count, napi_value* values) {
@@ -294,7 +344,11 @@ napi_value StartStreams(napi_env env, napi_callback_info info) {
   Streams* started = streams.release();
   uv_check_init(started->loop, &started->check);
   started->check.data = started;
-  started->handles = 1;
+  uv_idle_init(started->loop, &started->awake);
+  started->awake.data = started;
+  uv_unref(reinterpret_cast<uv_handle_t*>(&started->awake));
+  started->mayStayAwake = uv_available_parallelism() > 1;
+  started->handles = 2;
   uv_check_start(&started->check, OnCheck);
   uv_unref(reinterpret_cast<uv_handle_t*>(&started->check));
   return result;

@@ -4,7 +4,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as passed } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { seededRandom, type ClientTransport, type Transport } from '../index.ts';
 import { addon } from './addon.ts';
@@ -105,6 +107,22 @@ test('bytes go both ways, and either end may come first', async (t) => {
   await side.closed();
   assert.deepEqual(side.log, ['hello', 'end', 'close']);
   assert.equal(side.stream.write(Buffer.from('x')), false);
+});
+
+test('a loop that stayed awake for the next request sleeps when none comes', async (t) => {
+  const { client, side } = await pair(t);
+  side.listen();
+  for (let i = 1; i <= 100; i++) {
+    client.write('.');
+    await side.until(() => side.bytes === i);
+  }
+  // A loop that does not sleep turns thousands of times meanwhile.
+  let turns = Infinity;
+  while (turns > 20) {
+    const before = performance.nodeTiming.uvMetricsInfo.loopCount;
+    await passed(50);
+    turns = performance.nodeTiming.uvMetricsInfo.loopCount - before;
+  }
 });
 
 test('the own end may come before the peer ends: what it still sends arrives', async (t) => {
