@@ -14,6 +14,7 @@
         "native/async.cc",
         "native/batch.cc",
         "native/build_info.cc",
+        "native/consecutive.cc",
         "native/counters.cc",
         "native/database.cc",
         "native/errors.cc",

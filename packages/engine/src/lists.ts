@@ -10,11 +10,15 @@
  * element loses its metadata record too.
  */
 import { OperationError } from '@holdfast/base';
-import { sameBytes, spanOf, type Scratch, type Span } from './bytes.ts';
+import { Window, sameBytes, spanOf, type Scratch, type Span } from './bytes.ts';
 import { Collection } from './collection.ts';
+import type { Engine } from './engine.ts';
 import type { EntryIterator } from './entry-iterator.ts';
 import { family } from './families.ts';
+import { readFrames, readPopped } from './list-reads.ts';
+import type { ListGroup } from './list-runs.ts';
 import { typeId } from './metadata-value.ts';
+import { groupHashOf } from './overlay.ts';
 import type { Records } from './records.ts';
 import type { UserKey } from './stored-key.ts';
 
@@ -44,6 +48,7 @@ export class Lists extends Collection {
   #savedFirst = 0;
   #savedEnd = 0;
   #log: Uint8Array | undefined;
+  readonly #frames = new Window();
 
   constructor(records: Records) {
     super(records, typeId.list);
@@ -89,9 +94,32 @@ export class Lists extends Collection {
     this.#fetchAt(this.first + index);
   }
 
-  /** Reads the element at an end of a list that has one into `value`. */
+  /** Reads the element at an end of a list that has one, which is to be taken away, into `value`. */
   peek(side: ListSide): void {
-    this.#fetchAt(side === 'left' ? this.first : this.end - 1);
+    const isLeft = side === 'left';
+    const position = isLeft ? this.first : this.end - 1;
+    if (this.isNew || !readPopped(this, position, isLeft ? 1 : -1, this.value)) this.#fetchAt(position);
+  }
+
+  /**
+   * Elements at positions from `from` to before `to` as bulk strings of RESP, one after the other; valid until the next read.
+   * @returns undefined when they are not at hand as such: then `elements` reads them.
+   */
+  frames(from: number, to: number): Span | undefined {
+    return readFrames(this, from, to, this.#frames) ? this.#frames : undefined;
+  }
+
+  get engine(): Engine {
+    return this.records.engine;
+  }
+
+  group(): ListGroup {
+    const { buffer, end: length } = this.subkey();
+    return { hash: groupHashOf(family.subkey, buffer, 0, length), buffer, length };
+  }
+
+  keyAt(position: number): Scratch {
+    return this.#positionKey(position);
   }
 
   /** Takes the element at an end away; `value`, when `peek` read it, stays valid. */

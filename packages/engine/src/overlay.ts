@@ -43,6 +43,8 @@ const chainStepsMax = 4;
 const initialEntries = 256;
 /** A tick's tables are kept for the next one up to this many entries. */
 const keptEntries = 1 << 16;
+/** Entries of a collection that are looked at for what they put. */
+const putStepsMax = 4096;
 /** A collection with more entries than this is kept in order once it was read. */
 const unorderedMax = 32;
 
@@ -84,6 +86,11 @@ function hashOf(bytes: Buffer, start: number, end: number, seed: number): number
   }
   for (; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
   return hash;
+}
+
+/** What `Overlay` chains entries of a collection by: the hash of the bytes that its keys begin with. */
+export function groupHashOf(family: number, buffer: Buffer, start: number, end: number): number {
+  return hashOf(buffer, start, end, seedOf(family));
 }
 
 function seedOf(family: number): number {
@@ -262,6 +269,11 @@ export class Overlay {
     return this.#entries[index * stride + field.hash] as number;
   }
 
+  /** The hash of what its collection shares; 0 when it is of none. */
+  groupHashAt(index: number): number {
+    return this.#entries[index * stride + field.groupHash] as number;
+  }
+
   keyStart(index: number): number {
     return this.#entries[index * stride + field.keyStart] as number;
   }
@@ -325,6 +337,28 @@ export class Overlay {
     if (this.hasRange(family, 0)) return true;
     if (group !== undefined) return this.#members(family, hashOf(group, 0, group.length, seedOf(family)), 0).length > 0;
     for (let index = 0; index < this.count; index++) if (this.#isWithin(buffer, index, family, range)) return true;
+    return false;
+  }
+
+  /**
+   * Whether something in a range of a collection was put, or in any range deleted; true also when that takes long to tell.
+   * @param hash of the collection, as `groupHashOf` has it.
+   */
+  mayHavePut(buffer: Buffer, family: number, hash: number, range: KeyRange): boolean {
+    if (this.#ranges.length > 0) return true;
+    const entries = this.#entries;
+    let index = this.#groupHeads[bucketOf(hash, this.#groupHeads.length - 1)] as number;
+    for (let steps = 0; index >= 0; steps++) {
+      const at = index * stride;
+      if (steps === putStepsMax) return true;
+      if (
+        entries[at + field.groupHash] === hash &&
+        (entries[at + field.valueStart] as number) >= 0 &&
+        this.#isWithin(buffer, index, family, range)
+      )
+        return true;
+      index = entries[at + field.groupNext] as number;
+    }
     return false;
   }
 

@@ -16,12 +16,15 @@
  * nobody has any more is never asked for again, since versions are not used twice, and a record of metadata whose time
  * has passed reads as missing from here too. So a cached dead record costs room, until it is evicted, and nothing else.
  *
+ * Elements of lists that are read in runs are kept as such, in memory of their own: see list-runs.ts.
+ *
  * Nothing here allocates per lookup, and only what is asked for twice stays: see row-slabs.ts.
  */
 import { BatchReader } from './batch-reader.ts';
 import { Scratch, Window, type Span } from './bytes.ts';
 import { family } from './families.ts';
 import { hashOfKey } from './key-hash.ts';
+import { ListRuns } from './list-runs.ts';
 import type { Namespace } from './namespace.ts';
 import type { Overlay } from './overlay.ts';
 import { RowSlabs, planOf } from './row-slabs.ts';
@@ -41,6 +44,8 @@ export interface RowCacheFigures {
   readonly bytesMax: number;
 }
 
+/** One part in so many is for runs of lists. */
+const partOfRuns = 16;
 /** Longer keys are not kept. */
 const keyBytesMax = 1024;
 /** Room that an absent record keeps for what will probably be put: a collection's metadata or a number, a score. */
@@ -49,7 +54,10 @@ const roomOfAbsent = { metadata: 32, subkey: 16 } as const;
 const walkedMax = 1 << 20;
 
 export class RowCache {
+  readonly runs: ListRuns = new ListRuns(0);
+  /** For everything, and for all but runs. */
   #bytesMax = 0;
+  #slabBytesMax = 0;
   #slabs: RowSlabs | undefined;
   #hits = 0;
   #misses = 0;
@@ -59,7 +67,12 @@ export class RowCache {
 
   /** @param bytes most that is allocated; a cache of less than some kilobytes is none. */
   constructor(bytes: number) {
+    this.#share(bytes);
+  }
+
+  #share(bytes: number): void {
     this.#bytesMax = bytes;
+    this.#slabBytesMax = bytes - this.runs.resize(Math.floor(bytes / partOfRuns));
   }
 
   get figures(): RowCacheFigures {
@@ -67,8 +80,8 @@ export class RowCache {
       hits: this.#hits,
       misses: this.#misses,
       entries: this.#slabs?.count ?? 0,
-      bytes: this.#slabs?.bytes ?? 0,
-      spareBytes: this.#slabs?.spareBytes ?? 0,
+      bytes: (this.#slabs?.bytes ?? 0) + this.runs.bytes,
+      spareBytes: (this.#slabs?.spareBytes ?? 0) + this.runs.spareBytes,
       bytesMax: this.#bytesMax,
     };
   }
@@ -80,11 +93,11 @@ export class RowCache {
 
   /** Makes the cache larger or smaller; what has no room is forgotten. 0 turns it off. */
   resize(bytes: number): void {
-    this.#bytesMax = bytes;
+    this.#share(bytes);
     const old = this.#slabs;
     this.#slabs = undefined;
     if (old === undefined) return;
-    this.#slabs = slabsOf(bytes);
+    this.#slabs = slabsOf(this.#slabBytesMax);
     this.#slabs?.takeOver(old, this.#key);
   }
 
@@ -129,6 +142,7 @@ export class RowCache {
 
   /** Everything that a tick wrote, which is about to be committed. @param buffer where its entries point. */
   tickClosed(overlay: Overlay, buffer: Buffer): void {
+    this.runs.tickClosed(overlay, buffer);
     if (this.#isEmpty) return;
     if (overlay.rangeCount > 0) {
       for (const { begin, end } of overlay.rangesOf(family.metadata)) this.#deleteRange(family.metadata, begin, end);
@@ -157,7 +171,7 @@ export class RowCache {
    * @throws ProtocolError when one is damaged; the cache is empty then.
    */
   batchesApplied(packed: Buffer, lengths: Uint32Array, count: number): void {
-    if (this.#isEmpty) return;
+    if (this.#isEmpty && this.runs.bytes === 0) return;
     let start = 0;
     try {
       for (let i = 0; i < count; i++) {
@@ -173,6 +187,7 @@ export class RowCache {
 
   /** Forgets everything and gives the memory back. */
   clear(): void {
+    this.runs.clear();
     this.#slabs = undefined;
   }
 
@@ -185,7 +200,7 @@ export class RowCache {
   }
 
   #open(): RowSlabs | undefined {
-    return (this.#slabs ??= slabsOf(this.#bytesMax));
+    return (this.#slabs ??= slabsOf(this.#slabBytesMax));
   }
 
   #batchApplied(reader: BatchReader): void {
@@ -193,9 +208,11 @@ export class RowCache {
       const { kind, family: of, key, value } = reader;
       if (of > family.metadata || kind === 'log-data' || kind === 'other') continue;
       if (kind === 'delete-range') {
+        this.runs.clear();
         this.#deleteRange(of, key.copy(), value.copy());
         continue;
       }
+      if (of === family.subkey && kind !== 'delete') this.runs.put(key);
       this.#key.reset();
       this.#key.bytes(key.buffer, key.start, key.end);
       const hash = hashOfKey(of, this.#key);

@@ -174,6 +174,27 @@ export class Tick {
     return overlay.touches(buffer, of, { gte: range.gte, lt: range.lt }, range.group);
   }
 
+  /** Whether the open tick may have put something in a range of a collection: `Overlay.mayHavePut`. */
+  mayHavePut(of: number, hash: number, gte: Buffer, lt: Buffer): boolean {
+    return this.#overlay.mayHavePut(this.builder.buffer, of, hash, { gte, lt });
+  }
+
+  /** As `mayHavePut`, of the closed tick that is being written. */
+  mayHavePutClosed(of: number, hash: number, gte: Buffer, lt: Buffer): boolean {
+    const closed = this.#closed;
+    return closed !== undefined && closed.overlay.mayHavePut(closed.buffer, of, hash, { gte, lt });
+  }
+
+  /** The open tick has written nothing. */
+  get isUntouched(): boolean {
+    return this.#overlay.count === 0 && this.#overlay.rangeCount === 0;
+  }
+
+  /** Whether something that is not in the database yet has, or deletes, a key. */
+  knows(of: number, key: Span, hash: number, into: Window): boolean {
+    return this.find(of, key, hash, into) !== -1 || this.findClosed(of, key, hash, into) !== -1;
+  }
+
   /** After the batches were taken: what was read from them is in the database now. */
   clearOverlay(): void {
     this.#overlay.reset();

@@ -131,6 +131,7 @@ napi_value GetWithoutWaiting(Call& call);       // reads.cc
 napi_value MultiGet(Call& call);                // reads.cc
 napi_value MultiGetAsync(Call& call);           // reads.cc
 napi_value FetchAsync(Call& call);              // reads.cc
+napi_value ConsecutiveFrames(Call& call);       // consecutive.cc
 napi_value PropertyOf(Call& call);              // reads.cc
 napi_value MapPropertyOf(Call& call);           // counters.cc
 napi_value EndedWorkOf(Call& call);             // counters.cc

@@ -30,6 +30,7 @@ ClassSpec SpecOf(Kind kind) {
            {"get", Sync<Get>},
            {"getCached", Sync<GetCached>},
            {"getWithoutWaiting", Sync<GetWithoutWaiting>},
+           {"consecutiveFrames", Sync<ConsecutiveFrames>},
            {"multiGet", Sync<MultiGet>},
            {"multiGetAsync", Async<MultiGetAsync>},
            {"fetchAsync", Async<FetchAsync>},

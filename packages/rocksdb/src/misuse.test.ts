@@ -321,6 +321,7 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['get', () => database.get(0, key, into)],
     ['getCached', () => database.getCached(0, key, into)],
     ['getWithoutWaiting', () => database.getWithoutWaiting(0, key, into)],
+    ['consecutiveFrames', () => database.consecutiveFrames(0, Buffer.alloc(8), 1, into, true)],
     ['multiGet', () => database.multiGet(Buffer.alloc(0), 0)],
     ['multiGetAsync', () => database.multiGetAsync(Buffer.alloc(0), 0)],
     ['fetchAsync', () => database.fetchAsync(Buffer.alloc(0), 0)],

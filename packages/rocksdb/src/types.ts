@@ -1,6 +1,7 @@
 /**
- * The face of the binding: what a Database offers and what it promises. Nothing here knows Redis; the only policy in
- * the native code are the two compaction filters, which are told at open what a key looks like.
+ * The face of the binding: what a Database offers and what it promises. Nothing here knows Redis but how a bulk string is
+ * framed (`consecutiveFrames`); the only policy in the native code are the two compaction filters, which are told at open what
+ * a key looks like.
  *
  * Batches are RocksDB's own WriteBatch bytes (docs/formats/write-batch.md): fixed64 sequence, fixed32 count, records.
  * The binding walks every batch before RocksDB sees it, because Debian's library has assertions on and would abort.
@@ -190,6 +191,15 @@ export interface Database {
    * within a few MiB. `getCached` finds them afterwards, as long as the block cache keeps them.
    */
   fetchAsync(packed: Uint8Array, count: number): Promise<Buffer>;
+  /**
+   * Values of up to `count` keys that follow each other by the number, eight bytes big-endian, at their end, from `first` on. They
+   * are written to `into` as bulk strings of RESP, `$<length>\r\n<value>\r\n`, one after the other, behind a table of `count + 1` offsets
+   * (u32, little-endian, from the beginning of `into`): where each begins, and where the last one ends.
+   * @param waits false: nothing is read that the kernel would have to read from the disk.
+   * @returns how many: fewer than `count` when the next key is not there, or when its value has no room left in `into`; -2 when it would
+   *   have had to wait.
+   */
+  consecutiveFrames(family: number, first: Uint8Array, count: number, into: Uint8Array, waits: boolean): number;
   /**
    * Writes batches in order in one call: `packed` holds them one after the other, `lengths[i]` bytes each. Each batch
    * is atomic; they are not atomic together. The sequence in their headers is ignored. Waits for every `writeAsync`

@@ -64,6 +64,8 @@ function writeElement({ value }: EntryIterator, reply: ReplyWriter): void {
 function replyRange(call: Call, list: Lists, start: number, count: number, reply: ReplyWriter): void {
   const from = list.first + start;
   reply.array(count);
+  const frames = list.frames(from, from + count);
+  if (frames !== undefined) return reply.raw(frames.buffer.subarray(frames.start, frames.end));
   const isSliced = count > slicedAbove && call.slices !== undefined;
   const slices = new EntrySlices(list.elements(from, from + count, { detached: isSliced }), count, writeElement);
   if (isSliced) return call.slices.begin(slices);
