@@ -46,7 +46,6 @@ const optionSets: Readonly<Record<string, OptionSet>> = {
     },
   },
   'memtable-32': { families: { write_buffer_size: String(32 * mib) } },
-  'exclusive-memtable': { database: { allow_concurrent_memtable_write: 'false' } },
   pipelined: { database: { enable_pipelined_write: 'true' } },
   'hint-of-prefix': { families: { memtable_insert_with_hint_prefix_extractor: 'rocksdb.FixedPrefix.1' } },
   'no-memtable-bloom': { families: { memtable_whole_key_filtering: 'false', memtable_prefix_bloom_size_ratio: '0' } },

@@ -18,6 +18,7 @@
 #include "database.h"
 #include "file_reads.h"
 #include "file_statistics.h"
+#include "memtable.h"
 #include "options.h"
 #include "rewind.h"
 
@@ -212,9 +213,12 @@ class OpenJob : public Job {
     ApplyDatabaseOptions(request_.options, &database_options_);
     database_options_.env = ReadingEnv();
     database_options_.create_if_missing = request_.create;
+    // Their writers take turns, as one commit after the other does anyway.
+    database_options_.allow_concurrent_memtable_write = false;
     database_options_.listeners.push_back(opened_->ended_work);
     opened_->io_rate = std::make_shared<IoRate>(request_.io_bytes_per_second, request_.io_rate_tuned);
     database_options_.rate_limiter = opened_->io_rate;
+    const std::shared_ptr<rocksdb::MemTableRepFactory> memtables = NewTreeMemtables();
     for (const FamilyRequest& family : request_.families) {
       rocksdb::ColumnFamilyOptions options;
       rocksdb::BlockBasedTableOptions table;
@@ -222,6 +226,7 @@ class OpenJob : public Job {
       ApplyTableOptions(family.name, family.table, &table);
       table.block_cache = cache_;
       options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+      options.memtable_factory = memtables;
       options.compaction_filter_factory = NewFilterFactory(family.filter, family.drop_key, opened_->filters);
       CountDeadEntries(family.filter, &options);
       family_options_.push_back(options);

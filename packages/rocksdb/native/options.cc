@@ -14,13 +14,14 @@ using Names = std::set<std::string>;
 
 // Options that this binding decides itself, because its promises hang on them: one comparator and no merge (batches are
 // checked against that), a WAL of one record per batch that a tail can follow and a rewind can cut off, one shared block
-// cache. And those with which values that RocksDB accepts end the process (7.8.3: too many threads, a cache it then does
-// not have, a length below zero).
+// cache, memtables that one thread writes. And those with which values that RocksDB accepts end the process (7.8.3: too
+// many threads, a cache it then does not have, a length below zero).
 const Names kOwnDatabaseOptions = {
     "create_if_missing", "create_missing_column_families", "error_if_exists", "env", "wal_filter", "allow_2pc",
     "two_write_queues", "unordered_write", "manual_wal_flush", "recycle_log_file_num", "info_log", "listeners",
-    "row_cache", "wal_recovery_mode", "track_and_verify_wals_in_manifest", "wal_dir", "max_file_opening_threads",
-    "table_cache_numshardbits", "manifest_preallocation_size", "rate_limiter_bytes_per_sec"};
+    "allow_concurrent_memtable_write", "row_cache", "wal_recovery_mode", "track_and_verify_wals_in_manifest", "wal_dir",
+    "max_file_opening_threads", "table_cache_numshardbits", "manifest_preallocation_size",
+    "rate_limiter_bytes_per_sec"};
 const Names kOwnFamilyOptions = {
     "comparator", "merge_operator", "compaction_filter", "compaction_filter_factory", "table_factory",
     "block_based_table_factory", "plain_table_factory", "memtable", "memtable_factory", "inplace_update_support",

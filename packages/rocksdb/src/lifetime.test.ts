@@ -84,8 +84,9 @@ test('close waits for work under way, and every promise is settled', async (t) =
     for (let i = 0; i < 4; i++) note('tail', database.walTailAsync(1));
     await database.close();
     const results = new Set(await Promise.all(settled));
+    // Nothing keeps the log that the flush made superfluous, if a tail comes to it after that.
     for (const result of results)
-      assert.match(result, /^(\w+ ok|compact ROCKS_CLOSED|tail ROCKS_CLOSED)$/, `round ${round}: ${result}`);
+      assert.match(result, /^(\w+ ok|compact ROCKS_CLOSED|tail ROCKS_(CLOSED|WAL_GONE))$/, `round ${round}: ${result}`);
     const again = await open(openOptions(path));
     assert.equal(again.latestSequence(), 100, 'what was queued before the close was written');
     await again.close();
