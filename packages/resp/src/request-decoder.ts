@@ -274,7 +274,8 @@ export class RequestDecoder {
       } else if (!this.#announcement()) return false;
     }
     while (this.#index < this.#announced) if (!this.#bulk()) return false;
-    this.request.buffer = this.#buffer;
+    // The garbage collector is told of each store of what is new.
+    if (this.request.buffer !== this.#buffer) this.request.buffer = this.#buffer;
     this.request.count = this.#announced;
     this.#announced = -1;
     this.#start = this.#at;

@@ -58,7 +58,8 @@ export class ClientConnection implements Session, InputOwner, OutputOwner, Occup
   /** Bytes of its subscriptions' names, with their overhead; kept by Subscriptions. */
   subscriptionBytes = 0;
   lastCommand = '';
-  lastCommandAtMs: number;
+  /** A number from the beginning: V8 changes it in place then, and makes no new one for each command. */
+  lastCommandAtMs = 0;
 
   readonly #transport: ClientTransport;
   readonly #host: ConnectionHost;
