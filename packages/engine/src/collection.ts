@@ -28,6 +28,8 @@ export interface SubkeyRange {
   readonly of?: number;
   /** Of a detached iteration: may go on after the command, see EntryIterator. */
   readonly detached?: boolean;
+  /** About so many are passed on at once, see EntryIterator. */
+  readonly passing?: number;
 }
 
 export class Collection {

@@ -71,8 +71,8 @@ interface Running {
   readonly seen: string[];
 }
 
-/** A detached iteration over a random range, and what it must show. */
-function begin(engine: Engine, model: Model, random: Random): Running {
+/** An iteration over a random range, and what it must show. */
+function begin(engine: Engine, model: Model, random: Random, how: Partial<IterateRange> = { detached: true }): Running {
   const group = groups[randomBelow(random, groups.length)] as string;
   const reverse = randomBelow(random, 2) === 0;
   const isGroup = randomBelow(random, 2) === 0;
@@ -82,7 +82,7 @@ function begin(engine: Engine, model: Model, random: Random): Running {
     gte: Buffer.from(bounds.gte),
     lt: Buffer.from(bounds.lt),
     reverse,
-    detached: true,
+    ...how,
     ...(isGroup ? { group: Buffer.from(group) } : {}),
   };
   return { iterator: engine.iterate(of, range), expected: model.entries({ ...bounds, reverse }), seen: [] };
@@ -142,4 +142,50 @@ test('a detached iteration outlives a tick that is dropped: it shows what the co
   while (step(one, 100));
   assert.deepEqual(one.seen, one.expected);
   one.iterator.close();
+});
+
+test('iterations that pass entries on show the same, however many they expect, also two at a time', async () => {
+  await using opened = await openTestEngine();
+  const { engine } = opened;
+  const random = seededRandom(5);
+  const model = new Model(engine, random);
+  let entries = 0;
+  for (let round = 0; round < 1500; round++) {
+    model.change();
+    if (randomBelow(random, 6) === 0) engine.commit();
+    const both = [0, 1].map(() => begin(engine, model, random, { passing: randomBelow(random, 30) }));
+    while (both.map((one) => step(one, 3)).includes(true));
+    for (const { iterator, seen, expected } of both) {
+      assert.deepEqual(seen, expected);
+      iterator.close();
+      iterator.close();
+      entries += seen.length;
+    }
+  }
+  assert.ok(entries > 10_000, `${entries} entries`);
+});
+
+test('entries that have no room in what is read at once are passed on all the same', async () => {
+  await using opened = await openTestEngine();
+  const { engine } = opened;
+  const key = new Scratch();
+  const lengths = [10, 70_000, 30_000, 30_000, 30_000, 1, 0, 100_000];
+  engine.beginCommand();
+  for (const [i, length] of lengths.entries()) {
+    key.reset();
+    key.bytes(Buffer.from(`g${i}`));
+    engine.tick.put(of, key, spanOf(Buffer.alloc(length, 97 + i)), undefined, 1);
+  }
+  engine.commit();
+  for (const reverse of [false, true])
+    for (const from of [0, 1]) {
+      const range = { gte: Buffer.from(`g${from}`), lt: Buffer.from('h'), group: Buffer.from('g'), reverse };
+      const entries = engine.iterate(of, { ...range, passing: 100 });
+      const seen: string[] = [];
+      const text = (value: Buffer): string => `${value.length} of ${value[0] ?? 0}`;
+      while (entries.next()) seen.push(`${entries.key.view().toString()} ${text(entries.value.view())}`);
+      entries.close();
+      const expected = lengths.map((length, i) => `g${i} ${length} of ${length === 0 ? 0 : 97 + i}`).slice(from);
+      assert.deepEqual(seen, reverse ? expected.reverse() : expected);
+    }
 });

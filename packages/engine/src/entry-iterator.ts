@@ -6,9 +6,10 @@
  * (its entries stand in the tick's buffer) unless it is detached: then it copies what the tick wrote in its range and may
  * go on for as long as the database stays open, while later ticks commit. Must be closed.
  */
-import type { BlockIterator, Database, EntryBlock, RangeOptions } from '@holdfast/rocksdb';
+import type { BlockIterator, Database, EntryBlock } from '@holdfast/rocksdb';
 import { Window } from './bytes.ts';
 import { endsWithin, isWithin, type GroupOrder } from './group-order.ts';
+import { giveScanBlock, takeScanBlock } from './scan-blocks.ts';
 import { FrozenEntries, type WrittenEntries } from './written-entries.ts';
 import type { Tick } from './tick.ts';
 
@@ -26,6 +27,11 @@ export interface IterateRange {
   readonly fillCache?: boolean;
   /** May go on after the command that made it. */
   readonly detached?: boolean;
+  /**
+   * About so many entries are wanted, and what is wanted of each is copied before the next call: what they stand in is used
+   * again by others. Without it, entries may be kept as long as the tick is.
+   */
+  readonly passing?: number;
 }
 
 /** Lookups, iterations begun, and entries of the database that iterations read, forwards and backwards. */
@@ -38,6 +44,8 @@ export interface ReadWork {
 
 /** Blocks grow while an iteration goes on: the first answers HGETALL of a small hash, the later ones feed long scans. */
 const firstBlock = { entries: 64, bytes: 16 << 10 };
+/** Entries that are read at once for those who pass them on. */
+const passingMax = 512;
 const laterBlock = { entries: 512, bytes: 256 << 10 };
 
 /** The part of a range of which the database may show something. */
@@ -66,7 +74,12 @@ export class EntryIterator {
   /** Entries of `#source` in key order. */
   readonly #written: readonly number[];
   readonly #reverse: boolean;
-  readonly #native: BlockIterator;
+  /** How the database is read once the first block, if that came without it, is used up. */
+  #native: BlockIterator | undefined;
+  readonly #database: Database;
+  #options: IterateRange;
+  /** Memory that goes back when this ends. */
+  #lent: Buffer | undefined;
   readonly #work: ReadWork | undefined;
   #at = 0;
   #block: EntryBlock | undefined;
@@ -97,17 +110,14 @@ export class EntryIterator {
     this.#gte = range.gte;
     this.#lt = range.lt;
     const order = range.group === undefined ? undefined : tick.overlay.orderOf(family, range.group);
-    const { gte, lt } = unhiddenPart(range, order);
+    const shown = unhiddenPart(range, order);
     // What a detached one finds later says nothing about the tick of then.
     this.#order = isDetached ? undefined : order;
-    const options: RangeOptions = {
-      ...(gte === undefined ? {} : { gte }),
-      ...(lt === undefined ? {} : { lt }),
-      reverse: this.#reverse,
-      keysOnly: range.keysOnly ?? false,
-      fillCache: range.fillCache ?? true,
-    };
-    this.#native = database.iterate(family, options);
+    this.#database = database;
+    this.#options = shown === range ? range : { ...range, ...shown };
+    if (range.passing !== undefined && !isDetached) this.#scan(range.passing);
+    // What is detached shows the database of now.
+    else this.#native = this.#iterate();
     this.#nextStored();
   }
 
@@ -129,7 +139,56 @@ export class EntryIterator {
   }
 
   close(): void {
-    this.#native.close();
+    this.#native?.close();
+    if (this.#lent !== undefined) giveScanBlock(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #iterate(): BlockIterator {
+    const { gte, lt, keysOnly = false, fillCache = true } = this.#options;
+    return this.#database.iterate(this.#family, {
+      ...(gte === undefined ? {} : { gte }),
+      ...(lt === undefined ? {} : { lt }),
+      reverse: this.#reverse,
+      keysOnly,
+      fillCache,
+    });
+  }
+
+  /** Reads the first block, of which most have no second, without an iterator of the database. */
+  #scan(wanted: number): void {
+    const { gte, lt, keysOnly = false } = this.#options;
+    if (gte === undefined || lt === undefined) return;
+    const bytes = (this.#lent = takeScanBlock());
+    // One more: whether there is a next one is known before it is asked for.
+    const most = Math.min(passingMax, wanted + 1);
+    const found = this.#database.scan(this.#family, gte, lt, most, this.#reverse, keysOnly, bytes);
+    const count = found < 0 ? -1 - found : found;
+    this.#take({ bytes, count, done: found >= 0 });
+  }
+
+  /** The block that follows what was read. */
+  #nextBlock(): EntryBlock {
+    if (this.#native === undefined) {
+      // What a scan has read ends with the entry that was the database's next one.
+      if (this.#block !== undefined && this.#block.count > 0) this.#beginBehind();
+      this.#native = this.#iterate();
+    }
+    const size = this.#block === undefined ? firstBlock : laterBlock;
+    return this.#native.next(size.entries, size.bytes);
+  }
+
+  #beginBehind(): void {
+    const last = this.#storedKey;
+    if (this.#reverse) this.#options = { ...this.#options, lt: Buffer.from(last.view()) };
+    else this.#options = { ...this.#options, gte: keyAfter(last) };
+  }
+
+  #take(block: EntryBlock): void {
+    this.#block = block;
+    this.#left = block.count;
+    this.#offset = 0;
+    if (this.#work !== undefined) this.#work[this.#reverse ? 'prevs' : 'nexts'] += block.count;
   }
 
   /** Where a written entry stands to the database's next one, in the direction of the iteration. */
@@ -179,11 +238,7 @@ export class EntryIterator {
   #readStored(): boolean {
     if (this.#left === 0) {
       if (this.#block?.done === true) return false;
-      const size = this.#block === undefined ? firstBlock : laterBlock;
-      this.#block = this.#native.next(size.entries, size.bytes);
-      this.#left = this.#block.count;
-      if (this.#work !== undefined) this.#work[this.#reverse ? 'prevs' : 'nexts'] += this.#block.count;
-      this.#offset = 0;
+      this.#take(this.#nextBlock());
       if (this.#left === 0) return false;
     }
     const { bytes } = this.#block as EntryBlock;

@@ -16,7 +16,7 @@ import { family } from './families.ts';
 import { groupHashOf, type Overlay } from './overlay.ts';
 
 /** Elements of one run, and bytes that they take, framed. */
-export const runElementsMax = 512;
+export const runElementsMax = 1024;
 const runBytesMax = 64 << 10;
 /** With less memory there are no runs. */
 const memoryBytesMin = 256 << 10;

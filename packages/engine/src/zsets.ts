@@ -26,6 +26,8 @@ export interface WalkOptions {
   readonly reverse?: boolean;
   /** May go on after the command, see EntryIterator. */
   readonly detached?: boolean;
+  /** About so many are passed on at once, see EntryIterator. */
+  readonly passing?: number;
 }
 
 /** A range of members, in byte order. */
@@ -117,7 +119,12 @@ export class Zsets extends Collection {
    */
   walkRanks(rank: number, how: WalkOptions = {}): MemberWalk {
     if (rank * 2 <= this.size) {
-      const walk = this.#byScore(undefined, undefined, how);
+      const { passing } = how;
+      const walk = this.#byScore(
+        undefined,
+        undefined,
+        passing === undefined ? how : { ...how, passing: rank + passing },
+      );
       for (let i = 0; i < rank; i++) walk.next();
       return walk;
     }

@@ -35,7 +35,7 @@ struct Addon : std::enable_shared_from_this<Addon> {
 
 // One call from JavaScript. Absent arguments are `undefined`.
 struct Call {
-  static constexpr size_t kArguments = 5;
+  static constexpr size_t kArguments = 7;
   napi_env env;
   Addon* addon;
   napi_value self;

@@ -145,6 +145,7 @@ napi_value SyncWal(Call& call);                 // writes.cc
 napi_value SyncWalAsync(Call& call);            // writes.cc
 napi_value Iterate(Call& call);                 // iterator.cc
 napi_value IteratorNext(Call& call);            // iterator.cc
+napi_value Scan(Call& call);                    // iterator.cc
 napi_value IteratorSeek(Call& call);            // iterator.cc
 napi_value IteratorClose(Call& call);           // iterator.cc
 napi_value TakeSnapshot(Call& call);            // snapshot.cc

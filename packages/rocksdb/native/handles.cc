@@ -37,6 +37,7 @@ ClassSpec SpecOf(Kind kind) {
            {"write", Sync<Write>},
            {"writeAsync", Async<WriteAsync>},
            {"iterate", Sync<Iterate>},
+           {"scan", Sync<Scan>},
            {"snapshot", Sync<TakeSnapshot>},
            {"walTail", Sync<NewWalTail>},
            {"walTailAsync", Async<NewWalTailAsync>},

@@ -1,4 +1,6 @@
 // Ranges read in packed blocks: one call and one allocation for many entries.
+#include <cstring>
+
 #include "arguments.h"
 #include "database.h"
 
@@ -138,6 +140,50 @@ napi_value Iterate(Call& call) {
   rocksdb::ColumnFamilyHandle* family = ReadFamily(call, call.argv[0], *database);
   const rocksdb::Snapshot* snapshot = ReadSnapshot(call, range.snapshot, *database);
   return NewHandle(call, std::make_unique<IteratorHandle>(call, database, family, range, snapshot));
+}
+
+napi_value Scan(Call& call) {
+  const double entries_max = ReadInteger(call, call.argv[3], "maxEntries", 1, kEntriesMax);
+  const bool reverse = ReadBoolean(call, call.argv[4], "reverse");
+  const bool keys_only = ReadBoolean(call, call.argv[5], "keysOnly");
+  const Bytes gte = ReadBytes(call, call.argv[1], "gte");
+  const Bytes lt = ReadBytes(call, call.argv[2], "lt");
+  const Bytes into = ReadTarget(call, call.argv[6], "into");
+  Database& database = Self(call);
+  rocksdb::ColumnFamilyHandle* family = ReadFamily(call, call.argv[0], database);
+  const Slice lower(gte.data, gte.size), upper(lt.data, lt.size);
+  if (lower.compare(upper) >= 0) return NumberValue(call.env, 0);
+
+  rocksdb::ReadOptions options = database.reads;
+  options.iterate_lower_bound = &lower;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.db->NewIterator(options, family));
+  if (reverse)
+    iterator->SeekToLast();
+  else
+    iterator->SeekToFirst();
+  char* at = const_cast<char*>(into.data);
+  const char* const end = into.data + into.size;
+  double count = 0;
+  bool has_room = true;
+  while (iterator->Valid()) {
+    const Slice key = iterator->key();
+    const Slice value = keys_only ? Slice() : iterator->value();
+    const uint32_t head[2] = {static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size())};
+    has_room = count < entries_max && static_cast<size_t>(end - at) >= sizeof head + key.size() + value.size();
+    if (!has_room) break;
+    memcpy(at, head, sizeof head);
+    memcpy(at + sizeof head, key.data(), key.size());
+    if (value.size() > 0) memcpy(at + sizeof head + key.size(), value.data(), value.size());
+    at += sizeof head + key.size() + value.size();
+    count++;
+    if (reverse)
+      iterator->Prev();
+    else
+      iterator->Next();
+  }
+  Check(iterator->status(), "scan");
+  return NumberValue(call.env, has_room ? count : -1 - count);
 }
 
 napi_value IteratorNext(Call& call) {

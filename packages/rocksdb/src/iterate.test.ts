@@ -79,3 +79,33 @@ test('snapshots show their sequence until released', async (t) => {
   assert.equal(iterator.next(9, 999).count, 2, 'an iterator outlives its snapshot');
   assert.throws(() => database.get(0, Buffer.from('a'), into, snapshot), { code: 'ROCKS_CLOSED' });
 });
+
+test('scan reads the first entries of a range into memory it is given, and says whether there are more', async (t) => {
+  const database = await openScratch(t);
+  letters(database, 'acegi');
+  const into = Buffer.alloc(1000);
+  const scan = (
+    gte: string,
+    lt: string,
+    most: number,
+    reverse = false,
+    keysOnly = false,
+    room = 1000,
+  ): [number, string] => {
+    into.fill(0xff);
+    const found = database.scan(0, Buffer.from(gte), Buffer.from(lt), most, reverse, keysOnly, into.subarray(0, room));
+    const count = found < 0 ? -1 - found : found;
+    let end = 0;
+    for (let i = 0; i < count; i++) end += 8 + into.readUInt32LE(end) + into.readUInt32LE(end + 4);
+    return [found, decodeBlock(into.subarray(0, end)).join(' ')];
+  };
+  assert.deepEqual(scan('c', 'i', 10), [3, 'c,C e,E g,G']);
+  assert.deepEqual(scan('b', 'h', 10, true), [3, 'g,G e,E c,C']);
+  assert.deepEqual(scan('a', 'z', 2), [-3, 'a,A c,C']);
+  assert.deepEqual(scan('c', 'i', 3), [3, 'c,C e,E g,G']);
+  assert.deepEqual(scan('c', 'i', 10, false, true), [3, 'c, e, g,']);
+  assert.deepEqual(scan('a', 'z', 10, false, false, 29), [-3, 'a,A c,C'], 'as far as there is room');
+  assert.deepEqual(scan('a', 'z', 10, true, false, 9), [-1, '']);
+  assert.deepEqual(scan('j', 'z', 10), [0, '']);
+  assert.deepEqual(scan('z', 'a', 10), [0, ''], 'bounds in the wrong order are an empty range');
+});

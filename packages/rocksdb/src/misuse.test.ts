@@ -329,6 +329,7 @@ test('after close everything throws, closing twice is fine, and children are clo
     ['write', () => writeNow(database, batchBuilder().bytes())],
     ['writeAsync', () => database.writeAsync(batchBuilder().bytes(), Uint32Array.of(12), 1, plain)],
     ['iterate', () => database.iterate(0, {})],
+    ['scan', () => database.scan(0, key, Buffer.from('z'), 1, false, false, into)],
     ['snapshot', () => database.snapshot()],
     ['walTail', () => database.walTail(1)],
     ['walTailAsync', () => database.walTailAsync(1)],

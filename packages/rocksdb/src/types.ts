@@ -211,6 +211,21 @@ export interface Database {
   /** As `write`, on a worker thread, in the order of the calls; `packed` and `lengths` are copied before it returns. */
   writeAsync(packed: Uint8Array, lengths: Uint32Array, count: number, options: WriteOptions): Promise<number>;
   iterate(family: number, range: RangeOptions): BlockIterator;
+  /**
+   * The first entries of a range from `gte` to before `lt`, in one call that makes no object: written to `into` as to a block
+   * (EntryBlock), at most `maxEntries`, and as far as there is room.
+   * @param keysOnly as in RangeOptions.
+   * @returns how many, when there are no others; when there are more, -1 less as many: -1 for none of some.
+   */
+  scan(
+    family: number,
+    gte: Uint8Array,
+    lt: Uint8Array,
+    maxEntries: number,
+    reverse: boolean,
+    keysOnly: boolean,
+    into: Uint8Array,
+  ): number;
   snapshot(): Snapshot;
   /**
    * Follows the WAL from the batch that starts at `fromSequence`.

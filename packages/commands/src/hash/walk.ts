@@ -39,7 +39,7 @@ function replyWhole({ hashes }: DataTypes, call: Call, part: Part, reply: ReplyW
   }
   for (;;) {
     replyHeader(announced, part, reply);
-    const walk = hashes.walk({ keysOnly });
+    const walk = hashes.walk({ keysOnly, passing: announced });
     let count = 0;
     try {
       for (; walk.next(); count++) replyField(walk, part, reply);

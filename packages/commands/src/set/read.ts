@@ -82,7 +82,7 @@ function replyMembers(sets: Sets, call: Call, reply: ReplyWriter): void {
     return call.slices.begin(new EntrySlices(entries, announced, write));
   }
   for (;;) {
-    const entries = sets.iterate({ keysOnly: true });
+    const entries = sets.iterate({ keysOnly: true, passing: announced });
     let count = 0;
     try {
       for (; entries.next(); count++) write(entries, reply);

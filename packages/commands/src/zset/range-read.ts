@@ -14,6 +14,23 @@ import { SlicedRows } from './sliced-rows.ts';
 import { replyRow, replyRowsHeader, type SortedSets } from './sorted-sets.ts';
 
 /**
+ * Writes as many rows as ranks say there are, in place.
+ * @returns false when there were not as many: nothing is written then.
+ */
+function replyRanks({ walk, limit }: Selection, withScores: boolean, reply: ReplyWriter): boolean {
+  const mark = reply.mark();
+  replyRowsHeader(reply, limit, withScores);
+  let count = 0;
+  try {
+    for (; count < limit && walk.next(); count++) replyRow(reply, walk, withScores);
+  } finally {
+    walk.close();
+  }
+  if (count < limit) reply.truncate(mark);
+  return count === limit;
+}
+
+/**
  * Writes what a walk finds, all of it.
  * @returns false when there were more than `most`: nothing is written then.
  */
@@ -36,9 +53,14 @@ function replyRows(selection: Selection, most: number, withScores: boolean, repl
 
 /** A range that cannot be long, or must be whole. @returns false when it turned out to be long. */
 function replyAtOnce(call: Call, zsets: Zsets, input: RangeArguments, reply: ReplyWriter): boolean {
-  const selection = select(zsets, input);
+  let selection = select(zsets, input, 'passed');
   if (selection !== undefined) {
     const most = call.slices === undefined ? Infinity : slicedAbove;
+    if (input.range.by === 'rank' && selection.limit <= most) {
+      if (replyRanks(selection, input.withScores, reply)) return true;
+      // Its metadata counts others.
+      selection = select(zsets, input) as Selection;
+    }
     return replyRows(selection, most, input.withScores, reply);
   }
   reply.array(0);
@@ -59,10 +81,10 @@ function runRange(call: Call, zsets: Zsets, input: RangeArguments, reply: ReplyW
   if (opened === 'absent') return reply.array(0);
   const mayBeLong = call.slices !== undefined && zsets.size > slicedAbove;
   if (!(mayBeLong && isLong(zsets, input)) && replyAtOnce(call, zsets, input, reply)) return;
-  const rows = select(zsets, input, true);
+  const rows = select(zsets, input, 'detached');
   if (rows === undefined) return reply.array(0);
   const isCounted = input.range.by === 'rank';
-  const counting = isCounted ? undefined : select(zsets, input, true);
+  const counting = isCounted ? undefined : select(zsets, input, 'detached');
   if (isCounted) replyRowsHeader(reply, rows.limit, withScores);
   call.slices?.begin(new SlicedRows(rows, counting, withScores));
 }

@@ -2,7 +2,7 @@
  * Ranges of sorted sets as commands name them: by rank, by score, by byte order; either way, with an offset and a limit.
  * Here are the ends of ranges, read from arguments, and the walk over what lies between them.
  */
-import type { MemberWalk, ScoreBound, Zsets } from '@holdfast/engine';
+import type { MemberWalk, ScoreBound, WalkOptions, Zsets } from '@holdfast/engine';
 import type { Request } from '@holdfast/resp';
 import { Refusal, errors } from '../command.ts';
 import { parseDoubleLeniently } from '../data/doubles.ts';
@@ -104,24 +104,29 @@ export interface Selection {
 
 /** Members that are passed, or counted, at a time: that takes a fraction of what writing them takes. */
 export const passedAtOnce = 16_384;
+/** Members that are read at once where only the walk tells how many there are. */
+const passedUncounted = 64;
 
 /**
  * Begins the walk over what a query asks of the open sorted set.
- * @param detached the walk may go on after the command; it then leaves long ways to the range to the caller, as `skip`.
+ * @param use `detached`: the walk may go on after the command; it then leaves long ways to the range to the caller, as `skip`.
+ *   `passed`: what it finds is written at once, and nothing of it kept.
  * @returns undefined when it is known to find nothing.
  */
-export function select(zsets: Zsets, query: RangeQuery, detached = false): Selection | undefined {
+export function select(zsets: Zsets, query: RangeQuery, use?: 'detached' | 'passed'): Selection | undefined {
   const { range, reverse, offset, count } = query;
-  const how = { reverse, detached };
+  const detached = use === 'detached';
   if (range.by === 'rank') {
     const { first, count: limit } = rankWindow(range, zsets.size);
     if (limit === 0) return undefined;
+    const how = { reverse, detached, ...(use === 'passed' ? { passing: limit } : {}) };
     const isFar = detached && Math.min(first, zsets.size - first) > passedAtOnce;
     if (isFar) return { walk: zsets.walkScores(undefined, undefined, how), skip: first, limit };
     return { walk: zsets.walkRanks(first, how), skip: 0, limit };
   }
   if (offset < 0 || count === 0) return undefined;
-  const walk = walkOf(zsets, range, how);
+  const passing = count < 0 ? passedUncounted : offset + count;
+  const walk = walkOf(zsets, range, { reverse, detached, ...(use === 'passed' ? { passing } : {}) });
   return walk === undefined ? undefined : { walk, skip: offset, limit: count < 0 ? Infinity : count };
 }
 
@@ -134,7 +139,7 @@ export function passSkipped({ walk, skip }: Selection): boolean {
 function walkOf(
   zsets: Zsets,
   range: ScoreRange | LexRange,
-  how: { reverse: boolean; detached: boolean },
+  how: WalkOptions & { readonly reverse: boolean },
 ): MemberWalk | undefined {
   if (range.by === 'score') return isEmptyScoreRange(range) ? undefined : zsets.walkScores(range.min, range.max, how);
   if (isEmptyLex(range)) return undefined;
