@@ -24,8 +24,20 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// A block of data as configured by default.
-constexpr size_t kReadUnit = 16384;
+// A block of data as configured by default: what is asked for that is as large is read as it is.
+constexpr size_t kLargeBlock = 16384;
+// What is read around a smaller one. While the kernel can keep all files in memory, every piece is read once at most and
+// soon wanted whole; later twice as much read would be twice as much that something else is forgotten for.
+constexpr size_t kReadUnit = kLargeBlock;
+constexpr size_t kReadUnitOfFew = 2 * kLargeBlock;
+// Files are few while they have no more than this part of the machine's memory.
+constexpr uint64_t kFewPart = 4;
+std::atomic<uint64_t> open_bytes{0};
+
+size_t ReadUnit() {
+  static const uint64_t few = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) / kFewPart;
+  return open_bytes.load(std::memory_order_relaxed) <= few ? kReadUnitOfFew : kReadUnit;
+}
 
 struct Waiting {
   bool is_allowed = true;
@@ -47,22 +59,24 @@ IOStatus Refused() {
 class TableFile : public rocksdb::FSRandomAccessFile {
  public:
   // `mapped`: the file, to ask what is in memory, never read itself; nullptr when it could not be mapped.
-  TableFile(std::string name, int fd, char* mapped, size_t bytes) : name_(std::move(name)), fd_(fd), mapped_(mapped), bytes_(bytes) {}
+  TableFile(std::string name, int fd, char* mapped, size_t bytes) : name_(std::move(name)), fd_(fd), mapped_(mapped), bytes_(bytes) {
+    open_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  }
   ~TableFile() override {
+    open_bytes.fetch_sub(bytes_, std::memory_order_relaxed);
     if (mapped_ != nullptr) munmap(mapped_, bytes_);
     close(fd_);
   }
 
   IOStatus Read(uint64_t offset, size_t length, const IOOptions&, Slice* result, char* scratch, IODebugContext*) const override {
-    if (waiting.is_allowed && length >= kReadUnit) return ReadAll(offset, length, result, scratch);
+    if (waiting.is_allowed && length >= kLargeBlock) return ReadAll(offset, length, result, scratch);
     if (!waiting.is_allowed && waiting.reach == Reach::kNothing) return Refused();
     if (IsAtHand(offset, length, scratch)) {
       *result = Slice(scratch, length);
       return IOStatus::OK();
     }
-    if (waiting.is_allowed) return ReadUnits(offset, length, result, scratch);
-    if (waiting.reach == Reach::kBeginsReading) Begin(offset, length);
-    return Refused();
+    if (waiting.is_allowed || waiting.reach == Reach::kBeginsReading) Begin(offset, length);
+    return waiting.is_allowed ? ReadAll(offset, length, result, scratch) : Refused();
   }
 
   IOStatus Prefetch(uint64_t offset, size_t length, const IOOptions&, IODebugContext*) override {
@@ -138,31 +152,12 @@ class TableFile : public rocksdb::FSRandomAccessFile {
     return done;
   }
 
-  // Whoever waits for it later finds it on its way, or here.
+  // Everything from unit to unit in which the wanted bytes are. Whoever waits for it finds it on its way, or here.
   void Begin(uint64_t offset, size_t length) const {
-    const uint64_t start = offset / kReadUnit * kReadUnit;
-    const uint64_t end = (offset + length + kReadUnit - 1) / kReadUnit * kReadUnit;
+    const uint64_t unit = ReadUnit();
+    const uint64_t start = offset / unit * unit;
+    const uint64_t end = (offset + length + unit - 1) / unit * unit;
     readahead(fd_, static_cast<off64_t>(start), end - start);
-  }
-
-  // Everything from unit to unit in which the wanted bytes are.
-  IOStatus ReadUnits(uint64_t offset, size_t length, Slice* result, char* scratch) const {
-    char units[2 * kReadUnit];
-    const uint64_t start = offset / kReadUnit * kReadUnit;
-    const size_t lead = static_cast<size_t>(offset - start);
-    const size_t wanted = lead + length;
-    const size_t whole = (wanted + kReadUnit - 1) / kReadUnit * kReadUnit;
-    size_t done = 0;
-    while (done < wanted) {
-      const ssize_t more = Pread(units + done, whole - done, start + done);
-      if (more < 0) return Failed("read", offset);
-      if (more == 0) break;
-      done += static_cast<size_t>(more);
-    }
-    const size_t there = done <= lead ? 0 : std::min(length, done - lead);
-    memcpy(scratch, units + lead, there);
-    *result = Slice(scratch, there);
-    return IOStatus::OK();
   }
 
   ssize_t Pread(char* into, size_t length, uint64_t offset) const {
