@@ -112,7 +112,13 @@ export class ListRuns {
   clear(): void {
     this.#memory = undefined;
     this.#words = new Uint32Array();
-    this.#at = this.#reached = this.#pause = 0;
+    this.#reached = 0;
+    this.forgetAll();
+  }
+
+  /** Forgets everything and keeps the memory. */
+  forgetAll(): void {
+    this.#at = this.#pause = 0;
     this.#oldest = this.#youngest = this.#open = undefined;
     this.#runs.clear();
     this.#pops.fill(0);
@@ -227,7 +233,7 @@ export class ListRuns {
   tickClosed(overlay: Overlay, buffer: Buffer): void {
     if (this.#runs.size === 0) return;
     if (overlay.rangeCount > 0) {
-      this.clear();
+      this.forgetAll();
       return;
     }
     const { count } = overlay;

@@ -208,7 +208,7 @@ export class RowCache {
       const { kind, family: of, key, value } = reader;
       if (of > family.metadata || kind === 'log-data' || kind === 'other') continue;
       if (kind === 'delete-range') {
-        this.runs.clear();
+        this.runs.forgetAll();
         this.#deleteRange(of, key.copy(), value.copy());
         continue;
       }
