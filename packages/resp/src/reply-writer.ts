@@ -24,6 +24,8 @@ const keptBytesMax = 4096;
 const foreseenBytesMax = 1 << 18;
 /** Lines of so many characters are written without a call. */
 const shortText = 16;
+/** And values of fewer bytes. */
+const shortBytes = 32;
 
 export class ReplyWriter {
   protocol: 2 | 3 = 2;
@@ -186,9 +188,10 @@ export class ReplyWriter {
     this.#reserve(length + 2);
     const target = this.#buffer;
     let at = this.#length;
-    if (length < 48) for (let i = start; i < end; i++) target[at++] = bytes[i] as number;
+    if (length < shortBytes) for (let i = start; i < end; i++) target[at++] = bytes[i] as number;
     else {
-      target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+      // Unlike `set` with `subarray` it makes no object.
+      Buffer.prototype.copy.call(bytes, target, at, start, end);
       at += length;
     }
     target[at] = cr;
