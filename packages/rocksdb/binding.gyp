@@ -22,6 +22,7 @@
         "native/file_reads.cc",
         "native/file_statistics.cc",
         "native/filters.cc",
+        "native/flush_reminder.cc",
         "native/handles.cc",
         "native/io_rate.cc",
         "native/iterator.cc",

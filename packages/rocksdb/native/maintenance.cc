@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "async.h"
 #include "database.h"
+#include "flush_reminder.h"
 #include "silent_logger.h"
 
 namespace holdfast {
@@ -23,7 +24,10 @@ class CheckpointJob : public Job {
     rocksdb::Checkpoint* checkpoint = nullptr;
     Check(rocksdb::Checkpoint::Create(database_->db.get(), &checkpoint), "checkpoint");
     const std::unique_ptr<rocksdb::Checkpoint> owner(checkpoint);
-    Check(checkpoint->CreateCheckpoint(path_), "checkpoint");
+    {
+      const FlushReminder reminder(database_.get());
+      Check(checkpoint->CreateCheckpoint(path_), "checkpoint");
+    }
     sequence_ = ReadBack();
   }
 
@@ -86,7 +90,10 @@ class FlushJob : public Job {
   explicit FlushJob(std::shared_ptr<Database> database) : Job("flush", std::move(database)) {}
 
  protected:
-  void Run() override { Check(database_->db->Flush(rocksdb::FlushOptions(), database_->families), "flush"); }
+  void Run() override {
+    const FlushReminder reminder(database_.get());
+    Check(database_->db->Flush(rocksdb::FlushOptions(), database_->families), "flush");
+  }
 };
 
 class CompactJob : public Job {
@@ -110,6 +117,7 @@ class CompactJob : public Job {
     rocksdb::Slice begin, end;
     if (gte) begin = *gte;
     if (lt) end = *lt;
+    const FlushReminder reminder(database_.get());
     const rocksdb::Status status =
         database_->db->CompactRange(options, family_, gte ? &begin : nullptr, lt ? &end : nullptr);
     if (!status.ok()) RequireNotClosing();
