@@ -122,9 +122,9 @@ class Turn {
 
   async measure(test: Test): Promise<Omit<Measurement, 'round'>> {
     const { workload, pipeline, valueBytes, requests } = test;
-    await this.#fill(test);
+    const isNew = await this.#fill(test);
     const name = `${workload.name} ${valueBytes}`;
-    if (!this.#warm.has(name)) await this.#run(test, this.#warmUp(test));
+    if (isNew || !this.#warm.has(name)) await this.#run(test, this.#warmUp(test));
     this.#warm.add(name);
     const before = this.#server.usage();
     const { perSecond, p50Ms, p99Ms, p999Ms } = await this.#run(test, requests);
@@ -150,19 +150,21 @@ class Turn {
     return warmUpRequests(requests, keyspaceOf(this.#options.keyspace, valueBytes));
   }
 
-  async #fill(test: Test): Promise<void> {
+  /** @returns whether keys that were there have new values: no cache has those. */
+  async #fill(test: Test): Promise<boolean> {
     const { workload, valueBytes, requests } = test;
     const what = workload.fill;
-    if (what === undefined) return;
+    if (what === undefined) return false;
     const isUsedUp = what.kind === 'list' && what.elements === 'requests';
     // Values of another size may stand there by now: SET comes with all sizes before GET comes with the first.
-    if (!isUsedUp && this.#filled.get(JSON.stringify(what)) === valueBytes) return;
+    if (!isUsedUp && this.#filled.get(JSON.stringify(what)) === valueBytes) return false;
     this.#filled.set(JSON.stringify(what), valueBytes);
     const client = await this.#server.client();
     const keyspace = keyspaceOf(this.#options.keyspace, valueBytes);
     const elements = requests + this.#warmUp(test);
     await fill(client, what, { value: valueOf(valueBytes), keyspace, requests: elements });
     client.close();
+    return !isUsedUp;
   }
 
   #run({ workload, pipeline, valueBytes }: Test, requests: number): ReturnType<typeof runLoad> {
