@@ -11,7 +11,7 @@
 // The events of a turn are delivered in its check phase, ahead of the immediates of that turn, since libuv calls the
 // check handle that was started last first; or earlier, when arena or table are full.
 //
-// After a delivery the loop asks once or twice more before it sleeps: who is woken is woken by a peer that waits meanwhile,
+// After a delivery the loop goes on asking for a moment before it sleeps: who is woken is woken by a peer that waits meanwhile,
 // and at one request per round trip that is what it waits for. Where asking was in vain it is done ever more rarely.
 #include "streams.h"
 
